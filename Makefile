@@ -1,0 +1,55 @@
+# The menu: each target is one line into tools/. `make help` prints it.
+PYTHON ?= python3
+CQC = .venv/bin/python -m cqc_tools
+export PYTHONPATH := tools
+.DEFAULT_GOAL := help
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version build rehearse clean lock
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Check the prerequisites and install the locked toolchain inside the checkout
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "error: $(PYTHON) is not installed; Python 3.11 or newer is needed. Install it, or name another one: make PYTHON=/path/to/python3"; exit 2; }
+	@$(PYTHON) tools/bootstrap.py
+
+generate: setup ## Compile proto/ into the Python, Go and TypeScript packages and the descriptor set
+	@$(CQC) generate
+
+check: setup ## Lint and format of the protos and tools, drift of generated code, and that all three languages compile
+	@$(CQC) check
+
+format: setup ## Format protos, Python and Go in place
+	@$(CQC) format
+
+test: setup ## Run everything: tools, three packages, interoperability, check, rehearsal
+	@$(CQC) test
+
+test-tools: setup ## Run the tests of tools/
+	@$(CQC) test tools
+
+test-python: setup ## Test the built wheel on the oldest and the newest supported runtimes
+	@$(CQC) test python
+
+test-go: setup ## Test the Go module with the race detector
+	@$(CQC) test go
+
+test-typescript: setup ## Test the built npm tarball, as ESM and as CommonJS
+	@$(CQC) test typescript
+
+interop: setup ## Send every message type through all six directed language pairs, binary and JSON
+	@$(CQC) test interop
+
+version: setup ## Print the version of what is checked out, in its three spellings
+	@$(CQC) version
+
+build: setup ## Build sdist, wheel, npm tarball and Go module zip of HEAD into dist/<version>/
+	@$(CQC) build
+
+rehearse: setup ## A whole release against registries on this machine (VERSION=1.2.0 to choose the version)
+	@$(CQC) rehearse $(if $(VERSION),--release $(VERSION))
+
+clean: ## Remove everything that was installed or built inside the checkout; generated code stays
+	@$(PYTHON) tools/bootstrap.py --clean
+
+lock: setup ## Resolve the toolchain's and the test runtimes' Python requirements again, with hashes
+	@$(CQC) lock

@@ -1,0 +1,47 @@
+// Every form in which users import the contracts, checked by the compiler under strict.
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { descriptorSet } from "@cq/cqc";
+import { Asset, AssetType, Token } from "@cq/cqc/assets/v1";
+import { OrderBook, Price, PriceSchema } from "@cq/cqc/markets/v1";
+import {
+  MarketData,
+  MarketDataClient,
+  MarketDataService,
+  type ServiceImplementation,
+} from "@cq/cqc/services/v1";
+import * as grpc from "@grpc/grpc-js";
+
+const price: Price = create(Price, { assetId: "BTC-USD", value: 67890.5, timestamp: timestampNow() });
+const same: Price = create(PriceSchema, price);
+const token: Token = create(Token, { assetId: "USDC", type: AssetType.TOKEN });
+const asset: Asset = token;
+const book: OrderBook = create(OrderBook, { bids: [{ price: "0.10", quantity: "3" }] });
+const quantity: string | undefined = book.bids[0]?.quantity;
+
+type Handlers = ServiceImplementation<typeof MarketData>;
+const handlers: Pick<Handlers, "getPrice" | "streamOrderBook"> = {
+  getPrice(call, callback) {
+    const asked: string = call.request.assetId;
+    callback(null, { assetId: asked, value: 1 });
+  },
+  streamOrderBook(call) {
+    call.write({ event: { case: "snapshot", value: book } });
+    call.end();
+  },
+};
+const server = new grpc.Server();
+server.addService(MarketDataService, handlers);
+
+const client: MarketDataClient = new MarketDataClient("127.0.0.1:1", grpc.credentials.createInsecure());
+client.getPrice({ assetId: "BTC-USD" }, (error, answer) => {
+  const value: number | undefined = answer?.value;
+  console.log(error?.code, value);
+});
+client.streamOrderBook({ venueSymbolId: "binance:BTC-USDT-SPOT" }).on("data", (step) => console.log(step));
+// @ts-expect-error a field that does not exist
+const wrong: MessageInitShape<typeof PriceSchema> = { asset: "BTC" };
+// @ts-expect-error a field of the wrong type
+client.getPrice({ assetId: 5 }, () => {});
+
+export const used = [same, asset, quantity, wrong, descriptorSet().file.length];

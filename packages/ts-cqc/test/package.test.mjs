@@ -1,0 +1,117 @@
+// The package as plain JavaScript modules import it, without a compiler.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { create, createRegistry, equals, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { createValidator } from "@bufbuild/protovalidate";
+import { descriptorSet } from "@cq/cqc";
+import { Asset, AssetSchema, Token } from "@cq/cqc/assets/v1";
+import { OrderBook, Price, Trade } from "@cq/cqc/markets/v1";
+import { file_cqc_rules_v1_rules } from "@cq/cqc/rules/v1";
+import { MarketDataClient, MarketDataService } from "@cq/cqc/services/v1";
+import * as grpc from "@grpc/grpc-js";
+import fc from "fast-check";
+
+const root = new URL("node_modules/@cq/cqc/", import.meta.url);
+
+test("a message is a value of its own name, and Token is Asset", () => {
+  assert.equal(Token, Asset);
+  assert.equal(Asset, AssetSchema);
+  assert.equal(create(Token, { assetId: "USDC" }).assetId, "USDC");
+});
+
+test("sources, licence and readme are shipped", () => {
+  for (const name of ["LICENSE", "README.md", "proto/cqc/markets/v1/price.proto"]) {
+    assert.ok(readFileSync(new URL(name, root)).length > 100, name);
+  }
+});
+
+test("the descriptor set holds exactly the shipped sources, with comments, imports first", () => {
+  const files = descriptorSet().file;
+  const seen = new Set();
+  for (const file of files) {
+    for (const dependency of file.dependency) assert.ok(seen.has(dependency), `${dependency} before ${file.name}`);
+    seen.add(file.name);
+  }
+  const shipped = readdirSync(new URL("proto/", root), { recursive: true }).filter((name) => name.endsWith(".proto"));
+  assert.deepEqual(shipped.sort(), files.map((file) => file.name).filter((name) => name.startsWith("cqc/")).sort());
+  const price = files.find((file) => file.name === "cqc/markets/v1/price.proto");
+  assert.ok(price.sourceCodeInfo.location.some((location) => location.leadingComments.includes("worth")));
+});
+
+test("a message without services loads neither gRPC nor other domains", () => {
+  const index = readFileSync(new URL("dist/esm/gen/cqc/assets/v1/index.js", root), "utf8");
+  assert.doesNotMatch(index, /grpc|markets|services/);
+});
+
+const decimal = fc
+  .tuple(fc.bigInt({ min: 0n, max: 10n ** 30n }), fc.integer({ min: 0, max: 18 }))
+  .map(([digits, scale]) => {
+    const text = digits.toString().padStart(scale + 1, "0");
+    return scale === 0 ? text : `${text.slice(0, -scale)}.${text.slice(-scale)}`;
+  });
+
+test("a trade survives binary and JSON, digit for digit", () => {
+  fc.assert(
+    fc.property(decimal, decimal, fc.string(), (price, quantity, tradeId) => {
+      const trade = create(Trade, { tradeId, price, quantity, receivedAt: timestampNow() });
+      assert.ok(equals(Trade, fromBinary(Trade, toBinary(Trade, trade)), trade));
+      assert.ok(equals(Trade, fromJsonString(Trade, toJsonString(Trade, trade)), trade));
+    }),
+  );
+});
+
+test("the rules of the contracts run in protovalidate", () => {
+  const validator = createValidator({ registry: createRegistry(file_cqc_rules_v1_rules) });
+  const level = (price) => create(OrderBook, {
+    venueSymbolId: "binance:BTC-USDT-SPOT",
+    receivedAt: timestampNow(),
+    bids: [{ price, quantity: "1" }],
+  });
+  fc.assert(fc.property(decimal, (price) => assert.equal(validator.validate(OrderBook, level(price)).kind, "valid")));
+  for (const price of ["", "-0", "01", "1.", ".5", "1e-8", "NaN", "٣", "1\n", "+1", "-0.00"]) {
+    const result = validator.validate(OrderBook, level(price));
+    assert.equal(result.kind, "invalid", JSON.stringify(price));
+    assert.deepEqual(result.violations.map((violation) => violation.ruleId), ["string.decimal"]);
+  }
+  const wrongId = validator.validate(Price, create(Price, { assetId: "btc/usd", value: 1 }));
+  assert.deepEqual(wrongId.violations.map((violation) => violation.ruleId), ["string.asset_reference"]);
+});
+
+test("a client and a server talk over gRPC", async (context) => {
+  const server = new grpc.Server();
+  const book = { venueSymbolId: "binance:BTC-USDT-SPOT", bids: [{ price: "0.10", quantity: "3" }] };
+  server.addService(MarketDataService, {
+    getPrice: (call, callback) => callback(null, { assetId: call.request.assetId, value: 67890.5 }),
+    streamOrderBook(call) {
+      call.write({ event: { case: "snapshot", value: book } });
+      call.write({ event: { case: "delta", value: { ...book, sequence: 18446744073709551615n } } });
+      call.end();
+    },
+  });
+  const port = await new Promise((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  const client = new MarketDataClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
+  context.after(() => {
+    client.close();
+    server.forceShutdown();
+  });
+
+  const price = await new Promise((resolve, reject) => {
+    client.getPrice({ assetId: "BTC-USD" }, (error, answer) => (error ? reject(error) : resolve(answer)));
+  });
+  assert.deepEqual([price.assetId, price.value], ["BTC-USD", 67890.5]);
+
+  const steps = [];
+  for await (const step of client.streamOrderBook({ venueSymbolId: "binance:BTC-USDT-SPOT" })) steps.push(step.event);
+  assert.deepEqual(steps.map((event) => event.case), ["snapshot", "delta"]);
+  assert.equal(steps[0].value.bids[0].price, "0.10");
+  assert.equal(steps[1].value.sequence, 18446744073709551615n);
+
+  const unimplemented = await new Promise((resolve) => client.getTicker({}, (error) => resolve(error)));
+  assert.equal(unimplemented.code, grpc.status.UNIMPLEMENTED);
+});

@@ -1,0 +1,50 @@
+// Installs a built tarball into a temporary project, beside the dependencies of this package's lock file, and runs the
+// tests there: `node test/run.mjs <tarball>`. Also runs publint and are-the-types-wrong on the tarball.
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const packageFolder = join(here, "..");
+const modules = join(packageFolder, "node_modules");
+const [tarball] = process.argv.slice(2).map((path) => resolve(path));
+if (!tarball) {
+  console.error("usage: node test/run.mjs <tarball>; make test-typescript builds one and calls this");
+  process.exit(2);
+}
+
+const project = mkdtempSync(join(tmpdir(), "cqc-typescript-"));
+let failed = false;
+function run(command, ...args) {
+  const { status } = spawnSync(command, args, { cwd: project, stdio: "inherit" });
+  if (status !== 0) {
+    failed = true;
+    console.error(`FAILED: ${command} ${args.join(" ")}`);
+  }
+}
+
+try {
+  mkdirSync(join(project, "node_modules", "@cq"), { recursive: true });
+  execFileSync("tar", ["-xzf", tarball, "-C", join(project, "node_modules", "@cq")]);
+  renameSync(join(project, "node_modules", "@cq", "package"), join(project, "node_modules", "@cq", "cqc"));
+  for (const name of ["@bufbuild", "@grpc", "@types", "fast-check"]) {
+    symlinkSync(join(modules, name), join(project, "node_modules", name));
+  }
+  for (const name of ["package.test.mjs", "package.test.cjs", "forms.ts", "forms.cts"]) {
+    cpSync(join(here, name), join(project, name));
+  }
+  writeFileSync(join(project, "package.json"), '{"type":"module","private":true}');
+
+  run(process.execPath, "--test", "package.test.mjs", "package.test.cjs");
+  const tsc = join(modules, ".bin", "tsc");
+  const strict = ["--noEmit", "--strict", "--target", "es2022", "--types", "node"];
+  run(tsc, ...strict, "--module", "node16", "--verbatimModuleSyntax", "forms.ts", "forms.cts");
+  run(tsc, ...strict, "--module", "esnext", "--moduleResolution", "bundler", "forms.ts");
+  run(join(modules, ".bin", "publint"), "run", tarball, "--strict");
+  run(join(modules, ".bin", "attw"), tarball, "--profile", "node16", "--format", "ascii");
+} finally {
+  rmSync(project, { recursive: true, force: true });
+}
+process.exit(failed ? 1 : 0);

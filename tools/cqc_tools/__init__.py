@@ -1,0 +1,1 @@
+"""The tool that generates, checks, builds, publishes and verifies CQC's packages."""

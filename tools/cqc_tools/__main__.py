@@ -1,0 +1,172 @@
+"""`python -m cqc_tools`: the command line, a thin layer over the stages."""
+
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cqc_tools import console
+from cqc_tools.errors import StageFailed, UserError
+
+app = typer.Typer(
+    name="cqc_tools",
+    help="Generate, check, build, publish and verify CQC. `make help` lists the same by target.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+
+
+@app.command()
+def generate() -> None:
+    """Compile proto/ into the three packages and the descriptor set."""
+    from cqc_tools import generate as stage
+
+    with console.step("compile the contracts"):
+        tree = stage.generate()
+    change = stage.compare(tree)
+    if not change:
+        console.output.print(f"nothing changed: {change.total} generated files are up to date")
+        return
+    stage.write(tree, change)
+    for verb, paths in (("wrote", change.written), ("removed", change.removed)):
+        for path in paths:
+            console.output.print(f"{verb} {path}")
+    console.output.print(
+        f"{len(change.written)} written, {len(change.removed)} removed, {change.total} generated files"
+    )
+
+
+@app.command()
+def check() -> None:
+    """Lint, format, drift of generated code, and that all three languages compile."""
+    from cqc_tools import check as stage
+
+    stage.check()
+
+
+@app.command("format")
+def format_sources() -> None:
+    """Format protos, Python and Go in place."""
+    from cqc_tools import check as stage
+
+    stage.format_sources()
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """Print the version of what is checked out, in its three spellings."""
+    from cqc_tools.version import of_checkout
+
+    found = of_checkout()
+    if as_json:
+        console.print_json({**asdict(found), "is_release": found.is_release})
+        return
+    console.output.print(found.npm)
+    console.table(("ecosystem", "version"), [("PyPI", found.pypi), ("npm", found.npm), ("Go", found.go)])
+    if not found.is_release:
+        console.output.print("a development version: it can be built, never published")
+
+
+@app.command()
+def build(as_json: Json = False) -> None:
+    """Build sdist, wheel, npm tarball and Go module zip of HEAD into dist/<version>/."""
+    from cqc_tools import build as stage
+
+    built = stage.build_checkout()
+    if as_json:
+        console.print_json(built.to_json())
+        return
+    console.table(
+        ("artifact", "bytes", "digest"),
+        [(artifact.path.name, artifact.size, artifact.digest) for artifact in built.artifacts],
+    )
+    console.output.print(f"built {built.version.npm} of {built.commit[:12]} in {built.folder}")
+
+
+@app.command()
+def rehearse(
+    release: Annotated[str, typer.Option(help="Version to release in the scratch clone, such as 1.2.0.")] = "",
+    as_json: Json = False,
+) -> None:
+    """A whole release against registries on this machine; the user's tags and registries are not touched."""
+    from cqc_tools import rehearse as stage
+
+    result = stage.rehearse(release)
+    if as_json:
+        console.print_json(result.to_json())
+    else:
+        result.show()
+
+
+@app.command()
+def test(
+    part: Annotated[
+        str, typer.Argument(help="check, tools, python, go, typescript, interop, rehearsal or all.")
+    ] = "all",
+) -> None:
+    """Run the tests."""
+    from cqc_tools import testing as stage
+
+    stage.run(part)
+
+
+@app.command()
+def lock() -> None:
+    """Resolve the Python requirements of the toolchain and the test runtimes again, with hashes."""
+    from cqc_tools import locks as stage
+
+    for path in stage.lock():
+        console.output.print(f"resolved {path}")
+
+
+@app.command(hidden=True)
+def serve_packages(folder: Path, fallback: str) -> None:
+    """Serve a folder as a Python index; used by the rehearsal."""
+    from cqc_tools.registries import pypi
+
+    pypi.serve(folder, fallback)
+
+
+@app.command(hidden=True)
+def serve_git(folder: Path) -> None:
+    """Serve bare repositories over HTTP; used by the rehearsal."""
+    from cqc_tools.registries import git
+
+    git.serve(folder)
+
+
+def main() -> int:
+    """Run the command line; 0 done, 1 the answer is no, 2 the user has to put something right, 130 interrupted."""
+    # A terminated run cleans up as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        app(standalone_mode=False)
+    except (typer.Exit, SystemExit) as done:
+        return int(getattr(done, "exit_code", getattr(done, "code", 0)) or 0)
+    except UserError as error:
+        console.progress.print(f"[red]error:[/red] {error}", markup=True)
+        return 2
+    except StageFailed as failure:
+        console.progress.print("[red]failed:[/red]", end=" ")
+        console.progress.print(str(failure), markup=False)
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        console.progress.print("interrupted: everything that was started has been stopped")
+        return 130
+    except Exception as error:
+        import click
+
+        if isinstance(error, click.ClickException):
+            error.show()
+            return 2
+        raise
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

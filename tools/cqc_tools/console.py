@@ -1,0 +1,66 @@
+"""What the user sees: progress on standard error, results on standard output, as text or as JSON."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cqc_tools.errors import StageFailed
+
+progress = Console(stderr=True, highlight=False, soft_wrap=True)
+output = Console(highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Show that something is under way, then how long it took; a spinner on a terminal, one line elsewhere."""
+    started = time.monotonic()
+    if progress.is_terminal:
+        with progress.status(title):
+            yield
+    else:
+        yield
+    progress.print(f"[green]ok[/green]  {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
+
+
+def all_steps(steps: Sequence[tuple[str, Callable[[], object]]]) -> None:
+    """Run independent steps two at a time and report each; afterwards raise StageFailed with all that failed."""
+
+    def timed(work: Callable[[], object]) -> float:
+        started = time.monotonic()
+        work()
+        return time.monotonic() - started
+
+    failures = []
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        futures: list[tuple[str, Future[float]]] = [(title, pool.submit(timed, work)) for title, work in steps]
+        for title, future in futures:
+            try:
+                with progress.status(title):
+                    seconds = future.result()
+                progress.print(f"[green]ok[/green]  {title} [dim]({seconds:.1f} s)[/dim]")
+            except StageFailed as failure:
+                progress.print(f"[red]FAILED[/red]  {title}")
+                failures.append(f"{title}:\n{failure}")
+    if failures:
+        raise StageFailed("\n\n".join(failures))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+    """Print rows for a person to read."""
+    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(str(cell) for cell in row))
+    output.print(shown, soft_wrap=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a value for a program to read."""
+    print(json.dumps(value, indent=2))

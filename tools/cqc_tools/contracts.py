@@ -1,0 +1,88 @@
+"""Read the contracts: find the protos, compile them once, describe what they declare."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+
+from cqc_tools import process, workspace
+from cqc_tools.errors import StageFailed, UserError
+
+VALIDATE = "buf/validate/validate.proto"
+DESCRIPTOR_SET = "descriptor_set.binpb"
+
+
+@dataclass(frozen=True)
+class ProtoFile:
+    """What the generators need to know of one proto file.
+
+    `name` is the import path (`cqc/markets/v1/price.proto`), `package` the proto package (`cqc.markets.v1`); the other
+    fields list the names declared at the top level, in the order of the file.
+    """
+
+    name: str
+    package: str
+    messages: tuple[str, ...]
+    enums: tuple[str, ...]
+    services: tuple[str, ...]
+    extensions: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        """`cqc/markets/v1`"""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def stem(self) -> str:
+        """`price`"""
+        return Path(self.name).stem
+
+    @classmethod
+    def of(cls, descriptor: FileDescriptorProto) -> "ProtoFile":
+        def names(of: Iterable[object]) -> tuple[str, ...]:
+            return tuple(item.name for item in of)  # type: ignore[attr-defined]
+
+        return cls(
+            descriptor.name,
+            descriptor.package,
+            names(descriptor.message_type),
+            names(descriptor.enum_type),
+            names(descriptor.service),
+            names(descriptor.extension),
+        )
+
+
+def find(root: Path = workspace.PROTO) -> list[str]:
+    """Import paths of all protos under a folder, sorted.
+
+    Raises UserError when there are none.
+    """
+    found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.proto"))
+    if not found:
+        raise UserError(f"no .proto file under {root}: the contracts live in proto/cqc/<domain>/v1/")
+    return found
+
+
+def protoc(options: Sequence[str], files: Sequence[str], root: Path = workspace.PROTO) -> None:
+    """Run the pinned protoc once over `files`.
+
+    Raises StageFailed with the compiler's own `file:line:column: message` lines when a proto does not compile.
+    """
+    import grpc_tools
+
+    well_known = Path(grpc_tools.__file__).parent / "_proto"
+    includes = [f"-I{folder}" for folder in (root, workspace.THIRD_PARTY_PROTO, well_known)]
+    try:
+        process.run([sys.executable, "-m", "grpc_tools.protoc", *includes, *options, *files], what="protoc")
+    except StageFailed as failure:
+        printed = str(failure).partition("\n")[2]
+        shown = root.relative_to(workspace.ROOT) if root.is_relative_to(workspace.ROOT) else root
+        lines = [f"{shown}/{line}" if line.startswith("cqc/") else line for line in printed.splitlines()]
+        raise StageFailed("\n".join(["the protos do not compile:", *lines])) from None
+
+
+def describe(descriptor_set: FileDescriptorSet) -> list[ProtoFile]:
+    """The files of the contracts in a descriptor set, without what they import."""
+    return [ProtoFile.of(file) for file in descriptor_set.file if file.package.startswith("cqc.")]

@@ -1,0 +1,91 @@
+"""The Go module: its zip is what a module proxy would make of the tag, and pushing the tag publishes it."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from cqc_tools import process, workspace
+from cqc_tools.ecosystems import Artifact, Installation, Source, sha256
+from cqc_tools.version import Version
+
+ECOSYSTEM = "Go"
+
+
+def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
+    """Make the module zip; its h1 is the one that go.sum of every user will hold."""
+    module = source.configuration.go
+    file = out / f"go-cqc-{source.version.go}.zip"
+    printed = process.run(
+        [
+            workspace.GO_TOOLS / "modulezip",
+            *("-repo", source.folder, "-revision", source.commit, "-subdir", module.folder),
+            *("-module", module.name, "-version", source.version.go, "-out", file),
+        ],
+        what="make the Go module zip",
+    )
+    return (Artifact(ECOSYSTEM, file, file.stat().st_size, sha256(file), json.loads(printed)["h1"]),)
+
+
+class GitRemote:
+    """A module in a git repository at `address`, which go commands know as `repository`."""
+
+    ecosystem = ECOSYSTEM
+
+    def __init__(self, package: str, folder: str, repository: str, address: str) -> None:
+        self.package = package
+        self.folder = folder
+        self.repository = repository
+        self.address = address
+
+    def read(self, version: Version) -> dict[str, str]:
+        """See Registry."""
+        # The remote is asked, never a module proxy: a proxy remembers that it did not find a version.
+        tag = f"refs/tags/{self.folder}/{version.go}"
+        if not process.run(["git", "ls-remote", self.address, tag], what="git ls-remote"):
+            return {}
+        with tempfile.TemporaryDirectory(prefix="cqc-go-") as cache:
+            printed = process.run(
+                ["go", "mod", "download", "-json", f"{self.package}@{version.go}"],
+                cwd=Path(cache),
+                env={**self._environment(), "GOMODCACHE": cache},
+                what="go mod download",
+            )
+        return {f"go-cqc-{version.go}.zip": json.loads(printed)["Sum"]}
+
+    def write(self, artifacts: tuple[Artifact, ...], source: Source) -> None:
+        """See Registry: both tags of the release, in one push that happens as a whole or not at all."""
+        tags = [source.version.tag, f"{self.folder}/{source.version.tag}"]
+        process.run(
+            ["git", "push", "--quiet", "--atomic", self.address, *(f"refs/tags/{tag}" for tag in tags)],
+            cwd=source.folder,
+            what="git push",
+        )
+
+    def install(self, example: Path, version: Version, folder: Path) -> Installation:
+        """See Registry."""
+        shutil.copytree(example, folder)
+        environment = self._environment()
+        started = time.monotonic()
+        process.run(["go", "get", f"{self.package}/...@{version.go}"], cwd=folder, env=environment, what="go get")
+        seconds = time.monotonic() - started
+        process.run(["go", "mod", "tidy"], cwd=folder, env=environment, what="go mod tidy")
+        program = folder / "cqc-example"
+        process.run(["go", "build", "-o", program, "."], cwd=folder, env=environment, what="compile the Go example")
+        return Installation((str(program),), folder, environment, seconds)
+
+    def _environment(self) -> dict[str, str]:
+        """An environment in which our repository, and nothing else, comes from this remote."""
+        owner = self.repository.removeprefix("https://").rpartition("/")[0]
+        # The caller may pass settings to git the same way: ours comes after them.
+        count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+        return workspace.tool_environment(
+            GOPRIVATE=owner,
+            GIT_CONFIG_COUNT=str(count + 1),
+            **{
+                f"GIT_CONFIG_KEY_{count}": f"url.{self.address}.insteadOf",
+                f"GIT_CONFIG_VALUE_{count}": self.repository,
+            },
+        )

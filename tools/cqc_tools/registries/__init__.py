@@ -1,0 +1,79 @@
+"""Registries on this machine: a real pypiserver, verdaccio and git remote, on free loopback ports."""
+
+import socketserver
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from cqc_tools import process, workspace
+from cqc_tools.errors import StageFailed
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
+class Registries:
+    """Addresses of the running registries, each ending with a slash where its clients expect one."""
+
+    python: str
+    npm: str
+    git: str
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Registries]:
+    """Start all three with empty storage under `folder`; they end with the context, whatever ends it."""
+    from cqc_tools.registries import git, npm, pypi
+
+    with ExitStack() as stack:
+        python = stack.enter_context(pypi.running(folder / "pypi"))
+        remote = stack.enter_context(git.running(folder / "git"))
+        yield Registries(python, stack.enter_context(npm.running(folder / "npm")), remote)
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        print(format % args, file=sys.stderr)
+
+
+def serve(application: Application) -> None:
+    """Serve a WSGI application on a free loopback port, printed as the first line, until the process is ended."""
+    with make_server("127.0.0.1", 0, application, _Server, _QuietHandler) as server:
+        print(server.server_port, flush=True)
+        server.serve_forever()
+
+
+@contextmanager
+def serving(command: str, *arguments: str | Path, log: Path) -> Iterator[str]:
+    """Run one of the tool's own servers and yield its address, ending with a slash."""
+    words = [sys.executable, "-m", "cqc_tools", command, *arguments]
+    environment = workspace.tool_environment(PYTHONPATH=str(workspace.ROOT / "tools"))
+    server = process.start(words, cwd=workspace.ROOT, env=environment, log=log)
+    try:
+        port = first_line(server, log, command)
+        yield f"http://127.0.0.1:{int(port)}/"
+    finally:
+        process.stop(server)
+
+
+def first_line(server: Any, log: Path, what: str, patience: float = 60) -> str:
+    """The first line a server prints, which says where it listens.
+
+    Raises StageFailed with its log when it ends or stays silent for `patience` seconds.
+    """
+    found: list[bytes] = []
+    reader = threading.Thread(target=lambda: found.append(server.stdout.readline()), daemon=True)
+    reader.start()
+    reader.join(patience)
+    if not found or not found[0]:
+        raise StageFailed(f"{what} did not start:\n{log.read_text(errors='replace').strip()}")
+    return found[0].decode().strip()

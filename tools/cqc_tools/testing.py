@@ -1,0 +1,168 @@
+"""Run the tests: each part with its language's own runner, on the packages as they are built."""
+
+import hashlib
+import shutil
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from cqc_tools import build, check, console, interop, process, rehearse, workspace
+from cqc_tools.build import Build
+from cqc_tools.contracts import DESCRIPTOR_SET
+from cqc_tools.errors import StageFailed, UserError
+
+RUNTIMES = ("oldest", "newest")
+INTEROP = workspace.ROOT / "tools" / "interop"
+# A different set of values each week, and the same one within it, so that a failure can be repeated.
+INTEROP_SEED = int(time.strftime("%G%V"))
+INTEROP_MESSAGES_PER_TYPE = 8
+
+
+def run(part: str) -> None:
+    """Run one part of the tests, or all of them.
+
+    Raises UserError for an unknown part and StageFailed naming every part that failed.
+    """
+    parts: dict[str, Callable[[], None]] = {
+        "check": check.check,
+        "tools": _tools,
+        "python": _python,
+        "go": _go,
+        "typescript": _typescript,
+        "interop": _interop,
+        "rehearsal": lambda: rehearse.rehearse("").show(),
+    }
+    if part != "all" and part not in parts:
+        raise UserError(f"there are no tests called {part!r}: choose one of {', '.join(parts)}, all")
+    failed, seconds = [], {}
+    for name in parts if part == "all" else [part]:
+        console.progress.rule(name, align="left")
+        started = time.monotonic()
+        try:
+            parts[name]()
+        except StageFailed as failure:
+            failed.append(name)
+            console.progress.print(str(failure), markup=False)
+        seconds[name] = time.monotonic() - started
+    console.progress.rule(align="left")
+    console.table(
+        ("tests", "result", "time"),
+        [(name, "FAILED" if name in failed else "passed", f"{taken:.0f} s") for name, taken in seconds.items()],
+    )
+    if failed:
+        raise StageFailed(f"tests of {', '.join(failed)}; make help lists the targets that run one part alone")
+
+
+@cache
+def _built() -> Build:
+    """The packages of what is checked out, built once for all parts."""
+    return build.build_checkout()
+
+
+def _artifact(ending: str) -> Path:
+    return next(artifact.path for artifact in _built().artifacts if artifact.path.name.endswith(ending))
+
+
+def _passes(what: str, command: list[str | Path], cwd: Path = workspace.ROOT, **environment: str) -> None:
+    if not process.passes(command, cwd=cwd, env=workspace.tool_environment(**environment)):
+        raise StageFailed(f"{what} failed")
+
+
+def _tools() -> None:
+    _passes(
+        "pytest",
+        [sys.executable, "-m", "pytest", "-c", "tools/pyproject.toml", "tools/tests"],
+        PYTHONPATH=str(workspace.ROOT / "tools"),
+    )
+
+
+def _runtime(name: str) -> Path:
+    """The interpreter of a virtual environment with a locked protobuf and grpcio, and the built wheel."""
+    lock = workspace.ROOT / "tools" / "python-runtimes" / f"{name}.lock"
+    venv = workspace.CACHE / "python-runtimes" / name
+    stamp = venv / "requirements.sha256"
+    wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    python = workspace.venv_bin(venv, "python")
+    if not stamp.exists() or stamp.read_text() != wanted:
+        with console.step(f"set up the {name} Python runtime"):
+            shutil.rmtree(venv, ignore_errors=True)
+            process.run([sys.executable, "-m", "venv", venv], what="make a virtual environment")
+            options = ["--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
+            process.run([python, "-m", "pip", "install", *options], what="pip install")
+            stamp.write_text(wanted)
+    options = ["--quiet", "--no-deps", "--no-index", "--force-reinstall", str(_artifact(".whl"))]
+    process.run([python, "-m", "pip", "install", *options], what="pip install")
+    return python
+
+
+def _python() -> None:
+    for name in RUNTIMES:
+        python = _runtime(name)
+        process.run([python, "-m", "pip", "check"], what="pip check")
+        versions = process.run([python, "-m", "pip", "freeze"]).splitlines()
+        shown = ", ".join(line for line in versions if line.startswith(("protobuf==", "grpcio==")))
+        console.progress.print(f"{name} runtime: {shown}")
+        _passes(
+            f"pytest on the {name} runtime",
+            [python, "-m", "pytest", "-c", "tools/pyproject.toml", "packages/python-cqc/tests"],
+        )
+
+
+def _go() -> None:
+    race = ["-race"]
+    if not shutil.which(process.run(["go", "env", "CC"]).strip()):
+        # The race detector needs cgo, and a C compiler is not among the prerequisites.
+        console.progress.print("[yellow]note:[/yellow] no C compiler was found: go test runs WITHOUT the race detector")
+        race = []
+    _passes("go test", ["go", "test", *race, "./..."], cwd=workspace.GO_MODULE)
+
+
+def _typescript() -> None:
+    package = workspace.TYPESCRIPT_PACKAGE
+    _passes("node --test", ["node", package / "test" / "run.mjs", _artifact(".tgz")], cwd=package)
+
+
+def _interop() -> None:
+    descriptor_set = FileDescriptorSet.FromString((workspace.GO_MODULE / DESCRIPTOR_SET).read_bytes())
+    with tempfile.TemporaryDirectory(prefix="cqc-interop-") as scratch:
+        folder = Path(scratch)
+        with console.step("build the peers"):
+            peers = [_python_peer(), _go_peer(folder), _typescript_peer(folder)]
+        outcomes = list(interop.cross(peers, descriptor_set, INTEROP_MESSAGES_PER_TYPE, INTEROP_SEED))
+    console.table(
+        ("written by", "read by", "format", "types", "messages"),
+        [(item.writer, item.reader, item.format, item.types, item.messages) for item in outcomes],
+    )
+    console.output.print(f"{sum(item.messages for item in outcomes)} messages came back equal (seed {INTEROP_SEED})")
+
+
+def _python_peer() -> interop.Peer:
+    command = [_runtime("newest"), INTEROP / "peer.py"]
+    return interop.Peer("Python", command, workspace.ROOT, workspace.tool_environment())
+
+
+def _go_peer(folder: Path) -> interop.Peer:
+    program = folder / "peer"
+    environment = check.go_workspace()
+    process.run(["go", "build", "-o", program, "."], cwd=INTEROP / "go", env=environment, what="compile the Go peer")
+    return interop.Peer("Go", [program], folder, workspace.tool_environment())
+
+
+def _typescript_peer(folder: Path) -> interop.Peer:
+    project = folder / "typescript"
+    modules = project / "node_modules"
+    (modules / "@cq").mkdir(parents=True)
+    with tarfile.open(_artifact(".tgz")) as archive:
+        archive.extractall(modules / "@cq", filter="data")
+    (modules / "@cq" / "package").rename(modules / "@cq" / "cqc")
+    # The package's own dependencies, at the versions of its lock file.
+    for scope in ("@bufbuild", "@grpc"):
+        (modules / scope).symlink_to(workspace.TYPESCRIPT_PACKAGE / "node_modules" / scope)
+    shutil.copy(INTEROP / "typescript" / "peer.mjs", project)
+    return interop.Peer("TypeScript", ["node", "peer.mjs"], project, workspace.tool_environment())

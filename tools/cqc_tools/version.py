@@ -1,0 +1,115 @@
+"""The version of what is checked out, from the git tag through hatch-vcs, spelled for each ecosystem."""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import semver
+from packaging.version import InvalidVersion
+from packaging.version import Version as PythonVersion
+
+from cqc_tools import process, workspace
+from cqc_tools.errors import UserError
+
+PRERELEASE = re.compile(r"(alpha|beta|rc)\.(0|[1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version in its spellings: `pypi` after PEP 440, `npm` after semver, `go` with its v (a pseudo-version
+    between releases)."""
+
+    pypi: str
+    npm: str
+    go: str
+
+    @property
+    def is_release(self) -> bool:
+        """Whether this version may be published: made at a tag, without local changes."""
+        python = PythonVersion(self.pypi)
+        return not python.is_devrelease and python.local is None
+
+    @property
+    def tag(self) -> str:
+        """The git tag of a release, which is Go's spelling too."""
+        return self.go
+
+
+def parse_release(text: str) -> Version:
+    """Read `1.2.0`, `v1.2.0` or `v1.3.0-rc.1`.
+
+    Raises UserError for anything that is not a release: only alpha, beta and rc with a dotted number are accepted,
+    because `rc10` without the dot sorts before `rc2` in semver.
+    """
+    number = text.removeprefix("v")
+    expected = "expected something like 1.2.0, 1.2.0-rc.1, 1.2.0-beta.2 or 1.2.0-alpha.3"
+    try:
+        parsed = semver.Version.parse(number)
+    except ValueError:
+        raise UserError(f"{text!r} is not a release version: {expected}") from None
+    if parsed.build or (parsed.prerelease and not PRERELEASE.fullmatch(parsed.prerelease)):
+        raise UserError(f"{text!r} cannot be published: {expected}")
+    return Version(pypi=str(PythonVersion(number)), npm=number, go=f"v{number}")
+
+
+def of_checkout(repository: Path = workspace.ROOT) -> Version:
+    """The version of HEAD: its tag's at a tag, otherwise a development version that can never be published.
+
+    Raises UserError in a shallow clone, which has no tags to count from.
+    """
+    package = repository / "packages" / "python-cqc"
+    git = ["git", "-C", str(repository)]
+    if process.run([*git, "rev-parse", "--is-shallow-repository"]).strip() == "true":
+        raise UserError(
+            f"{repository} is a shallow clone, so its version cannot be told: run git fetch --unshallow --tags"
+        )
+    pypi = process.run([sys.executable, "-m", "hatchling", "version"], cwd=package, what="hatch-vcs").strip()
+    try:
+        python = PythonVersion(pypi)
+    except InvalidVersion:
+        raise UserError(f"hatch-vcs computed {pypi!r}, which is not a version: see git tag --list") from None
+    if not python.is_devrelease and python.local is None:
+        return parse_release(_semver_of(python))
+    return Version(pypi=pypi, npm=_development_semver(python), go=_pseudo_version(repository))
+
+
+def released(repository: Path = workspace.ROOT) -> list[Version]:
+    """The releases that the repository's tags name, lowest first."""
+    tags = process.run(["git", "-C", repository, "tag", "--list", "v[0-9]*"]).split()
+    versions = []
+    for tag in tags:
+        try:
+            versions.append(parse_release(tag))
+        except UserError:
+            continue
+    return sorted(versions, key=lambda version: semver.Version.parse(version.npm))
+
+
+def next_release(repository: Path = workspace.ROOT) -> Version:
+    """The next minor version after the highest released one; 0.1.0 when there is none."""
+    past = released(repository)
+    if not past:
+        return parse_release("0.1.0")
+    return parse_release(str(semver.Version.parse(past[-1].npm).bump_minor()))
+
+
+def _semver_of(python: PythonVersion) -> str:
+    words = {"a": "alpha", "b": "beta", "rc": "rc"}
+    release = ".".join(map(str, (*python.release, 0, 0)[:3]))
+    return release + (f"-{words[python.pre[0]]}.{python.pre[1]}" if python.pre else "")
+
+
+def _development_semver(python: PythonVersion) -> str:
+    base = _semver_of(python)
+    commit = f".{python.local}" if python.local else ""
+    return f"{base}{'.' if python.pre else '-'}dev.{python.dev or 0}{commit}"
+
+
+def _pseudo_version(repository: Path) -> str:
+    git = ["git", "-C", str(repository)]
+    commit, seconds = process.run([*git, "log", "-1", "--format=%H %ct"]).split()
+    reachable = process.run([*git, "tag", "--list", "v[0-9]*", "--merged", "HEAD"]).split()
+    older = [version.go for version in released(repository) if version.go in reachable]
+    options = ["-commit", commit, "-time", seconds, *(["-older", older[-1]] if older else [])]
+    return process.run([workspace.GO_TOOLS / "pseudoversion", *options]).strip()

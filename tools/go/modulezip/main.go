@@ -1,0 +1,53 @@
+// Command modulezip makes the zip that `go mod download` would make of a module in a git commit, and prints its h1.
+//
+//	modulezip -repo DIR -revision COMMIT -subdir packages/go-cqc -module PATH -version v1.2.3 -out FILE
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/dirhash"
+	"golang.org/x/mod/zip"
+)
+
+func main() {
+	repo := flag.String("repo", ".", "folder of the git repository")
+	revision := flag.String("revision", "HEAD", "commit to read")
+	subdir := flag.String("subdir", "", "folder of the module inside the repository")
+	path := flag.String("module", "", "path of the module")
+	version := flag.String("version", "", "version of the module, canonical, with its v")
+	out := flag.String("out", "", "file to write")
+	flag.Parse()
+	if err := run(*repo, *revision, *subdir, module.Version{Path: *path, Version: *version}, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "modulezip:", err)
+		os.Exit(1)
+	}
+}
+
+func run(repo, revision, subdir string, mod module.Version, out string) error {
+	part := out + ".part"
+	file, err := os.Create(part)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(part)
+	if err := zip.CreateFromVCS(file, mod, repo, revision, subdir); err != nil {
+		file.Close()
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	sum, err := dirhash.HashZip(part, dirhash.Hash1)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(part, out); err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(map[string]string{"h1": sum})
+}
