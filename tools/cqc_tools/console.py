@@ -14,6 +14,8 @@ from cqc_tools.errors import StageFailed
 
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
 output = Console(highlight=False, soft_wrap=True)
+# A log has no width of its own: tables are not folded there.
+TABLE_WIDTH = None if output.is_terminal else 200
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
         shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(*(str(cell) for cell in row))
-    output.print(shown, soft_wrap=False)
+    output.print(shown, soft_wrap=False, width=TABLE_WIDTH)
 
 
 def print_json(value: Any) -> None:

@@ -26,6 +26,7 @@ class ProtoFile:
     package: str
     messages: tuple[str, ...]
     enums: tuple[str, ...]
+    enum_values: tuple[str, ...]
     services: tuple[str, ...]
     extensions: tuple[str, ...]
 
@@ -49,6 +50,7 @@ class ProtoFile:
             descriptor.package,
             names(descriptor.message_type),
             names(descriptor.enum_type),
+            names(value for enum in descriptor.enum_type for value in enum.value),
             names(descriptor.service),
             names(descriptor.extension),
         )

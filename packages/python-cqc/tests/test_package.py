@@ -116,7 +116,7 @@ def test_rules_live_beside_another_copy_of_validate(tmp_path: Path, implementati
     package = tmp_path / "buf" / "validate"
     package.mkdir(parents=True)
     package.joinpath("validate_pb2.py").write_text(
-        "from google.protobuf import descriptor_pool, duration_pb2, field_mask_pb2, timestamp_pb2\n"
+        "from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, field_mask_pb2, timestamp_pb2\n"
         "from google.protobuf.internal import builder\n"
         f"DESCRIPTOR = descriptor_pool.Default().AddSerializedFile({_buf_validate.DESCRIPTOR.serialized_pb!r})\n"
         "builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())\n"

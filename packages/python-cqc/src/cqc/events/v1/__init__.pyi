@@ -14,6 +14,18 @@ from .order_events_pb2 import OrderFilled as OrderFilled
 from .order_events_pb2 import OrderPlaced as OrderPlaced
 from .position_events_pb2 import PositionChanged as PositionChanged
 from .risk_events_pb2 import QualityFlagRaised as QualityFlagRaised
+from .risk_events_pb2 import RISK_ALERT_SEVERITY_CRITICAL as RISK_ALERT_SEVERITY_CRITICAL
+from .risk_events_pb2 import RISK_ALERT_SEVERITY_INFO as RISK_ALERT_SEVERITY_INFO
+from .risk_events_pb2 import RISK_ALERT_SEVERITY_UNSPECIFIED as RISK_ALERT_SEVERITY_UNSPECIFIED
+from .risk_events_pb2 import RISK_ALERT_SEVERITY_WARNING as RISK_ALERT_SEVERITY_WARNING
+from .risk_events_pb2 import RISK_ALERT_TYPE_LIMIT_BREACHED as RISK_ALERT_TYPE_LIMIT_BREACHED
+from .risk_events_pb2 import RISK_ALERT_TYPE_LIMIT_WARNING as RISK_ALERT_TYPE_LIMIT_WARNING
+from .risk_events_pb2 import RISK_ALERT_TYPE_LIQUIDATION_NEAR as RISK_ALERT_TYPE_LIQUIDATION_NEAR
+from .risk_events_pb2 import RISK_ALERT_TYPE_MARGIN_LOW as RISK_ALERT_TYPE_MARGIN_LOW
+from .risk_events_pb2 import RISK_ALERT_TYPE_MARKET_DATA as RISK_ALERT_TYPE_MARKET_DATA
+from .risk_events_pb2 import RISK_ALERT_TYPE_RECONCILIATION as RISK_ALERT_TYPE_RECONCILIATION
+from .risk_events_pb2 import RISK_ALERT_TYPE_UNSPECIFIED as RISK_ALERT_TYPE_UNSPECIFIED
+from .risk_events_pb2 import RISK_ALERT_TYPE_VENUE_FAILURE as RISK_ALERT_TYPE_VENUE_FAILURE
 from .risk_events_pb2 import RiskAlert as RiskAlert
 from .risk_events_pb2 import RiskAlertSeverity as RiskAlertSeverity
 from .risk_events_pb2 import RiskAlertType as RiskAlertType
@@ -30,6 +42,18 @@ __all__ = (
     "PositionChanged",
     "PriceUpdated",
     "QualityFlagRaised",
+    "RISK_ALERT_SEVERITY_CRITICAL",
+    "RISK_ALERT_SEVERITY_INFO",
+    "RISK_ALERT_SEVERITY_UNSPECIFIED",
+    "RISK_ALERT_SEVERITY_WARNING",
+    "RISK_ALERT_TYPE_LIMIT_BREACHED",
+    "RISK_ALERT_TYPE_LIMIT_WARNING",
+    "RISK_ALERT_TYPE_LIQUIDATION_NEAR",
+    "RISK_ALERT_TYPE_MARGIN_LOW",
+    "RISK_ALERT_TYPE_MARKET_DATA",
+    "RISK_ALERT_TYPE_RECONCILIATION",
+    "RISK_ALERT_TYPE_UNSPECIFIED",
+    "RISK_ALERT_TYPE_VENUE_FAILURE",
     "RelationshipEstablished",
     "RiskAlert",
     "RiskAlertSeverity",

@@ -72,10 +72,10 @@ from .asset_registry_pb2 import ListSymbolsRequest as ListSymbolsRequest
 from .asset_registry_pb2 import ListSymbolsResponse as ListSymbolsResponse
 from .asset_registry_pb2 import ListVenueAssetsRequest as ListVenueAssetsRequest
 from .asset_registry_pb2 import ListVenueAssetsResponse as ListVenueAssetsResponse
-from .asset_registry_pb2 import ListVenuesRequest as ListVenuesRequest
-from .asset_registry_pb2 import ListVenuesResponse as ListVenuesResponse
 from .asset_registry_pb2 import ListVenueSymbolsRequest as ListVenueSymbolsRequest
 from .asset_registry_pb2 import ListVenueSymbolsResponse as ListVenueSymbolsResponse
+from .asset_registry_pb2 import ListVenuesRequest as ListVenuesRequest
+from .asset_registry_pb2 import ListVenuesResponse as ListVenuesResponse
 from .asset_registry_pb2 import ResolveAssetRequest as ResolveAssetRequest
 from .asset_registry_pb2 import ResolveAssetResponse as ResolveAssetResponse
 from .asset_registry_pb2 import ResolveVenueSymbolRequest as ResolveVenueSymbolRequest
@@ -168,6 +168,23 @@ from .risk_engine_pb2 import ListAlertsRequest as ListAlertsRequest
 from .risk_engine_pb2 import ListAlertsResponse as ListAlertsResponse
 from .risk_engine_pb2 import ListRiskLimitsRequest as ListRiskLimitsRequest
 from .risk_engine_pb2 import ListRiskLimitsResponse as ListRiskLimitsResponse
+from .risk_engine_pb2 import RISK_ACTION_ALERT as RISK_ACTION_ALERT
+from .risk_engine_pb2 import RISK_ACTION_HALT as RISK_ACTION_HALT
+from .risk_engine_pb2 import RISK_ACTION_REDUCE_ONLY as RISK_ACTION_REDUCE_ONLY
+from .risk_engine_pb2 import RISK_ACTION_REJECT as RISK_ACTION_REJECT
+from .risk_engine_pb2 import RISK_ACTION_UNSPECIFIED as RISK_ACTION_UNSPECIFIED
+from .risk_engine_pb2 import RISK_DECISION_APPROVED as RISK_DECISION_APPROVED
+from .risk_engine_pb2 import RISK_DECISION_REJECTED as RISK_DECISION_REJECTED
+from .risk_engine_pb2 import RISK_DECISION_UNSPECIFIED as RISK_DECISION_UNSPECIFIED
+from .risk_engine_pb2 import RISK_METRIC_DAILY_LOSS as RISK_METRIC_DAILY_LOSS
+from .risk_engine_pb2 import RISK_METRIC_DRAWDOWN as RISK_METRIC_DRAWDOWN
+from .risk_engine_pb2 import RISK_METRIC_GROSS_EXPOSURE as RISK_METRIC_GROSS_EXPOSURE
+from .risk_engine_pb2 import RISK_METRIC_LEVERAGE as RISK_METRIC_LEVERAGE
+from .risk_engine_pb2 import RISK_METRIC_NET_EXPOSURE as RISK_METRIC_NET_EXPOSURE
+from .risk_engine_pb2 import RISK_METRIC_ORDER_NOTIONAL as RISK_METRIC_ORDER_NOTIONAL
+from .risk_engine_pb2 import RISK_METRIC_ORDER_RATE as RISK_METRIC_ORDER_RATE
+from .risk_engine_pb2 import RISK_METRIC_PRICE_DEVIATION_BPS as RISK_METRIC_PRICE_DEVIATION_BPS
+from .risk_engine_pb2 import RISK_METRIC_UNSPECIFIED as RISK_METRIC_UNSPECIFIED
 from .risk_engine_pb2 import RiskAction as RiskAction
 from .risk_engine_pb2 import RiskBreach as RiskBreach
 from .risk_engine_pb2 import RiskDecision as RiskDecision
@@ -178,6 +195,12 @@ from .risk_engine_pb2 import StreamAlertsResponse as StreamAlertsResponse
 from .risk_engine_pb2 import UpdateRiskLimitRequest as UpdateRiskLimitRequest
 from .risk_engine_pb2 import UpdateRiskLimitResponse as UpdateRiskLimitResponse
 from .stream_pb2 import Heartbeat as Heartbeat
+from .stream_pb2 import STREAM_RESET_REASON_CHECKSUM_MISMATCH as STREAM_RESET_REASON_CHECKSUM_MISMATCH
+from .stream_pb2 import STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED as STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED
+from .stream_pb2 import STREAM_RESET_REASON_SEQUENCE_GAP as STREAM_RESET_REASON_SEQUENCE_GAP
+from .stream_pb2 import STREAM_RESET_REASON_SLOW_CONSUMER as STREAM_RESET_REASON_SLOW_CONSUMER
+from .stream_pb2 import STREAM_RESET_REASON_SOURCE_RECONNECTED as STREAM_RESET_REASON_SOURCE_RECONNECTED
+from .stream_pb2 import STREAM_RESET_REASON_UNSPECIFIED as STREAM_RESET_REASON_UNSPECIFIED
 from .stream_pb2 import StreamReset as StreamReset
 from .stream_pb2 import StreamResetReason as StreamResetReason
 from .venue_gateway_pb2 import CancelOrderRequest as CancelOrderRequest
@@ -379,6 +402,23 @@ __all__ = (
     "OrderKey",
     "PlaceOrderRequest",
     "PlaceOrderResponse",
+    "RISK_ACTION_ALERT",
+    "RISK_ACTION_HALT",
+    "RISK_ACTION_REDUCE_ONLY",
+    "RISK_ACTION_REJECT",
+    "RISK_ACTION_UNSPECIFIED",
+    "RISK_DECISION_APPROVED",
+    "RISK_DECISION_REJECTED",
+    "RISK_DECISION_UNSPECIFIED",
+    "RISK_METRIC_DAILY_LOSS",
+    "RISK_METRIC_DRAWDOWN",
+    "RISK_METRIC_GROSS_EXPOSURE",
+    "RISK_METRIC_LEVERAGE",
+    "RISK_METRIC_NET_EXPOSURE",
+    "RISK_METRIC_ORDER_NOTIONAL",
+    "RISK_METRIC_ORDER_RATE",
+    "RISK_METRIC_PRICE_DEVIATION_BPS",
+    "RISK_METRIC_UNSPECIFIED",
     "RecordTransactionRequest",
     "RecordTransactionResponse",
     "ReplaceOrderRequest",
@@ -392,6 +432,12 @@ __all__ = (
     "RiskDecision",
     "RiskLimit",
     "RiskMetric",
+    "STREAM_RESET_REASON_CHECKSUM_MISMATCH",
+    "STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED",
+    "STREAM_RESET_REASON_SEQUENCE_GAP",
+    "STREAM_RESET_REASON_SLOW_CONSUMER",
+    "STREAM_RESET_REASON_SOURCE_RECONNECTED",
+    "STREAM_RESET_REASON_UNSPECIFIED",
     "StreamAlertsRequest",
     "StreamAlertsResponse",
     "StreamBalancesRequest",

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	marketpb "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	servicespb "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
+	venuepb "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
+)
+
+const (
+	pageSize = 5
+	timeout  = 60 * time.Second
+)
+
+// result holds counts, and the SHA-256 of all final books and trades in a spelling that every language shares.
+type result struct {
+	Books  int    `json:"books"`
+	Deltas int    `json:"deltas"`
+	Trades int    `json:"trades"`
+	Gaps   int    `json:"gaps"`
+	Digest string `json:"digest"`
+}
+
+// rebuild follows every listing of a server to the end of its streams.
+func rebuild(address string) (result, error) {
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return result{}, err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+
+	found, err := listVenueSymbols(ctx, servicespb.NewAssetRegistryClient(conn))
+	if err != nil {
+		return result{}, err
+	}
+	marketData := servicespb.NewMarketDataClient(conn)
+	var total result
+	var lines []string
+	for _, listing := range found {
+		name := listing.GetVenueSymbolId()
+		book, deltas, err := followBook(ctx, marketData, name)
+		if err != nil {
+			return result{}, err
+		}
+		trades, err := followTrades(ctx, marketData, name)
+		if err != nil {
+			return result{}, err
+		}
+		if len(trades) > 0 {
+			if err := checkPrice(ctx, marketData, listing, trades[len(trades)-1]); err != nil {
+				return result{}, err
+			}
+		}
+		total.Books++
+		total.Deltas += deltas
+		total.Trades += len(trades)
+		total.Gaps += book.gaps
+		sequence := "-"
+		if book.sequence != nil {
+			sequence = strconv.FormatUint(*book.sequence, 10)
+		}
+		lines = append(lines, fmt.Sprintf("book %s %s %d", name, sequence, book.gaps))
+		bids, asks := book.bestFirst()
+		for _, level := range bids {
+			lines = append(lines, "b "+level.GetPrice()+" "+level.GetQuantity())
+		}
+		for _, level := range asks {
+			lines = append(lines, "a "+level.GetPrice()+" "+level.GetQuantity())
+		}
+		for _, trade := range trades {
+			lines = append(lines, fmt.Sprintf(
+				"t %s %s %s %d", trade.GetTradeId(), trade.GetPrice(), trade.GetQuantity(), trade.GetAggressor()))
+		}
+	}
+	digest := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	total.Digest = hex.EncodeToString(digest[:])
+	return total, nil
+}
+
+func listVenueSymbols(ctx context.Context, registry servicespb.AssetRegistryClient) ([]*venuepb.VenueSymbol, error) {
+	var found []*venuepb.VenueSymbol
+	request := &servicespb.ListVenueSymbolsRequest{PageSize: pageSize}
+	for {
+		page, err := registry.ListVenueSymbols(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, page.GetVenueSymbols()...)
+		request.PageToken = page.GetNextPageToken()
+		if request.PageToken == "" {
+			return found, nil
+		}
+	}
+}
+
+func followBook(ctx context.Context, marketData servicespb.MarketDataClient, name string) (*bookBuilder, int, error) {
+	stream, err := marketData.StreamOrderBook(ctx, &servicespb.StreamOrderBookRequest{VenueSymbolId: name})
+	if err != nil {
+		return nil, 0, err
+	}
+	var book *bookBuilder
+	deltas := 0
+	for {
+		step, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		switch event := step.GetEvent().(type) {
+		case *servicespb.StreamOrderBookResponse_Snapshot:
+			if book, err = newBook(event.Snapshot); err != nil {
+				return nil, 0, err
+			}
+		case *servicespb.StreamOrderBookResponse_Delta:
+			if book == nil {
+				return nil, 0, fmt.Errorf("the server sent a delta of %s before any snapshot", name)
+			}
+			if err := book.apply(event.Delta); err != nil {
+				return nil, 0, err
+			}
+			deltas++
+		case *servicespb.StreamOrderBookResponse_Reset_:
+			book = nil
+		}
+	}
+	if book == nil {
+		return nil, 0, fmt.Errorf("the server sent no snapshot of %s", name)
+	}
+	return book, deltas, nil
+}
+
+func followTrades(ctx context.Context, marketData servicespb.MarketDataClient, name string) ([]*marketpb.Trade, error) {
+	stream, err := marketData.StreamTrades(ctx, &servicespb.StreamTradesRequest{VenueSymbolIds: []string{name}})
+	if err != nil {
+		return nil, err
+	}
+	var trades []*marketpb.Trade
+	for {
+		step, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return trades, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if trade := step.GetTrade(); trade != nil {
+			trades = append(trades, trade)
+		}
+	}
+}
+
+func checkPrice(
+	ctx context.Context, marketData servicespb.MarketDataClient, listing *venuepb.VenueSymbol, last *marketpb.Trade,
+) error {
+	parts := strings.Split(listing.GetSymbolId(), "-")
+	pair := parts[0] + "-" + parts[1]
+	price, err := marketData.GetPrice(ctx, &servicespb.GetPriceRequest{AssetId: pair})
+	if err != nil {
+		return err
+	}
+	value, err := strconv.ParseFloat(last.GetPrice(), 64)
+	if err != nil {
+		return err
+	}
+	if price.GetVenueSymbolId() == listing.GetVenueSymbolId() && price.GetValue() != value {
+		return fmt.Errorf("the server's price of %s is %v, its last trade was at %s", pair, price.GetValue(), last.GetPrice())
+	}
+	return nil
+}

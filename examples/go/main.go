@@ -1,0 +1,43 @@
+// Command cqc-example replays exchange traffic as a MarketData server, and rebuilds the order books as its client.
+//
+//	cqc-example serve -data DIR -address HOST:PORT
+//	cqc-example rebuild -address HOST:PORT
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "cqc-example:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("say what to do: serve or rebuild")
+	}
+	flags := flag.NewFlagSet(args[0], flag.ExitOnError)
+	address := flags.String("address", "127.0.0.1:0", "where to listen (port 0 takes a free one), or where the server is")
+	data := flags.String("data", "", "folder with one folder of captured traffic per venue")
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	switch args[0] {
+	case "serve":
+		return serve(*data, *address)
+	case "rebuild":
+		result, err := rebuild(*address)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(os.Stdout).Encode(result)
+	default:
+		return fmt.Errorf("%q is not known: say serve or rebuild", args[0])
+	}
+}

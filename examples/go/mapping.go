@@ -1,0 +1,329 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	marketpb "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	venuepb "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
+)
+
+// Binance writes BTCUSDT without saying where the base ends.
+var binanceQuotes = []string{"USDT", "BUSD", "USDC", "BTC", "ETH", "BNB", "EUR"}
+
+const base = marketpb.QuantityUnit_QUANTITY_UNIT_BASE
+
+// market is what was captured of one listing, in the order in which it came.
+type market struct {
+	listing  *venuepb.VenueSymbol
+	snapshot *marketpb.OrderBook
+	deltas   []*marketpb.OrderBookDelta
+	trades   []*marketpb.Trade
+}
+
+type markets map[string]*market
+
+// The venues' own formats. Numbers that matter are texts in all of them.
+type (
+	bookRow struct {
+		URL        string      `json:"url"`
+		ReceivedAt float64     `json:"received_at"`
+		Body       binanceBook `json:"body"`
+	}
+	binanceBook struct {
+		LastUpdateID uint64      `json:"lastUpdateId"`
+		E            int64       `json:"E"`
+		T            int64       `json:"T"`
+		Bids         [][2]string `json:"bids"`
+		Asks         [][2]string `json:"asks"`
+	}
+	binanceRow struct {
+		ReceivedAt float64 `json:"received_at"`
+		Frame      struct {
+			Data json.RawMessage `json:"data"`
+		} `json:"frame"`
+	}
+	// encoding/json takes a name in another case where the exact one is not declared, so `e` beside `E` and `M` beside
+	// `m` have to be.
+	binanceDelta struct {
+		Event    string      `json:"e"`
+		Symbol   string      `json:"s"`
+		Sent     int64       `json:"E"`
+		Matched  int64       `json:"T"`
+		First    uint64      `json:"U"`
+		Last     uint64      `json:"u"`
+		Previous *uint64     `json:"pu"`
+		Bids     [][2]string `json:"b"`
+		Asks     [][2]string `json:"a"`
+	}
+	binanceTrade struct {
+		Event        string `json:"e"`
+		Symbol       string `json:"s"`
+		Sent         int64  `json:"E"`
+		Matched      int64  `json:"T"`
+		ID           uint64 `json:"a"`
+		Price        string `json:"p"`
+		Quantity     string `json:"q"`
+		First        uint64 `json:"f"`
+		Last         uint64 `json:"l"`
+		BuyerIsMaker bool   `json:"m"`
+		BestMatch    bool   `json:"M"`
+	}
+	coinbaseRow struct {
+		ReceivedAt float64 `json:"received_at"`
+		Frame      struct {
+			Type         string      `json:"type"`
+			ProductID    string      `json:"product_id"`
+			Bids         [][2]string `json:"bids"`
+			Asks         [][2]string `json:"asks"`
+			Changes      [][3]string `json:"changes"`
+			Time         string      `json:"time"`
+			TradeID      uint64      `json:"trade_id"`
+			MakerOrderID string      `json:"maker_order_id"`
+			TakerOrderID string      `json:"taker_order_id"`
+			Side         string      `json:"side"`
+			Size         string      `json:"size"`
+			Price        string      `json:"price"`
+			Sequence     uint64      `json:"sequence"`
+		} `json:"frame"`
+	}
+)
+
+// load reads <data>/<venue>/books.jsonl and stream.jsonl of Binance spot, Binance futures and Coinbase.
+func load(data string) (markets, error) {
+	found := markets{}
+	for _, venue := range []string{"binance", "binance_futures"} {
+		if err := eachRow(filepath.Join(data, venue, "books.jsonl"), func(row bookRow) error {
+			match := regexp.MustCompile(`symbol=(\w+)`).FindStringSubmatch(row.URL)
+			if match == nil {
+				return fmt.Errorf("no symbol in %s", row.URL)
+			}
+			listing := found.of(venue, match[1])
+			listing.snapshot = &marketpb.OrderBook{
+				VenueSymbolId: listing.id(),
+				Bids:          levels(row.Body.Bids),
+				Asks:          levels(row.Body.Asks),
+				Sequence:      proto.Uint64(row.Body.LastUpdateID),
+				Timestamp:     millis(row.Body.T),
+				PublishedAt:   millis(row.Body.E),
+				ReceivedAt:    seconds(row.ReceivedAt),
+				QuantityUnit:  base,
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		if err := eachRow(filepath.Join(data, venue, "stream.jsonl"), func(row binanceRow) error {
+			return found.addBinance(venue, row)
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return found, eachRow(filepath.Join(data, "coinbase", "stream.jsonl"), found.addCoinbase)
+}
+
+func (found markets) addBinance(venue string, row binanceRow) error {
+	var kind struct {
+		Event string `json:"e"`
+		Sent  int64  `json:"E"`
+	}
+	if err := json.Unmarshal(row.Frame.Data, &kind); err != nil {
+		return err
+	}
+	switch kind.Event {
+	case "depthUpdate":
+		var event binanceDelta
+		if err := json.Unmarshal(row.Frame.Data, &event); err != nil {
+			return err
+		}
+		listing := found.of(venue, event.Symbol)
+		listing.deltas = append(listing.deltas, &marketpb.OrderBookDelta{
+			VenueSymbolId:    listing.id(),
+			Bids:             levels(event.Bids),
+			Asks:             levels(event.Asks),
+			FirstSequence:    &event.First,
+			Sequence:         &event.Last,
+			PreviousSequence: event.Previous,
+			Timestamp:        millis(event.Matched),
+			PublishedAt:      millis(event.Sent),
+			ReceivedAt:       seconds(row.ReceivedAt),
+			QuantityUnit:     base,
+		})
+	case "aggTrade":
+		var event binanceTrade
+		if err := json.Unmarshal(row.Frame.Data, &event); err != nil {
+			return err
+		}
+		// The seller crossed the spread where the buyer was the maker.
+		aggressor := marketpb.AggressorSide_AGGRESSOR_SIDE_BUYER
+		if event.BuyerIsMaker {
+			aggressor = marketpb.AggressorSide_AGGRESSOR_SIDE_SELLER
+		}
+		listing := found.of(venue, event.Symbol)
+		listing.trades = append(listing.trades, &marketpb.Trade{
+			TradeId:       strconv.FormatUint(event.ID, 10),
+			VenueSymbolId: listing.id(),
+			Price:         event.Price,
+			Quantity:      event.Quantity,
+			QuantityUnit:  base,
+			Aggressor:     aggressor,
+			FirstTradeId:  proto.String(strconv.FormatUint(event.First, 10)),
+			LastTradeId:   proto.String(strconv.FormatUint(event.Last, 10)),
+			Timestamp:     millis(event.Matched),
+			PublishedAt:   millis(event.Sent),
+			ReceivedAt:    seconds(row.ReceivedAt),
+		})
+	}
+	return nil
+}
+
+func (found markets) addCoinbase(row coinbaseRow) error {
+	frame := row.Frame
+	if frame.ProductID == "" {
+		return nil
+	}
+	switch frame.Type {
+	case "snapshot":
+		listing := found.of("coinbase", frame.ProductID)
+		listing.snapshot = &marketpb.OrderBook{
+			VenueSymbolId: listing.id(),
+			Bids:          levels(frame.Bids),
+			Asks:          levels(frame.Asks),
+			ReceivedAt:    seconds(row.ReceivedAt),
+			QuantityUnit:  base,
+		}
+	case "l2update":
+		at, err := time.Parse(time.RFC3339Nano, frame.Time)
+		if err != nil {
+			return err
+		}
+		listing := found.of("coinbase", frame.ProductID)
+		delta := &marketpb.OrderBookDelta{
+			VenueSymbolId: listing.id(),
+			Timestamp:     timestamppb.New(at),
+			ReceivedAt:    seconds(row.ReceivedAt),
+			QuantityUnit:  base,
+		}
+		for _, change := range frame.Changes {
+			level := &marketpb.BookLevel{Price: change[1], Quantity: change[2]}
+			if change[0] == "buy" {
+				delta.Bids = append(delta.Bids, level)
+			} else {
+				delta.Asks = append(delta.Asks, level)
+			}
+		}
+		listing.deltas = append(listing.deltas, delta)
+	case "match", "last_match":
+		at, err := time.Parse(time.RFC3339Nano, frame.Time)
+		if err != nil {
+			return err
+		}
+		// Coinbase states the maker's side.
+		aggressor := marketpb.AggressorSide_AGGRESSOR_SIDE_SELLER
+		if frame.Side == "sell" {
+			aggressor = marketpb.AggressorSide_AGGRESSOR_SIDE_BUYER
+		}
+		listing := found.of("coinbase", frame.ProductID)
+		listing.trades = append(listing.trades, &marketpb.Trade{
+			TradeId:       strconv.FormatUint(frame.TradeID, 10),
+			VenueSymbolId: listing.id(),
+			Price:         frame.Price,
+			Quantity:      frame.Size,
+			QuantityUnit:  base,
+			Aggressor:     aggressor,
+			RawSide:       frame.Side,
+			MakerOrderId:  proto.String(frame.MakerOrderID),
+			TakerOrderId:  proto.String(frame.TakerOrderID),
+			Sequence:      proto.Uint64(frame.Sequence),
+			Timestamp:     timestamppb.New(at),
+			ReceivedAt:    seconds(row.ReceivedAt),
+		})
+	}
+	return nil
+}
+
+// of returns the market of a native symbol, new where it was not seen before.
+func (found markets) of(venue, native string) *market {
+	baseAsset, quote, _ := strings.Cut(native, "-")
+	if venue != "coinbase" {
+		for _, candidate := range binanceQuotes {
+			if rest, ok := strings.CutSuffix(native, candidate); ok {
+				baseAsset, quote = rest, candidate
+				break
+			}
+		}
+	}
+	symbol := baseAsset + "-" + quote + "-SPOT"
+	if venue == "binance_futures" {
+		symbol = baseAsset + "-" + quote + "-PERP-" + quote
+	}
+	id := venue + ":" + symbol
+	if found[id] == nil {
+		found[id] = &market{listing: &venuepb.VenueSymbol{
+			VenueSymbolId: id,
+			VenueId:       venue,
+			SymbolId:      symbol,
+			NativeSymbol:  native,
+			QuantityUnit:  base,
+		}}
+	}
+	return found[id]
+}
+
+func (m *market) id() string { return m.listing.GetVenueSymbolId() }
+
+func levels(pairs [][2]string) []*marketpb.BookLevel {
+	made := make([]*marketpb.BookLevel, len(pairs))
+	for i, pair := range pairs {
+		made[i] = &marketpb.BookLevel{Price: pair[0], Quantity: pair[1]}
+	}
+	return made
+}
+
+func seconds(unix float64) *timestamppb.Timestamp {
+	return timestamppb.New(time.UnixMicro(int64(math.RoundToEven(unix * 1e6))))
+}
+
+// millis turns zero into absence: Binance leaves the field out where it has no time.
+func millis(unix int64) *timestamppb.Timestamp {
+	if unix == 0 {
+		return nil
+	}
+	return timestamppb.New(time.UnixMilli(unix))
+}
+
+func eachRow[T any](path string, use func(T) error) error {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 64<<20)
+	for number := 1; lines.Scan(); number++ {
+		var row T
+		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
+			return fmt.Errorf("%s:%d: %w", path, number, err)
+		}
+		if err := use(row); err != nil {
+			return fmt.Errorf("%s:%d: %w", path, number, err)
+		}
+	}
+	return lines.Err()
+}

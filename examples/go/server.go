@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	marketpb "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	servicespb "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
+)
+
+const defaultPageSize = 100
+
+// listings answers with the listings that were captured.
+type listings struct {
+	servicespb.UnimplementedAssetRegistryServer
+	captured markets
+}
+
+// replay serves captured markets, from the start to every client.
+type replay struct {
+	servicespb.UnimplementedMarketDataServer
+	captured markets
+}
+
+func (l listings) ListVenueSymbols(
+	_ context.Context, request *servicespb.ListVenueSymbolsRequest,
+) (*servicespb.ListVenueSymbolsResponse, error) {
+	names := slices.Sorted(maps.Keys(l.captured))
+	names, next, err := page(names, request)
+	if err != nil {
+		return nil, err
+	}
+	answer := &servicespb.ListVenueSymbolsResponse{NextPageToken: next}
+	for _, name := range names {
+		answer.VenueSymbols = append(answer.VenueSymbols, l.captured[name].listing)
+	}
+	return answer, nil
+}
+
+// GetPrice answers with the price of the last captured trade of a pair, such as BTC-USD.
+func (r replay) GetPrice(_ context.Context, request *servicespb.GetPriceRequest) (*marketpb.Price, error) {
+	asset, quote, found := strings.Cut(request.GetAssetId(), "-")
+	if !found {
+		quote = "USD"
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.captured)) {
+		captured := r.captured[name]
+		if len(captured.trades) == 0 || !strings.HasPrefix(captured.listing.GetSymbolId(), asset+"-"+quote+"-") {
+			continue
+		}
+		trade := captured.trades[len(captured.trades)-1]
+		value, err := strconv.ParseFloat(trade.GetPrice(), 64)
+		if err != nil {
+			return nil, err
+		}
+		return &marketpb.Price{
+			AssetId:       request.GetAssetId(),
+			Value:         value,
+			Timestamp:     trade.GetTimestamp(),
+			QuoteAssetId:  proto.String(quote),
+			VenueSymbolId: proto.String(name),
+			Kind:          marketpb.PriceKind_PRICE_KIND_LAST,
+			Source:        marketpb.PriceSource_PRICE_SOURCE_VENUE,
+			ReceivedAt:    trade.GetReceivedAt(),
+		}, nil
+	}
+	return nil, status.Errorf(codes.NotFound, "no trade of %s was captured", request.GetAssetId())
+}
+
+// GetOrderBook answers with the captured snapshot, as deep as asked.
+func (r replay) GetOrderBook(
+	_ context.Context, request *servicespb.GetOrderBookRequest,
+) (*servicespb.GetOrderBookResponse, error) {
+	captured, err := r.market(request.GetVenueSymbolId())
+	if err != nil {
+		return nil, err
+	}
+	book := proto.CloneOf(captured.snapshot)
+	if depth := int(request.GetDepth()); depth > 0 {
+		book.Bids = book.Bids[:min(depth, len(book.Bids))]
+		book.Asks = book.Asks[:min(depth, len(book.Asks))]
+		book.Depth = proto.Uint32(request.GetDepth())
+	}
+	return &servicespb.GetOrderBookResponse{OrderBook: book}, nil
+}
+
+// StreamOrderBook sends the snapshot and all deltas, and ends with the capture. A resume token is the number of deltas
+// that were sent.
+func (r replay) StreamOrderBook(
+	request *servicespb.StreamOrderBookRequest, stream grpc.ServerStreamingServer[servicespb.StreamOrderBookResponse],
+) error {
+	captured, err := r.market(request.GetVenueSymbolId())
+	if err != nil {
+		return err
+	}
+	sent, err := position(request.GetResumeToken())
+	if err != nil {
+		return err
+	}
+	if request.GetResumeToken() == "" {
+		if err := stream.Send(&servicespb.StreamOrderBookResponse{
+			Event:       &servicespb.StreamOrderBookResponse_Snapshot{Snapshot: captured.snapshot},
+			ResumeToken: "0",
+		}); err != nil {
+			return err
+		}
+	}
+	for ; sent < len(captured.deltas); sent++ {
+		if err := stream.Send(&servicespb.StreamOrderBookResponse{
+			Event:       &servicespb.StreamOrderBookResponse_Delta{Delta: captured.deltas[sent]},
+			ResumeToken: strconv.Itoa(sent + 1),
+		}); err != nil {
+			return err
+		}
+	}
+	return stream.Send(&servicespb.StreamOrderBookResponse{
+		Event: &servicespb.StreamOrderBookResponse_Heartbeat{
+			Heartbeat: &servicespb.Heartbeat{SentAt: timestamppb.Now()},
+		},
+		ResumeToken: strconv.Itoa(len(captured.deltas)),
+	})
+}
+
+// ListTrades answers with all captured trades of a listing, in pages.
+func (r replay) ListTrades(
+	_ context.Context, request *servicespb.ListTradesRequest,
+) (*servicespb.ListTradesResponse, error) {
+	captured, err := r.market(request.GetVenueSymbolId())
+	if err != nil {
+		return nil, err
+	}
+	trades, next, err := page(captured.trades, request)
+	return &servicespb.ListTradesResponse{Trades: trades, NextPageToken: next}, err
+}
+
+// StreamTrades sends all captured trades of the listings, and ends with the capture.
+func (r replay) StreamTrades(
+	request *servicespb.StreamTradesRequest, stream grpc.ServerStreamingServer[servicespb.StreamTradesResponse],
+) error {
+	sent, err := position(request.GetResumeToken())
+	if err != nil {
+		return err
+	}
+	number := 0
+	for _, name := range request.GetVenueSymbolIds() {
+		captured, err := r.market(name)
+		if err != nil {
+			return err
+		}
+		for _, trade := range captured.trades {
+			number++
+			if number <= sent {
+				continue
+			}
+			if err := stream.Send(&servicespb.StreamTradesResponse{
+				Event:       &servicespb.StreamTradesResponse_Trade{Trade: trade},
+				ResumeToken: strconv.Itoa(number),
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r replay) market(name string) (*market, error) {
+	if captured := r.captured[name]; captured != nil {
+		return captured, nil
+	}
+	return nil, status.Errorf(codes.NotFound, "%s was not captured: list what is with ListVenueSymbols", name)
+}
+
+type paged interface {
+	GetPageSize() int32
+	GetPageToken() string
+}
+
+func page[T any](all []T, request paged) ([]T, string, error) {
+	start, err := position(request.GetPageToken())
+	if err != nil {
+		return nil, "", err
+	}
+	size := int(request.GetPageSize())
+	if size == 0 {
+		size = defaultPageSize
+	}
+	start = min(start, len(all))
+	end := min(start+size, len(all))
+	next := ""
+	if end < len(all) {
+		next = strconv.Itoa(end)
+	}
+	return all[start:end], next, nil
+}
+
+// position reads a token, which is a number of items; an empty one is zero.
+func position(token string) (int, error) {
+	if token == "" {
+		return 0, nil
+	}
+	number, err := strconv.Atoi(token)
+	if err != nil || number < 0 {
+		return 0, status.Errorf(codes.InvalidArgument, "%q is not a token of this server", token)
+	}
+	return number, nil
+}
+
+// serve serves until the process is asked to end; the first line printed says where.
+func serve(data, address string) error {
+	captured, err := load(data)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(captured, func(_ string, m *market) bool { return m.snapshot == nil })
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer()
+	servicespb.RegisterMarketDataServer(server, replay{captured: captured})
+	servicespb.RegisterAssetRegistryServer(server, listings{captured: captured})
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		<-ended
+		server.Stop()
+	}()
+	fmt.Println("listening on", listener.Addr())
+	return server.Serve(listener)
+}

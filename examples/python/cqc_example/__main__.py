@@ -1,0 +1,29 @@
+"""`python -m cqc_example serve --data DIR --address HOST:PORT`, `python -m cqc_example rebuild --address HOST:PORT`."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from cqc_example.client import rebuild
+from cqc_example.server import serve
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="cqc_example")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="replay captured traffic")
+    serving.add_argument("--data", type=Path, required=True, help="folder with one folder per venue")
+    serving.add_argument("--address", default="127.0.0.1:0", help="where to listen; port 0 takes a free one")
+    rebuilding = commands.add_parser("rebuild", help="rebuild the books of a server and print their digest")
+    rebuilding.add_argument("--address", required=True, help="where the server listens")
+    chosen = parser.parse_args()
+    if chosen.command == "serve":
+        serve(chosen.data, chosen.address)
+    else:
+        print(json.dumps(asdict(rebuild(chosen.address))))
+
+
+if __name__ == "__main__":
+    main()

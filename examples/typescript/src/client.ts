@@ -1,0 +1,119 @@
+// Rebuilds all order books of a server and digests them.
+import { createHash } from "node:crypto";
+import type { Price, Trade } from "@cq/cqc/markets/v1";
+import {
+  AssetRegistryClient,
+  type ListVenueSymbolsResponse,
+  MarketDataClient,
+  type StreamOrderBookResponse,
+  type StreamTradesResponse,
+} from "@cq/cqc/services/v1";
+import type { VenueSymbol } from "@cq/cqc/venues/v1";
+import { credentials, type requestCallback } from "@grpc/grpc-js";
+import { BookBuilder } from "./book.js";
+
+const pageSize = 5;
+const timeoutMs = 60_000;
+
+/** Counts, and the SHA-256 of all final books and trades in a spelling that every language shares. */
+export interface Result {
+  books: number;
+  deltas: number;
+  trades: number;
+  gaps: number;
+  digest: string;
+}
+
+/** Follows every listing of a server to the end of its streams. */
+export async function rebuild(address: string): Promise<Result> {
+  const registry = new AssetRegistryClient(address, credentials.createInsecure());
+  const marketData = new MarketDataClient(address, credentials.createInsecure());
+  const result: Result = { books: 0, deltas: 0, trades: 0, gaps: 0, digest: "" };
+  const lines: string[] = [];
+  try {
+    for (const listing of await listVenueSymbols(registry)) {
+      const name = listing.venueSymbolId;
+      const { book, deltas } = await followBook(marketData, name);
+      const trades = await followTrades(marketData, name);
+      const last = trades.at(-1);
+      if (last) await checkPrice(marketData, listing, last);
+      result.books++;
+      result.deltas += deltas;
+      result.trades += trades.length;
+      result.gaps += book.gaps;
+      lines.push(`book ${name} ${book.sequence ?? "-"} ${book.gaps}`);
+      for (const { price, quantity } of book.bids()) lines.push(`b ${price} ${quantity}`);
+      for (const { price, quantity } of book.asks()) lines.push(`a ${price} ${quantity}`);
+      for (const trade of trades) {
+        lines.push(`t ${trade.tradeId} ${trade.price} ${trade.quantity} ${trade.aggressor}`);
+      }
+    }
+  } finally {
+    registry.close();
+    marketData.close();
+  }
+  result.digest = createHash("sha256").update(lines.join("\n")).digest("hex");
+  return result;
+}
+
+function deadline(): { deadline: number } {
+  return { deadline: Date.now() + timeoutMs };
+}
+
+/** Waits for the answer of a unary call. */
+function answered<T>(call: (callback: requestCallback<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value!))));
+}
+
+async function listVenueSymbols(registry: AssetRegistryClient): Promise<VenueSymbol[]> {
+  const found: VenueSymbol[] = [];
+  let pageToken = "";
+  do {
+    const page = await answered<ListVenueSymbolsResponse>((callback) =>
+      registry.listVenueSymbols({ pageSize, pageToken }, deadline(), callback),
+    );
+    found.push(...page.venueSymbols);
+    pageToken = page.nextPageToken;
+  } while (pageToken);
+  return found;
+}
+
+async function followBook(
+  marketData: MarketDataClient,
+  venueSymbolId: string,
+): Promise<{ book: BookBuilder; deltas: number }> {
+  let book: BookBuilder | undefined;
+  let deltas = 0;
+  const stream: AsyncIterable<StreamOrderBookResponse> = marketData.streamOrderBook({ venueSymbolId }, deadline());
+  for await (const { event } of stream) {
+    if (event.case === "snapshot") {
+      book = new BookBuilder(event.value);
+    } else if (event.case === "delta") {
+      if (!book) throw new Error(`the server sent a delta of ${venueSymbolId} before any snapshot`);
+      book.apply(event.value);
+      deltas++;
+    } else if (event.case === "reset") {
+      book = undefined;
+    }
+  }
+  if (!book) throw new Error(`the server sent no snapshot of ${venueSymbolId}`);
+  return { book, deltas };
+}
+
+async function followTrades(marketData: MarketDataClient, venueSymbolId: string): Promise<Trade[]> {
+  const trades: Trade[] = [];
+  const stream: AsyncIterable<StreamTradesResponse> = marketData.streamTrades(
+    { venueSymbolIds: [venueSymbolId] },
+    deadline(),
+  );
+  for await (const { event } of stream) if (event.case === "trade") trades.push(event.value);
+  return trades;
+}
+
+async function checkPrice(marketData: MarketDataClient, listing: VenueSymbol, last: Trade): Promise<void> {
+  const pair = listing.symbolId.split("-").slice(0, 2).join("-");
+  const price = await answered<Price>((callback) => marketData.getPrice({ assetId: pair }, deadline(), callback));
+  if (price.venueSymbolId === listing.venueSymbolId && price.value !== Number(last.price)) {
+    throw new Error(`the server's price of ${pair} is ${price.value}, its last trade was at ${last.price}`);
+  }
+}

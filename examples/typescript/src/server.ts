@@ -1,0 +1,164 @@
+// Serves captured traffic as MarketData, with the listings as AssetRegistry.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { PriceKind, PriceSource } from "@cq/cqc/markets/v1";
+import {
+  type AssetRegistry,
+  AssetRegistryService,
+  type MarketData,
+  MarketDataService,
+  type ServiceImplementation,
+  type StreamOrderBookResponse,
+  type StreamTradesResponse,
+} from "@cq/cqc/services/v1";
+import * as grpc from "@grpc/grpc-js";
+import { load, type Market } from "./mapping.js";
+
+const defaultPageSize = 100;
+
+/** What a handler throws to answer with a gRPC status. */
+class StatusError extends Error {
+  constructor(
+    readonly code: grpc.status,
+    readonly details: string,
+  ) {
+    super(details);
+  }
+}
+
+/** Reads a token, which is a number of items; an empty one is zero. */
+function position(token: string): number {
+  if (!/^\d*$/.test(token)) {
+    throw new StatusError(grpc.status.INVALID_ARGUMENT, `${JSON.stringify(token)} is not a token of this server`);
+  }
+  return Number(token);
+}
+
+function page<T>(all: T[], request: { pageSize: number; pageToken: string }): { items: T[]; nextPageToken: string } {
+  const start = position(request.pageToken);
+  const end = start + (request.pageSize || defaultPageSize);
+  return { items: all.slice(start, end), nextPageToken: end < all.length ? String(end) : "" };
+}
+
+/** Answers a unary call with what `make` returns, or with the status that it throws. */
+function answer<T>(callback: grpc.sendUnaryData<T>, make: () => T): void {
+  try {
+    callback(null, make());
+  } catch (error) {
+    callback(error instanceof StatusError ? error : { code: grpc.status.INTERNAL, details: String(error) });
+  }
+}
+
+/** Sends all items, no faster than the client reads, then ends the call. */
+async function send<T>(call: grpc.ServerWritableStream<unknown, T>, items: () => Iterable<T>): Promise<void> {
+  try {
+    for (const item of items()) {
+      if (call.cancelled) return;
+      if (!call.write(item)) await new Promise((resolve) => call.once("drain", resolve));
+    }
+    call.end();
+  } catch (error) {
+    call.emit("error", error instanceof StatusError ? error : { code: grpc.status.INTERNAL, details: String(error) });
+  }
+}
+
+type Registry = Pick<ServiceImplementation<typeof AssetRegistry>, "listVenueSymbols">;
+type Replay = Pick<
+  ServiceImplementation<typeof MarketData>,
+  "getPrice" | "getOrderBook" | "streamOrderBook" | "listTrades" | "streamTrades"
+>;
+
+function registry(markets: Map<string, Market>): Registry {
+  const listings = [...markets.keys()].sort().map((name) => markets.get(name)!.listing);
+  return {
+    listVenueSymbols: (call, callback) =>
+      answer(callback, () => {
+        const { items, nextPageToken } = page(listings, call.request);
+        return { venueSymbols: items, nextPageToken };
+      }),
+  };
+}
+
+function replay(markets: Map<string, Market>): Replay {
+  function market(name: string): Market {
+    const found = markets.get(name);
+    if (found) return found;
+    throw new StatusError(grpc.status.NOT_FOUND, `${name} was not captured: list what is with ListVenueSymbols`);
+  }
+  return {
+    // The price of the last captured trade of a pair, such as BTC-USD.
+    getPrice: (call, callback) =>
+      answer(callback, () => {
+        const [asset = "", quote = "USD"] = call.request.assetId.split("-");
+        for (const name of [...markets.keys()].sort()) {
+          const { listing, trades } = market(name);
+          const trade = trades.at(-1);
+          if (!trade || !listing.symbolId.startsWith(`${asset}-${quote}-`)) continue;
+          return {
+            assetId: call.request.assetId,
+            value: Number(trade.price),
+            timestamp: trade.timestamp,
+            quoteAssetId: quote,
+            venueSymbolId: name,
+            kind: PriceKind.LAST,
+            source: PriceSource.VENUE,
+            receivedAt: trade.receivedAt,
+          };
+        }
+        throw new StatusError(grpc.status.NOT_FOUND, `no trade of ${call.request.assetId} was captured`);
+      }),
+    // The captured snapshot, as deep as asked.
+    getOrderBook: (call, callback) =>
+      answer(callback, () => {
+        const snapshot = market(call.request.venueSymbolId).snapshot!;
+        const { depth } = call.request;
+        if (depth === 0) return { orderBook: snapshot };
+        const bids = snapshot.bids.slice(0, depth);
+        const asks = snapshot.asks.slice(0, depth);
+        return { orderBook: { ...snapshot, bids, asks, depth } };
+      }),
+    // The snapshot and all deltas; ends with the capture. A resume token is the number of deltas that were sent.
+    streamOrderBook: (call) =>
+      send(call, function* (): Iterable<MessageInitShape<typeof StreamOrderBookResponse>> {
+        const { snapshot, deltas } = market(call.request.venueSymbolId);
+        const sent = position(call.request.resumeToken);
+        if (!call.request.resumeToken) yield { event: { case: "snapshot", value: snapshot! }, resumeToken: "0" };
+        for (const [index, value] of deltas.entries()) {
+          if (index >= sent) yield { event: { case: "delta", value }, resumeToken: String(index + 1) };
+        }
+        yield {
+          event: { case: "heartbeat", value: { sentAt: timestampNow() } },
+          resumeToken: String(deltas.length),
+        };
+      }),
+    // All captured trades of a listing, in pages.
+    listTrades: (call, callback) =>
+      answer(callback, () => {
+        const { items, nextPageToken } = page(market(call.request.venueSymbolId).trades, call.request);
+        return { trades: items, nextPageToken };
+      }),
+    // All captured trades of the listings; ends with the capture.
+    streamTrades: (call) =>
+      send(call, function* (): Iterable<MessageInitShape<typeof StreamTradesResponse>> {
+        const trades = call.request.venueSymbolIds.flatMap((name) => market(name).trades);
+        const sent = position(call.request.resumeToken);
+        for (const [index, value] of trades.entries()) {
+          if (index >= sent) yield { event: { case: "trade", value }, resumeToken: String(index + 1) };
+        }
+      }),
+  };
+}
+
+/** Serves until the process is asked to end; the first line printed says where. */
+export function serve(data: string, address: string): void {
+  const markets = load(data);
+  for (const [name, { snapshot }] of markets) if (!snapshot) markets.delete(name);
+  const server = new grpc.Server();
+  server.addService(MarketDataService, replay(markets));
+  server.addService(AssetRegistryService, registry(markets));
+  server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error, port) => {
+    if (error) throw error;
+    console.log(`listening on ${address.slice(0, address.lastIndexOf(":"))}:${port}`);
+  });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => server.forceShutdown());
+}
