@@ -6,9 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import click
 import typer
 
-from cqc_tools import console
+from cqc_tools import console, process
 from cqc_tools.errors import StageFailed, UserError
 
 app = typer.Typer(
@@ -140,32 +141,31 @@ def serve_git(folder: Path) -> None:
     git.serve(folder)
 
 
+INTERRUPTED = 130
+
+
 def main() -> int:
     """Run the command line; 0 done, 1 the answer is no, 2 the user has to put something right, 130 interrupted."""
-    # A terminated run cleans up as an interrupted one does.
+    # A run that is asked to end cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        app(standalone_mode=False)
-    except (typer.Exit, SystemExit) as done:
-        return int(getattr(done, "exit_code", getattr(done, "code", 0)) or 0)
+        # typer turns an interruption into this exit code.
+        code = int(app(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
     except UserError as error:
-        console.progress.print(f"[red]error:[/red] {error}", markup=True)
+        console.progress.print("[red]error:[/red]", end=" ")
+        console.progress.print(str(error), markup=False)
         return 2
     except StageFailed as failure:
         console.progress.print("[red]failed:[/red]", end=" ")
         console.progress.print(str(failure), markup=False)
         return 1
-    except (KeyboardInterrupt, typer.Abort):
-        console.progress.print("interrupted: everything that was started has been stopped")
-        return 130
-    except Exception as error:
-        import click
-
-        if isinstance(error, click.ClickException):
-            error.show()
-            return 2
-        raise
-    return 0
+    if code == INTERRUPTED:
+        process.stop_all()
+        console.progress.print("interrupted: everything that was started has been stopped, run the same command again")
+    return code
 
 
 if __name__ == "__main__":

@@ -115,14 +115,14 @@ def build(source: Source, dist: Path) -> Build:
     Raises StageFailed with the output of the build that failed.
     """
     dist.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=dist) as part, tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=dist) as part:
         out = Path(part, "out")
         out.mkdir()
         artifacts: list[Artifact] = []
         # Go first: it reads git, the other two put files into the clone.
         for ecosystem in (go, python, npm):
             with console.step(f"build {ecosystem.ECOSYSTEM}"):
-                artifacts += ecosystem.build(source, out, Path(scratch))
+                artifacts += ecosystem.build(source, out, Path(part))
         folder = dist / source.version.npm
         descriptor_set = source.folder / source.configuration.go.folder / DESCRIPTOR_SET
         built = Build(

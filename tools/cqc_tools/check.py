@@ -69,7 +69,11 @@ def _drift() -> None:
 def _mypy() -> None:
     environment = workspace.tool_environment(MYPYPATH=f"{workspace.PYTHON_PACKAGE / 'src'}{os.pathsep}tools")
     # Apart, because their modules have the same names.
-    sets = (["tools/cqc_tools", "tools/bootstrap.py", "tools/tests"], ["packages/python-cqc/tests"], ["examples/python"])
+    sets = (
+        ["tools/cqc_tools", "tools/bootstrap.py", "tools/tests"],
+        ["packages/python-cqc/tests"],
+        ["examples/python"],
+    )
     for sources in sets:
         command: list[str | Path] = [VENV_BIN / "mypy", "--config-file", "tools/pyproject.toml", *sources]
         process.run(command, env=environment, what="mypy")

@@ -10,12 +10,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cqc_tools import process
 from cqc_tools.errors import StageFailed
 
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
-output = Console(highlight=False, soft_wrap=True)
 # A log has no width of its own: tables are not folded there.
-TABLE_WIDTH = None if output.is_terminal else 200
+output = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 200)
 
 
 @contextmanager
@@ -49,6 +49,11 @@ def all_steps(steps: Sequence[tuple[str, Callable[[], object]]]) -> None:
             except StageFailed as failure:
                 progress.print(f"[red]FAILED[/red]  {title}")
                 failures.append(f"{title}:\n{failure}")
+            except KeyboardInterrupt:
+                # The pool waits for its threads, and they for their programs.
+                pool.shutdown(wait=False, cancel_futures=True)
+                process.stop_all()
+                raise
     if failures:
         raise StageFailed("\n\n".join(failures))
 
@@ -60,7 +65,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
         shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(*(str(cell) for cell in row))
-    output.print(shown, soft_wrap=False, width=TABLE_WIDTH)
+    output.print(shown, soft_wrap=False)
 
 
 def print_json(value: Any) -> None:

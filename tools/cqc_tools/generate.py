@@ -161,7 +161,9 @@ def _python(generated: Path, protos: list[ProtoFile], descriptor_set: bytes) -> 
     tree[package / "cqc" / "_buf_validate.pyi"] = (generated / "buf" / "validate" / "validate_pb2.pyi").read_bytes()
     folders = _by_folder(protos)
     for folder, files in folders.items():
-        names = {proto: sorted((*proto.messages, *proto.enums, *proto.enum_values, *proto.extensions)) for proto in files}
+        names = {
+            proto: sorted((*proto.messages, *proto.enums, *proto.enum_values, *proto.extensions)) for proto in files
+        }
         exports = {name: f"{proto.stem}_pb2" for proto in files for name in names[proto]}
         for stub in ("__init__.py", "__init__.pyi"):
             text = templates.get_template(f"{stub}.j2").render(

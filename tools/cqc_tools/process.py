@@ -3,15 +3,20 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from cqc_tools import workspace
 from cqc_tools.errors import StageFailed
 
+Command = Sequence[str | Path]
+_started: set[subprocess.Popen[bytes]] = set()
+
 
 def run(
-    command: Sequence[str | Path],
+    command: Command,
     *,
     cwd: Path = workspace.ROOT,
     env: Mapping[str, str] | None = None,
@@ -23,56 +28,80 @@ def run(
     Raises StageFailed with everything the command printed when it exits non-zero or cannot be started. `what` says in
     the user's words what the command was for.
     """
-    words = [str(word) for word in command]
-    try:
-        done = subprocess.run(
-            words, cwd=cwd, env=dict(env or workspace.tool_environment()), input=stdin, capture_output=True
-        )
-    except OSError as error:
-        raise StageFailed(f"{what or words[0]}: could not start {words[0]}: {error}") from error
-    printed = done.stdout.decode(errors="replace")
-    if done.returncode:
-        details = (printed + done.stderr.decode(errors="replace")).strip()
-        raise StageFailed(f"{what or 'command'} failed with exit code {done.returncode}: {' '.join(words)}\n{details}")
+    with _running(command, cwd, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        output, errors = child.communicate(stdin)
+    printed = output.decode(errors="replace")
+    if child.returncode:
+        words = " ".join(map(str, command))
+        details = (printed + errors.decode(errors="replace")).strip()
+        raise StageFailed(f"{what or 'command'} failed with exit code {child.returncode}: {words}\n{details}")
     return printed
 
 
-def passes(command: Sequence[str | Path], *, cwd: Path = workspace.ROOT, env: Mapping[str, str] | None = None) -> bool:
+def passes(command: Command, *, cwd: Path = workspace.ROOT, env: Mapping[str, str] | None = None) -> bool:
     """Run a command with its output going straight to the user; say whether it succeeded."""
+    with _running(command, cwd, env, stdin=subprocess.DEVNULL) as child:
+        return child.wait() == 0
+
+
+@contextmanager
+def server(command: Command, *, cwd: Path, env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server for as long as the context lasts; its standard output is a pipe, standard error goes to `log`."""
+    with (
+        log.open("wb") as errors,
+        _running(command, cwd, env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as child,
+    ):
+        yield child
+
+
+def stop_all() -> None:
+    """End every program that is still running, in whatever thread it was started."""
+    for child in list(_started):
+        _stop(child)
+
+
+@contextmanager
+def _running(
+    command: Command,
+    cwd: Path,
+    env: Mapping[str, str] | None,
+    *,
+    stdin: int,
+    stdout: int | None = None,
+    stderr: int | IO[bytes] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in a process group of its own, which is ended with the context together with what it started."""
     words = [str(word) for word in command]
     try:
-        return subprocess.run(words, cwd=cwd, env=dict(env or workspace.tool_environment())).returncode == 0
-    except OSError as error:
-        raise StageFailed(f"could not start {words[0]}: {error}") from error
-
-
-def start(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a server in a process group of its own; standard output is a pipe, standard error goes to `log`."""
-    with log.open("wb") as errors:
-        return subprocess.Popen(
-            [str(word) for word in command],
+        child = subprocess.Popen(
+            words,
             cwd=cwd,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
+            env=dict(env or workspace.tool_environment()),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
             start_new_session=True,
         )
+    except OSError as error:
+        raise StageFailed(f"could not start {words[0]}: {error.strerror}: {error.filename}") from error
+    _started.add(child)
+    try:
+        yield child
+    finally:
+        _stop(child)
+        _started.discard(child)
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
 
-def stop(process: subprocess.Popen[bytes], patience: float = 5.0) -> None:
-    """End a started process and its children: ask first, insist after `patience` seconds."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(patience)
-            if sign == signal.SIGTERM:
-                continue  # the leader is gone; the second round reaches children that stayed behind
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()
-    if process.stdout:
-        process.stdout.close()
+def _stop(child: subprocess.Popen[bytes], patience: float = 5.0) -> None:
+    """Ask a program to end, insist after `patience` seconds, then end whatever is left of its group."""
+    with suppress(ProcessLookupError, PermissionError):
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(patience)
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import semver
+
 from cqc_tools import build, configuration, console, process, publish, registries, talk, version
 from cqc_tools.ecosystems import Installation, Registry, Source
 from cqc_tools.ecosystems.go import GitRemote
@@ -71,6 +73,7 @@ def rehearse(release: str) -> Rehearsal:
     chosen = version.parse_release(release) if release else version.next_release()
     if chosen in version.released():
         raise UserError(f"{chosen.tag} is released already: choose another with make rehearse VERSION=x.y.z")
+    _refuse_major_without_module_path(chosen, configuration.load())
     with tempfile.TemporaryDirectory(prefix="cqc-rehearsal-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         with console.step(f"clone and tag {chosen.tag}"):
@@ -78,19 +81,10 @@ def rehearse(release: str) -> Rehearsal:
         # The build goes where nothing is kept: a rehearsed version is not a release.
         built = build.build(source, folder / "dist")
         with registries.running(folder / "registries") as local:
-            targets: dict[str, Registry] = {
-                "python": PythonIndex(source.configuration.python.name, local.python),
-                "typescript": NpmRegistry(source.configuration.npm.name, local.npm),
-                "go": GitRemote(
-                    source.configuration.go.name,
-                    source.configuration.go.folder,
-                    source.configuration.repository,
-                    local.git,
-                ),
-            }
-            publish.publish(built, source, list(targets.values()))
+            where = targets(local, source.configuration, folder)
+            publish.publish(built, source, list(where.values()))
             examples: dict[str, Installation] = {}
-            for language, registry in targets.items():
+            for language, registry in where.items():
                 with console.step(f"install {registry.package} {registry.ecosystem} as a user"):
                     examples[language] = registry.install(
                         source.folder / "examples" / language, chosen, folder / "users" / language
@@ -98,8 +92,29 @@ def rehearse(release: str) -> Rehearsal:
             data, traffic = talk.traffic()
             with console.step("nine pairs of server and client"):
                 replays = talk.all_pairs(examples, data, folder / "logs")
-            rows = [_row(language, registry, built, examples, replays) for language, registry in targets.items()]
+            rows = [_row(language, registry, built, examples, replays) for language, registry in where.items()]
     return Rehearsal(chosen.npm, source.commit, traffic, time.monotonic() - started, tuple(replays), tuple(rows))
+
+
+def _refuse_major_without_module_path(chosen: version.Version, settings: configuration.Configuration) -> None:
+    """Go takes a major version from 2 on only where the module path says it."""
+    major = semver.Version.parse(chosen.npm).major
+    if major >= 2 and not settings.go.name.endswith(f"/v{major}"):
+        raise UserError(
+            f"{chosen.tag} cannot be released as {settings.go.name}: Go asks for /v{major} at the end of the path.\n"
+            f"Change it in {settings.go.folder}/go.mod, in the protos' go_package and in release.toml, "
+            "or choose a lower version: make rehearse VERSION=x.y.z"
+        )
+
+
+def targets(local: registries.Registries, settings: configuration.Configuration, scratch: Path) -> dict[str, Registry]:
+    """Our packages in the local registries by language, in the order in which they are published: Go last, because a
+    version that was fetched once is there for ever."""
+    return {
+        "python": PythonIndex(settings.python.name, local.python),
+        "typescript": NpmRegistry(settings.npm.name, local.npm, scratch),
+        "go": GitRemote(settings.go.name, settings.go.folder, settings.repository, local.git, scratch),
+    }
 
 
 def tagged_clone(folder: Path, chosen: version.Version) -> Source:

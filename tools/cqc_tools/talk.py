@@ -37,16 +37,9 @@ def traffic() -> tuple[Path, str]:
 def serving(language: str, example: Installation, data: Path, logs: Path) -> Iterator[str]:
     """Run an example's server on a free port; yields `host:port`."""
     log = logs / f"serve-{language}.log"
-    server = process.start(
-        [*example.command, "serve", "--data", data, "--address", "127.0.0.1:0"],
-        cwd=example.folder,
-        env=example.environment,
-        log=log,
-    )
-    try:
+    command: list[str | Path] = [*example.command, "serve", "--data", data, "--address", "127.0.0.1:0"]
+    with process.server(command, cwd=example.folder, env=example.environment, log=log) as server:
         yield first_line(server, log, f"the {language} server").removeprefix("listening on ")
-    finally:
-        process.stop(server)
 
 
 def replay(server: str, client: str, example: Installation, address: str) -> Replay:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import grpc
+
 from cqc.markets.v1 import Trade
 from cqc.services.v1 import (
     GetPriceRequest,
@@ -15,7 +16,6 @@ from cqc.services.v1 import (
     market_data_pb2_grpc,
 )
 from cqc.venues.v1 import VenueSymbol
-
 from cqc_example.book import BookBuilder
 
 PAGE_SIZE = 5

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from cqc.markets.v1 import (
     AGGRESSOR_SIDE_BUYER,
     AGGRESSOR_SIDE_SELLER,
@@ -18,7 +20,6 @@ from cqc.markets.v1 import (
     Trade,
 )
 from cqc.venues.v1 import VenueSymbol
-from google.protobuf.timestamp_pb2 import Timestamp
 
 # Binance writes BTCUSDT without saying where the base ends.
 BINANCE_QUOTES = ("USDT", "BUSD", "USDC", "BTC", "ETH", "BNB", "EUR")

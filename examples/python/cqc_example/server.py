@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from cqc.markets.v1 import PRICE_KIND_LAST, PRICE_SOURCE_VENUE, Price
 from cqc.services.v1 import (
     GetOrderBookRequest,
@@ -24,8 +26,6 @@ from cqc.services.v1 import (
     asset_registry_pb2_grpc,
     market_data_pb2_grpc,
 )
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from cqc_example.mapping import Market, load
 
 DEFAULT_PAGE_SIZE = 100

@@ -30,15 +30,17 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
 
 
 class GitRemote:
-    """A module in a git repository at `address`, which go commands know as `repository`."""
+    """A module in a git repository at `address`, which go commands know as `repository`; what they need on disk is put
+    below `scratch`."""
 
     ecosystem = ECOSYSTEM
 
-    def __init__(self, package: str, folder: str, repository: str, address: str) -> None:
+    def __init__(self, package: str, folder: str, repository: str, address: str, scratch: Path) -> None:
         self.package = package
         self.folder = folder
         self.repository = repository
         self.address = address
+        self.scratch = scratch
 
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
@@ -46,7 +48,7 @@ class GitRemote:
         tag = f"refs/tags/{self.folder}/{version.go}"
         if not process.run(["git", "ls-remote", self.address, tag], what="git ls-remote"):
             return {}
-        with tempfile.TemporaryDirectory(prefix="cqc-go-") as cache:
+        with tempfile.TemporaryDirectory(prefix="go-", dir=self.scratch) as cache:
             printed = process.run(
                 ["go", "mod", "download", "-json", f"{self.package}@{version.go}"],
                 cwd=Path(cache),

@@ -60,17 +60,18 @@ def _integrity(file: Path) -> str:
 
 
 class NpmRegistry:
-    """A scoped package on an npm registry at `address`."""
+    """A scoped package on an npm registry at `address`; what npm needs on disk is put below `scratch`."""
 
     ecosystem = ECOSYSTEM
 
-    def __init__(self, package: str, address: str) -> None:
+    def __init__(self, package: str, address: str, scratch: Path) -> None:
         self.package = package
         self.address = address
+        self.scratch = scratch
 
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
-        with tempfile.TemporaryDirectory(prefix="cqc-npm-") as folder:
+        with tempfile.TemporaryDirectory(prefix="npm-", dir=self.scratch) as folder:
             environment = self._environment(Path(folder))
             wanted = f"{self.package}@{version.npm}"
             try:
@@ -96,7 +97,7 @@ class NpmRegistry:
         """See Registry."""
         (artifact,) = artifacts
         dist_tag = "next" if "-" in source.version.npm else "latest"
-        with tempfile.TemporaryDirectory(prefix="cqc-npm-") as folder:
+        with tempfile.TemporaryDirectory(prefix="npm-", dir=self.scratch) as folder:
             # npm takes a path without ./ for the name of a repository.
             process.run(
                 ["npm", "publish", f"./{artifact.path.name}", "--tag", dist_tag, "--access", "public"],

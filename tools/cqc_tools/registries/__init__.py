@@ -57,12 +57,9 @@ def serving(command: str, *arguments: str | Path, log: Path) -> Iterator[str]:
     """Run one of the tool's own servers and yield its address, ending with a slash."""
     words = [sys.executable, "-m", "cqc_tools", command, *arguments]
     environment = workspace.tool_environment(PYTHONPATH=str(workspace.ROOT / "tools"))
-    server = process.start(words, cwd=workspace.ROOT, env=environment, log=log)
-    try:
+    with process.server(words, cwd=workspace.ROOT, env=environment, log=log) as server:
         port = first_line(server, log, command)
         yield f"http://127.0.0.1:{int(port)}/"
-    finally:
-        process.stop(server)
 
 
 def first_line(server: Any, log: Path, what: str, patience: float = 60) -> str:

@@ -24,19 +24,13 @@ def running(folder: Path) -> Iterator[str]:
         settings = folder / "config.json"  # JSON is YAML
         settings.write_text(json.dumps(_configuration(folder)))
         command: list[str | Path] = ["node", workspace.NODE_TOOLS / "node_modules" / "verdaccio" / "bin" / "verdaccio"]
-        server = process.start(
-            [*command, "--config", settings, "--listen", f"http://127.0.0.1:{port}"],
-            cwd=folder,
-            env=workspace.tool_environment(NO_COLOR="1", HOME=str(folder)),
-            log=log,
-        )
-        try:
+        words = [*command, "--config", settings, "--listen", f"http://127.0.0.1:{port}"]
+        environment = workspace.tool_environment(NO_COLOR="1", HOME=str(folder))
+        with process.server(words, cwd=folder, env=environment, log=log) as server:
             # Another program may take the port between our look and verdaccio's: it ends then, and we look again.
             if _is_ready(server.stdout, log):
                 yield f"http://127.0.0.1:{port}/"
                 return
-        finally:
-            process.stop(server)
     raise StageFailed(f"verdaccio did not start:\n{log.read_text(errors='replace').strip()}")
 
 

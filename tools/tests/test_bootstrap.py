@@ -1,0 +1,60 @@
+"""The first thing a new user may see: a prerequisite that is missing or too old."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cqc_tools import workspace
+
+BOOTSTRAP = workspace.ROOT / "tools" / "bootstrap.py"
+
+
+def path_with(folder: Path, **programs: str | None) -> str:
+    """A PATH of its own: the real programs, or ones that print a given version, or none."""
+    folder.mkdir()
+    for name in ("git", "make", "go", "node", "npm"):
+        printed = programs.get(name, "")
+        if printed is None:
+            continue
+        if printed:
+            program = folder / name
+            program.write_text(f"#!/bin/sh\necho '{printed}'\n")
+            program.chmod(0o755)
+        else:
+            (folder / name).symlink_to(shutil.which(name) or name)
+    return f"{folder}:/bin"
+
+
+def bootstrap(path: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(BOOTSTRAP)], env={"PATH": path}, capture_output=True, text=True)
+
+
+def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    done = bootstrap(path_with(folder, go=None, node="v18.20.0").removesuffix(":/bin"))
+    assert done.returncode == 2
+    assert "Go was not found, 1.24 or newer is needed: https://go.dev/dl/" in done.stderr
+    assert "Node 18.20.0 was found, 20.0 or newer is needed" in done.stderr
+    assert "git" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("program", "printed", "expected"),
+    [
+        ("git", "git version 2.20.1", "git 2.20.1 was found, 2.31 or newer"),
+        ("make", "GNU Make 3.80", "make 3.80 was found, 3.81 or newer"),
+        ("go", "go version go1.21.13 linux/amd64", "Go 1.21.13 was found, 1.24 or newer"),
+        ("npm", "9.9.9", "npm 9.9.9 was found, 10.0 or newer"),
+    ],
+)
+def test_a_version_that_is_too_old_is_named_with_the_one_needed(
+    tmp_path: Path, program: str, printed: str, expected: str
+) -> None:
+    done = bootstrap(path_with(tmp_path / "bin", **{program: printed}))
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert len(done.stderr.splitlines()) == 1

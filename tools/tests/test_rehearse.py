@@ -1,0 +1,102 @@
+"""A rehearsal that is interrupted or asked for what cannot be, and examples that disagree."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Checkout
+
+from cqc_tools import talk
+from cqc_tools.ecosystems import Installation
+from cqc_tools.errors import StageFailed
+
+
+def processes_naming(text: str) -> list[str]:
+    found = []
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = command.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.skipif(
+    not Path("/proc").is_dir(), reason="NOT TESTED here: processes are found in /proc, which is Linux's"
+)
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["build Go", "publish cqc"])
+def test_an_interrupted_rehearsal_leaves_nothing(checkout: Checkout, tmp_path: Path, sign: int, moment: str) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    tags = checkout.git("tag")
+    command = [sys.executable, "-m", "cqc_tools", "rehearse", "--release", "0.7.7"]
+    with subprocess.Popen(
+        command,
+        cwd=checkout.folder,
+        env=checkout.environment(TMPDIR=str(scratch)),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stderr
+        seen = ""
+        while moment not in seen:
+            line = running.stderr.readline()
+            seen += line
+            if not line:
+                break
+        running.send_signal(sign)
+        printed, rest = running.communicate(timeout=60)
+        assert moment in seen, seen
+    assert running.returncode == 130
+    assert "interrupted" in rest
+    assert "Traceback" not in rest
+    assert printed == ""
+    assert processes_naming(str(scratch)) == []
+    assert list(scratch.iterdir()) == []
+    assert checkout.git("tag") == tags
+    assert checkout.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        ("1.2", "1.2.0-rc.1"),
+        ("1.0.0", "released already"),
+        ("1.2.0-dev.1", "cannot be published"),
+        ("2.0.0", "/v2"),
+    ],
+)
+def test_a_version_that_cannot_be_released_is_refused(checkout: Checkout, release: str, expected: str) -> None:
+    checkout.git("tag", "v1.0.0")
+    done = checkout.cqc("rehearse", "--release", release)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def example(folder: Path, digest: str) -> Installation:
+    """A program that speaks the examples' command line and claims to have rebuilt books with this digest."""
+    program = folder / f"{digest}.py"
+    program.write_text(
+        "import json, sys, threading\n"
+        "if sys.argv[1] == 'serve':\n"
+        "    print('listening on 127.0.0.1:1', flush=True)\n"
+        "    threading.Event().wait()\n"
+        f"print(json.dumps(dict(books=1, deltas=1, trades=1, digest={digest!r})))\n"
+    )
+    return Installation((sys.executable, str(program)), folder, dict(os.environ), 0.0)
+
+
+def test_a_language_that_rebuilds_another_book_is_named(tmp_path: Path) -> None:
+    agreeing = {name: example(tmp_path, "same") for name in ("python", "go")}
+    assert len(talk.all_pairs(agreeing, tmp_path, tmp_path / "logs")) == 4
+    with pytest.raises(StageFailed, match="client typescript: other"):
+        talk.all_pairs({**agreeing, "typescript": example(tmp_path, "other")}, tmp_path, tmp_path / "logs")

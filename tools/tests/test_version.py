@@ -1,0 +1,101 @@
+"""The version of a checkout in its three spellings."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import semver
+from conftest import Checkout
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version as PythonVersion
+
+from cqc_tools import version
+from cqc_tools.errors import UserError
+
+NUMBERS = st.integers(0, 10**6)
+RELEASES = st.builds(
+    lambda major, minor, patch, pre: f"{major}.{minor}.{patch}{pre}",
+    NUMBERS,
+    NUMBERS,
+    NUMBERS,
+    st.one_of(st.just(""), st.builds("-{}.{}".format, st.sampled_from(["alpha", "beta", "rc"]), NUMBERS)),
+)
+
+
+@pytest.mark.parametrize(
+    ("tag", "pypi", "npm"),
+    [
+        ("v1.2.0", "1.2.0", "1.2.0"),
+        ("v1.2.0-alpha.1", "1.2.0a1", "1.2.0-alpha.1"),
+        ("v1.2.0-beta.2", "1.2.0b2", "1.2.0-beta.2"),
+        ("v1.2.0-rc.10", "1.2.0rc10", "1.2.0-rc.10"),
+    ],
+)
+def test_spellings(tag: str, pypi: str, npm: str) -> None:
+    assert version.parse_release(tag) == version.Version(pypi=pypi, npm=npm, go=tag)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1.2", "v1.2.3.4", "1.2.0rc1", "1.2.0-rc1", "1.2.0-dev.1", "1.2.0+local", "01.2.0"]
+)
+def test_what_is_no_release_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UserError, match=r"1\.2\.0-rc\.1"):
+        version.parse_release(text)
+
+
+@given(first=RELEASES, second=RELEASES)
+def test_all_spellings_sort_alike(first: str, second: str) -> None:
+    one, other = version.parse_release(first), version.parse_release(second)
+    npm = semver.Version.parse(one.npm).compare(other.npm)
+    assert (PythonVersion(one.pypi) < PythonVersion(other.pypi)) == (npm < 0)
+    assert (PythonVersion(one.pypi) == PythonVersion(other.pypi)) == (npm == 0)
+
+
+def read(checkout: Checkout) -> dict[str, object]:
+    done = checkout.cqc("version", "--json")
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_checkout_from_no_tag_to_a_release_and_on(checkout: Checkout) -> None:
+    before = read(checkout)
+    assert before["is_release"] is False
+    assert str(before["pypi"]).startswith("0.1.dev")
+    assert str(before["npm"]).startswith("0.1.0-dev.")
+    assert str(before["go"]).startswith("v0.0.0-")
+
+    checkout.git("tag", "v1.2.0-rc.1")
+    assert read(checkout) == {"pypi": "1.2.0rc1", "npm": "1.2.0-rc.1", "go": "v1.2.0-rc.1", "is_release": True}
+
+    checkout.commit()
+    between = read(checkout)
+    assert between["is_release"] is False
+    assert str(between["pypi"]).startswith("1.2.0rc2.dev1+g")
+    assert str(between["npm"]).startswith("1.2.0-rc.2.dev.1.g")
+    assert str(between["go"]).startswith("v1.2.0-rc.1.0.")
+
+    checkout.git("tag", "v1.2.0")
+    checkout.git("tag", "packages/go-cqc/v1.2.0")
+    assert read(checkout) == {"pypi": "1.2.0", "npm": "1.2.0", "go": "v1.2.0", "is_release": True}
+
+    (checkout.folder / "LICENSE").write_text("changed")
+    assert read(checkout)["is_release"] is False
+
+
+def test_a_development_version_sorts_after_its_release_in_npm_as_in_pypi(checkout: Checkout) -> None:
+    checkout.git("tag", "v1.2.0")
+    checkout.commit()
+    found = read(checkout)
+    assert semver.Version.parse(str(found["npm"])) > semver.Version.parse("1.2.0")
+    assert PythonVersion(str(found["pypi"])) > PythonVersion("1.2.0")
+
+
+def test_a_shallow_clone_is_told_how_to_become_whole(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.commit()
+    shallow = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{checkout.folder}", shallow], check=True)
+    done = checkout.cqc("version", PYTHONPATH=str(shallow / "tools"))
+    assert done.returncode == 2
+    assert "git fetch --unshallow --tags" in done.stderr
