@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from cqc_tools import console, process
@@ -149,11 +148,10 @@ def main() -> int:
     # A run that is asked to end cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        # typer turns an interruption into this exit code.
-        code = int(app(standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        app()
+    except SystemExit as ended:
+        # typer ends with 2 after a wrong command line, and turns an interruption into its exit code.
+        code = ended.code if isinstance(ended.code, int) else 0
     except UserError as error:
         console.progress.print("[red]error:[/red]", end=" ")
         console.progress.print(str(error), markup=False)
@@ -162,6 +160,8 @@ def main() -> int:
         console.progress.print("[red]failed:[/red]", end=" ")
         console.progress.print(str(failure), markup=False)
         return 1
+    else:
+        code = 0
     if code == INTERRUPTED:
         process.stop_all()
         console.progress.print("interrupted: everything that was started has been stopped, run the same command again")

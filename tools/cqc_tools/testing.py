@@ -102,6 +102,10 @@ def _runtime(name: str) -> Path:
 
 
 def _python() -> None:
+    process.run(
+        [sys.executable, "-m", "twine", "check", "--strict", _artifact(".whl"), _artifact(".tar.gz")], what="twine"
+    )
+    process.run([workspace.VENV / "bin" / "check-wheel-contents", _artifact(".whl")], what="check-wheel-contents")
     for name in RUNTIMES:
         python = _runtime(name)
         process.run([python, "-m", "pip", "check"], what="pip check")

@@ -7,19 +7,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent import futures
+from decimal import Decimal
 from pathlib import Path
 
 import grpc
 import import_forms
+import protovalidate
 import pytest
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
 import cqc
-from cqc.markets.v1 import Price
-from cqc.services.v1 import market_data_pb2_grpc
+from cqc.markets.v1 import BookLevel, OrderBook, Price
+from cqc.services.v1 import NewOrder, PlaceOrderRequest, market_data_pb2_grpc
+from cqc.venues.v1 import OrderSide, OrderType
 
 DISTRIBUTION = importlib.metadata.distribution("cqc")
 DOMAINS = ("assets", "markets", "venues", "portfolio", "events", "services")
@@ -167,3 +171,71 @@ def test_a_price_survives_both_formats(value: float, seconds: int, nanos: int, a
     price = Price(asset_id=asset, value=value, timestamp=Timestamp(seconds=seconds, nanos=nanos))
     assert Price.FromString(price.SerializeToString()) == price
     assert json_format.Parse(json_format.MessageToJson(price), Price()) == price
+
+
+def rule_ids(message: Message) -> list[str]:
+    """The rules that a message breaks, by protovalidate without any configuration."""
+    return [violation.proto.rule_id for violation in protovalidate.Validator().collect_violations(message)]
+
+
+def book(price: str) -> OrderBook:
+    return OrderBook(
+        venue_symbol_id="binance:BTC-USDT-SPOT",
+        received_at=Timestamp(seconds=1),
+        bids=[BookLevel(price=price, quantity="1")],
+    )
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=18))
+def test_every_plain_decimal_is_valid(number: Decimal) -> None:
+    text = format(number, "f")
+    assert rule_ids(book(text)) == ([] if number or not number.is_signed() else ["string.decimal"])
+
+
+@pytest.mark.parametrize(
+    "price", ["", "-0", "-0.00", "01", "1.", ".5", "1e-8", "NaN", "+1", " 1", "1\n", "٣", "1" * 79]
+)
+def test_what_is_no_plain_decimal_is_not(price: str) -> None:
+    assert rule_ids(book(price)) == ["string.decimal"]
+
+
+def order(**fields: object) -> PlaceOrderRequest:
+    """A valid limit order, with some fields changed; None takes one away."""
+    valid: dict[str, object] = {
+        "account_id": "main",
+        "venue_symbol_id": "binance:BTC-USDT-SPOT",
+        "client_order_id": "1",
+        "side": OrderSide.ORDER_SIDE_BUY,
+        "type": OrderType.ORDER_TYPE_LIMIT,
+        "quantity": "0.5",
+        "price": "67890.50",
+    }
+    chosen = {name: value for name, value in {**valid, **fields}.items() if value is not None}
+    new_order = json_format.ParseDict(chosen, NewOrder())
+    return PlaceOrderRequest(request_id="c7a7e0de-3b0f-4a34-9d5a-0f6d5d9f3b52", order=new_order)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, []),
+        ({"price": None}, ["new_order.limit_price"]),
+        ({"price": None, "price_match": "PRICE_MATCH_QUEUE"}, []),
+        ({"type": "ORDER_TYPE_MARKET", "price": None}, []),
+        ({"type": "ORDER_TYPE_MARKET"}, ["new_order.market_price"]),
+        ({"type": "ORDER_TYPE_STOP", "price": None}, ["new_order.trigger"]),
+        ({"type": "ORDER_TYPE_STOP", "price": None, "trigger_price": "1"}, []),
+        ({"trigger_price": "1"}, ["new_order.no_trigger"]),
+        ({"quantity": None}, ["required"]),
+        ({"quantity": "0"}, ["string.decimal_positive"]),
+        ({"quantity": None, "quote_quantity": "100"}, ["new_order.quote_quantity"]),
+        ({"quantity": None, "close_position": True}, ["new_order.close_position"]),
+        ({"time_in_force": "TIME_IN_FORCE_GTD"}, ["new_order.good_til"]),
+        ({"time_in_force": "TIME_IN_FORCE_GTD", "good_til_time": "2026-01-01T00:00:00Z"}, []),
+        ({"type": "ORDER_TYPE_TRAILING_STOP", "price": None}, ["new_order.trailing"]),
+        ({"side": None}, ["enum.not_in"]),
+        ({"venue_symbol_id": "BTCUSDT"}, ["string.venue_symbol_id"]),
+    ],
+)
+def test_an_order_says_what_belongs_together(changed: dict[str, object], expected: list[str]) -> None:
+    assert rule_ids(order(**changed)) == expected

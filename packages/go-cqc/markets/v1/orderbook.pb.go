@@ -699,7 +699,7 @@ const file_cqc_markets_v1_orderbook_proto_rawDesc = "" +
 	"\n" +
 	"raw_action\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\trawActionB\x0e\n" +
 	"\f_order_countB\v\n" +
-	"\t_order_id\"\xe1\x04\n" +
+	"\t_order_id\"\xea\x04\n" +
 	"\tOrderBook\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12-\n" +
 	"\x04bids\x18\x02 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04bids\x12-\n" +
@@ -710,9 +710,9 @@ const file_cqc_markets_v1_orderbook_proto_rawDesc = "" +
 	"receivedAt\x12\x1f\n" +
 	"\bsequence\x18\a \x01(\x04H\x00R\bsequence\x88\x01\x01\x12\x1f\n" +
 	"\bchecksum\x18\b \x01(\rH\x01R\bchecksum\x88\x01\x01\x12A\n" +
-	"\rchecksum_kind\x18\t \x01(\x0e2\x1c.cqc.markets.v1.ChecksumKindR\fchecksumKind\x12\x19\n" +
+	"\rchecksum_kind\x18\t \x01(\x0e2\x1c.cqc.markets.v1.ChecksumKindR\fchecksumKind\x12\"\n" +
 	"\x05depth\x18\n" +
-	" \x01(\rH\x02R\x05depth\x88\x01\x01\x12A\n" +
+	" \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\x05depth\x88\x01\x01\x12A\n" +
 	"\rquantity_unit\x18\v \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnitB\v\n" +
 	"\t_sequenceB\v\n" +
 	"\t_checksumB\b\n" +

@@ -112,6 +112,8 @@ type Position struct {
 	RawSide string `protobuf:"bytes,5,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
 	// Collateral behind it.
 	MarginMode v1.MarginMode `protobuf:"varint,6,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawMarginMode string `protobuf:"bytes,33,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
 	// How much, in `quantity_unit`: positive is long, negative is short, zero is closed.
 	Quantity string `protobuf:"bytes,7,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// What the quantity counts.
@@ -239,6 +241,13 @@ func (x *Position) GetMarginMode() v1.MarginMode {
 		return x.MarginMode
 	}
 	return v1.MarginMode(0)
+}
+
+func (x *Position) GetRawMarginMode() string {
+	if x != nil {
+		return x.RawMarginMode
+	}
+	return ""
 }
 
 func (x *Position) GetQuantity() string {
@@ -554,7 +563,7 @@ var File_cqc_portfolio_v1_position_proto protoreflect.FileDescriptor
 
 const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x0f\n" +
+	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x10\n" +
 	"\bPosition\x12+\n" +
 	"\vposition_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
@@ -566,7 +575,8 @@ const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\x04side\x18\x04 \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\x04side\x12#\n" +
 	"\braw_side\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12:\n" +
 	"\vmargin_mode\x18\x06 \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
-	"marginMode\x12%\n" +
+	"marginMode\x120\n" +
+	"\x0fraw_margin_mode\x18! \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x12%\n" +
 	"\bquantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x12A\n" +
 	"\rquantity_unit\x18\b \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x123\n" +
 	"\rcontract_size\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\fcontractSize\x88\x01\x01\x12/\n" +

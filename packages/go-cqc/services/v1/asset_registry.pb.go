@@ -5618,10 +5618,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12$\n" +
 	"\x06symbol\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@H\x00R\x06symbol\x88\x01\x01B\t\n" +
-	"\a_symbol\"j\n" +
+	"\a_symbol\"t\n" +
 	"\x12ListAssetsResponse\x12,\n" +
-	"\x06assets\x18\x01 \x03(\v2\x14.cqc.assets.v1.AssetR\x06assets\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"q\n" +
+	"\x06assets\x18\x01 \x03(\v2\x14.cqc.assets.v1.AssetR\x06assets\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"q\n" +
 	"\x12CreateAssetRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
@@ -5644,10 +5644,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"j\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"t\n" +
 	"\x12ListChainsResponse\x12,\n" +
-	"\x06chains\x18\x01 \x03(\v2\x14.cqc.assets.v1.ChainR\x06chains\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"q\n" +
+	"\x06chains\x18\x01 \x03(\v2\x14.cqc.assets.v1.ChainR\x06chains\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"q\n" +
 	"\x12CreateChainRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
@@ -5670,10 +5670,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"j\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"t\n" +
 	"\x12ListVenuesResponse\x12,\n" +
-	"\x06venues\x18\x01 \x03(\v2\x14.cqc.venues.v1.VenueR\x06venues\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"q\n" +
+	"\x06venues\x18\x01 \x03(\v2\x14.cqc.venues.v1.VenueR\x06venues\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"q\n" +
 	"\x12CreateVenueRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
@@ -5700,10 +5700,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\rbase_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\vbaseAssetId\x88\x01\x01\x124\n" +
 	"\x0equote_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\fquoteAssetId\x88\x01\x01B\x10\n" +
 	"\x0e_base_asset_idB\x11\n" +
-	"\x0f_quote_asset_id\"o\n" +
+	"\x0f_quote_asset_id\"y\n" +
 	"\x13ListSymbolsResponse\x120\n" +
-	"\asymbols\x18\x01 \x03(\v2\x16.cqc.markets.v1.SymbolR\asymbols\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x96\x04\n" +
+	"\asymbols\x18\x01 \x03(\v2\x16.cqc.markets.v1.SymbolR\asymbols\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x96\x04\n" +
 	"\x13CreateSymbolRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x126\n" +
@@ -5736,10 +5736,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x00R\avenueId\x88\x01\x01\x12)\n" +
 	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\aassetId\x88\x01\x01B\v\n" +
 	"\t_venue_idB\v\n" +
-	"\t_asset_id\"\x7f\n" +
+	"\t_asset_id\"\x89\x01\n" +
 	"\x17ListVenueAssetsResponse\x12<\n" +
-	"\fvenue_assets\x18\x01 \x03(\v2\x19.cqc.venues.v1.VenueAssetR\vvenueAssets\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x86\x01\n" +
+	"\fvenue_assets\x18\x01 \x03(\v2\x19.cqc.venues.v1.VenueAssetR\vvenueAssets\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x86\x01\n" +
 	"\x17CreateVenueAssetRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12B\n" +
@@ -5771,10 +5771,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\tsymbol_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01H\x01R\bsymbolId\x88\x01\x01B\v\n" +
 	"\t_venue_idB\f\n" +
 	"\n" +
-	"_symbol_id\"\x83\x01\n" +
+	"_symbol_id\"\x8d\x01\n" +
 	"\x18ListVenueSymbolsResponse\x12?\n" +
-	"\rvenue_symbols\x18\x01 \x03(\v2\x1a.cqc.venues.v1.VenueSymbolR\fvenueSymbols\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8a\x01\n" +
+	"\rvenue_symbols\x18\x01 \x03(\v2\x1a.cqc.venues.v1.VenueSymbolR\fvenueSymbols\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x8a\x01\n" +
 	"\x18CreateVenueSymbolRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12E\n" +
@@ -5803,10 +5803,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x12)\n" +
 	"\bchain_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01H\x01R\achainId\x88\x01\x01B\v\n" +
 	"\t_asset_idB\v\n" +
-	"\t_chain_id\"\x88\x01\n" +
+	"\t_chain_id\"\x92\x01\n" +
 	"\x1cListAssetDeploymentsResponse\x12@\n" +
-	"\vdeployments\x18\x01 \x03(\v2\x1e.cqc.assets.v1.AssetDeploymentR\vdeployments\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8f\x01\n" +
+	"\vdeployments\x18\x01 \x03(\v2\x1e.cqc.assets.v1.AssetDeploymentR\vdeployments\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x8f\x01\n" +
 	"\x1cCreateAssetDeploymentRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12F\n" +
@@ -5849,10 +5849,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\x0edata_source_id\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\fdataSourceId\x88\x01\x01B\v\n" +
 	"\t_asset_idB\x11\n" +
-	"\x0f_data_source_id\"\x88\x01\n" +
+	"\x0f_data_source_id\"\x92\x01\n" +
 	"\x1cListAssetIdentifiersResponse\x12@\n" +
-	"\videntifiers\x18\x01 \x03(\v2\x1e.cqc.assets.v1.AssetIdentifierR\videntifiers\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8f\x01\n" +
+	"\videntifiers\x18\x01 \x03(\v2\x1e.cqc.assets.v1.AssetIdentifierR\videntifiers\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x8f\x01\n" +
 	"\x1cCreateAssetIdentifierRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12F\n" +
@@ -5896,10 +5896,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\fdataSourceId\x88\x01\x01B\f\n" +
 	"\n" +
 	"_symbol_idB\x11\n" +
-	"\x0f_data_source_id\"\x8b\x01\n" +
+	"\x0f_data_source_id\"\x95\x01\n" +
 	"\x1dListSymbolIdentifiersResponse\x12B\n" +
-	"\videntifiers\x18\x01 \x03(\v2 .cqc.markets.v1.SymbolIdentifierR\videntifiers\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x92\x01\n" +
+	"\videntifiers\x18\x01 \x03(\v2 .cqc.markets.v1.SymbolIdentifierR\videntifiers\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x92\x01\n" +
 	"\x1dCreateSymbolIdentifierRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12H\n" +
@@ -5935,10 +5935,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\rfrom_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\vfromAssetId\x88\x01\x01\x12.\n" +
 	"\vto_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\ttoAssetId\x88\x01\x01B\x10\n" +
 	"\x0e_from_asset_idB\x0e\n" +
-	"\f_to_asset_id\"\x90\x01\n" +
+	"\f_to_asset_id\"\x9a\x01\n" +
 	"\x1eListAssetRelationshipsResponse\x12F\n" +
-	"\rrelationships\x18\x01 \x03(\v2 .cqc.assets.v1.AssetRelationshipR\rrelationships\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x97\x01\n" +
+	"\rrelationships\x18\x01 \x03(\v2 .cqc.assets.v1.AssetRelationshipR\rrelationships\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x97\x01\n" +
 	"\x1eCreateAssetRelationshipRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12L\n" +
@@ -5964,10 +5964,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
 	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01B\v\n" +
-	"\t_asset_id\"~\n" +
+	"\t_asset_id\"\x88\x01\n" +
 	"\x1dListAssetQualityFlagsResponse\x125\n" +
-	"\x05flags\x18\x01 \x03(\v2\x1f.cqc.assets.v1.AssetQualityFlagR\x05flags\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x85\x01\n" +
+	"\x05flags\x18\x01 \x03(\v2\x1f.cqc.assets.v1.AssetQualityFlagR\x05flags\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x85\x01\n" +
 	"\x1dCreateAssetQualityFlagRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12;\n" +
@@ -5993,10 +5993,10 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
 	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01B\v\n" +
-	"\t_asset_id\"t\n" +
+	"\t_asset_id\"~\n" +
 	"\x17ListAssetGroupsResponse\x121\n" +
-	"\x06groups\x18\x01 \x03(\v2\x19.cqc.assets.v1.AssetGroupR\x06groups\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"{\n" +
+	"\x06groups\x18\x01 \x03(\v2\x19.cqc.assets.v1.AssetGroupR\x06groups\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"{\n" +
 	"\x17CreateAssetGroupRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x127\n" +

@@ -1794,12 +1794,12 @@ const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04؈'\x01R\aassetId\"v\n" +
 	"\x13StreamPricesRequest\x122\n" +
 	"\tasset_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04؈'\x01R\bassetIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xea\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf4\x01\n" +
 	"\x14StreamPricesResponse\x12-\n" +
 	"\x05price\x18\x01 \x01(\v2\x15.cqc.markets.v1.PriceH\x00R\x05price\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12!\n" +
-	"\fresume_token\x18\x04 \x01(\tR\vresumeTokenB\x0e\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x01\"h\n" +
 	"\x13GetOrderBookRequest\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\x1e\n" +
@@ -1810,13 +1810,13 @@ const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\x16StreamOrderBookRequest\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\x1e\n" +
 	"\x05depth\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\x05depth\x12+\n" +
-	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xaf\x02\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xb9\x02\n" +
 	"\x17StreamOrderBookResponse\x127\n" +
 	"\bsnapshot\x18\x01 \x01(\v2\x19.cqc.markets.v1.OrderBookH\x00R\bsnapshot\x126\n" +
 	"\x05delta\x18\x02 \x01(\v2\x1e.cqc.markets.v1.OrderBookDeltaH\x00R\x05delta\x12:\n" +
 	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12!\n" +
-	"\fresume_token\x18\x05 \x01(\tR\vresumeTokenB\x0e\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x01\"\x8a\x02\n" +
 	"\x11ListTradesRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
@@ -1826,18 +1826,18 @@ const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x129\n" +
 	"\n" +
 	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"k\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"u\n" +
 	"\x12ListTradesResponse\x12-\n" +
-	"\x06trades\x18\x01 \x03(\v2\x15.cqc.markets.v1.TradeR\x06trades\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x83\x01\n" +
+	"\x06trades\x18\x01 \x03(\v2\x15.cqc.markets.v1.TradeR\x06trades\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x83\x01\n" +
 	"\x13StreamTradesRequest\x12?\n" +
 	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xea\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf4\x01\n" +
 	"\x14StreamTradesResponse\x12-\n" +
 	"\x05trade\x18\x01 \x01(\v2\x15.cqc.markets.v1.TradeH\x00R\x05trade\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12!\n" +
-	"\fresume_token\x18\x04 \x01(\tR\vresumeTokenB\x0e\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x01\"\x86\x04\n" +
 	"\x12ListCandlesRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
@@ -1853,19 +1853,19 @@ const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12H\n" +
 	"\n" +
 	"price_kind\x18\b \x01(\x0e2\x1f.cqc.markets.v1.CandlePriceKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\tpriceKindB\x0f\n" +
-	"\x06length\x12\x05\xbaH\x02\b\x01\"o\n" +
+	"\x06length\x12\x05\xbaH\x02\b\x01\"y\n" +
 	"\x13ListCandlesResponse\x120\n" +
-	"\acandles\x18\x01 \x03(\v2\x16.cqc.markets.v1.CandleR\acandles\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc8\x01\n" +
+	"\acandles\x18\x01 \x03(\v2\x16.cqc.markets.v1.CandleR\acandles\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xc8\x01\n" +
 	"\x14StreamCandlesRequest\x12?\n" +
 	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12B\n" +
 	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\v\xbaH\b\xc8\x01\x01\xaa\x01\x02*\x00R\binterval\x12+\n" +
-	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xee\x01\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf8\x01\n" +
 	"\x15StreamCandlesResponse\x120\n" +
 	"\x06candle\x18\x01 \x01(\v2\x16.cqc.markets.v1.CandleH\x00R\x06candle\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12!\n" +
-	"\fresume_token\x18\x04 \x01(\tR\vresumeTokenB\x0e\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x01\"\xc5\x01\n" +
 	"\x0eGetVWAPRequest\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12A\n" +
@@ -1890,12 +1890,12 @@ const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\x06ticker\x18\x01 \x01(\v2\x16.cqc.markets.v1.TickerR\x06ticker\"\x84\x01\n" +
 	"\x14StreamTickersRequest\x12?\n" +
 	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xee\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf8\x01\n" +
 	"\x15StreamTickersResponse\x120\n" +
 	"\x06ticker\x18\x01 \x01(\v2\x16.cqc.markets.v1.TickerH\x00R\x06ticker\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12!\n" +
-	"\fresume_token\x18\x04 \x01(\tR\vresumeTokenB\x0e\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x012\xc0\t\n" +
 	"\n" +
 	"MarketData\x12C\n" +

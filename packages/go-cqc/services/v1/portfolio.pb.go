@@ -1395,12 +1395,12 @@ const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12?\n" +
 	"\x13parent_portfolio_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\x11parentPortfolioId\x88\x01\x01B\x16\n" +
-	"\x14_parent_portfolio_id\"}\n" +
+	"\x14_parent_portfolio_id\"\x87\x01\n" +
 	"\x16ListPortfoliosResponse\x12;\n" +
 	"\n" +
 	"portfolios\x18\x01 \x03(\v2\x1b.cqc.portfolio.v1.PortfolioR\n" +
-	"portfolios\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x84\x01\n" +
+	"portfolios\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x84\x01\n" +
 	"\x16CreatePortfolioRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12A\n" +
@@ -1432,19 +1432,19 @@ const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
 	"account_id\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\taccountId\x88\x01\x01\x12/\n" +
 	"\x05as_of\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOfB\r\n" +
-	"\v_account_id\"y\n" +
+	"\v_account_id\"\x83\x01\n" +
 	"\x15ListPositionsResponse\x128\n" +
-	"\tpositions\x18\x01 \x03(\v2\x1a.cqc.portfolio.v1.PositionR\tpositions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"t\n" +
+	"\tpositions\x18\x01 \x03(\v2\x1a.cqc.portfolio.v1.PositionR\tpositions\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"t\n" +
 	"\x16StreamPositionsRequest\x12-\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf8\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x82\x02\n" +
 	"\x17StreamPositionsResponse\x128\n" +
 	"\bposition\x18\x01 \x01(\v2\x1a.cqc.portfolio.v1.PositionH\x00R\bposition\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12!\n" +
-	"\fresume_token\x18\x04 \x01(\tR\vresumeTokenB\x0e\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x01\"\xdd\x03\n" +
 	"\rGetPnLRequest\x12-\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
@@ -1476,10 +1476,10 @@ const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\r\n" +
-	"\v_account_id\"\x85\x01\n" +
+	"\v_account_id\"\x8f\x01\n" +
 	"\x18ListTransactionsResponse\x12A\n" +
-	"\ftransactions\x18\x01 \x03(\v2\x1d.cqc.portfolio.v1.TransactionR\ftransactions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8c\x01\n" +
+	"\ftransactions\x18\x01 \x03(\v2\x1d.cqc.portfolio.v1.TransactionR\ftransactions\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x8c\x01\n" +
 	"\x18RecordTransactionRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12G\n" +
@@ -1495,10 +1495,10 @@ const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12)\n" +
 	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x12/\n" +
 	"\x05as_of\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOfB\v\n" +
-	"\t_asset_id\"e\n" +
+	"\t_asset_id\"o\n" +
 	"\x10ListLotsResponse\x12)\n" +
-	"\x04lots\x18\x01 \x03(\v2\x15.cqc.portfolio.v1.LotR\x04lots\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xaa\b\n" +
+	"\x04lots\x18\x01 \x03(\v2\x15.cqc.portfolio.v1.LotR\x04lots\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken2\xaa\b\n" +
 	"\tPortfolio\x12[\n" +
 	"\fGetPortfolio\x12$.cqc.services.v1.GetPortfolioRequest\x1a%.cqc.services.v1.GetPortfolioResponse\x12a\n" +
 	"\x0eListPortfolios\x12&.cqc.services.v1.ListPortfoliosRequest\x1a'.cqc.services.v1.ListPortfoliosResponse\x12d\n" +

@@ -1760,10 +1760,10 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"account_id\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\taccountId\x88\x01\x01B\x0f\n" +
 	"\r_portfolio_idB\r\n" +
-	"\v_account_id\"t\n" +
+	"\v_account_id\"~\n" +
 	"\x16ListRiskLimitsResponse\x122\n" +
-	"\x06limits\x18\x01 \x03(\v2\x1a.cqc.services.v1.RiskLimitR\x06limits\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9e\x02\n" +
+	"\x06limits\x18\x01 \x03(\v2\x1a.cqc.services.v1.RiskLimitR\x06limits\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x9e\x02\n" +
 	"\x16CreateRiskLimitRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x128\n" +
@@ -1811,20 +1811,20 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\x0f\n" +
-	"\r_portfolio_id\"n\n" +
+	"\r_portfolio_id\"x\n" +
 	"\x12ListAlertsResponse\x120\n" +
-	"\x06alerts\x18\x01 \x03(\v2\x18.cqc.events.v1.RiskAlertR\x06alerts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x87\x01\n" +
+	"\x06alerts\x18\x01 \x03(\v2\x18.cqc.events.v1.RiskAlertR\x06alerts\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x87\x01\n" +
 	"\x13StreamAlertsRequest\x122\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12+\n" +
 	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0f\n" +
-	"\r_portfolio_id\"\xed\x01\n" +
+	"\r_portfolio_id\"\xf7\x01\n" +
 	"\x14StreamAlertsResponse\x120\n" +
 	"\x05alert\x18\x01 \x01(\v2\x18.cqc.events.v1.RiskAlertH\x00R\x05alert\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12!\n" +
-	"\fresume_token\x18\x04 \x01(\tR\vresumeTokenB\x0e\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x01\"\x87\x01\n" +
 	"\x17AcknowledgeAlertRequest\x12'\n" +
 	"\n" +

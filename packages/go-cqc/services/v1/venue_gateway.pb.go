@@ -3030,10 +3030,10 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
 	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x00R\avenueId\x88\x01\x01B\v\n" +
-	"\t_venue_id\"|\n" +
+	"\t_venue_id\"\x86\x01\n" +
 	"\x19ListVenueAccountsResponse\x127\n" +
-	"\baccounts\x18\x01 \x03(\v2\x1b.cqc.venues.v1.VenueAccountR\baccounts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x83\x01\n" +
+	"\baccounts\x18\x01 \x03(\v2\x1b.cqc.venues.v1.VenueAccountR\baccounts\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x83\x01\n" +
 	"\x19CreateVenueAccountRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12=\n" +
@@ -3167,19 +3167,19 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\x12\n" +
-	"\x10_venue_symbol_id\"j\n" +
+	"\x10_venue_symbol_id\"t\n" +
 	"\x12ListOrdersResponse\x12,\n" +
-	"\x06orders\x18\x01 \x03(\v2\x14.cqc.venues.v1.OrderR\x06orders\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x82\x01\n" +
+	"\x06orders\x18\x01 \x03(\v2\x14.cqc.venues.v1.OrderR\x06orders\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x82\x01\n" +
 	"\x1dStreamExecutionReportsRequest\x124\n" +
 	"\vaccount_ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\n" +
 	"accountIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x92\x02\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x9c\x02\n" +
 	"\x1eStreamExecutionReportsResponse\x12K\n" +
 	"\x10execution_report\x18\x01 \x01(\v2\x1e.cqc.venues.v1.ExecutionReportH\x00R\x0fexecutionReport\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12!\n" +
-	"\fresume_token\x18\x04 \x01(\tR\vresumeTokenB\x0e\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x01\"\x91\x03\n" +
 	"\x1bListExecutionReportsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
@@ -3196,10 +3196,10 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\x12\n" +
 	"\x10_venue_symbol_idB\v\n" +
-	"\t_order_id\"\x93\x01\n" +
+	"\t_order_id\"\x9d\x01\n" +
 	"\x1cListExecutionReportsResponse\x12K\n" +
-	"\x11execution_reports\x18\x01 \x03(\v2\x1e.cqc.venues.v1.ExecutionReportR\x10executionReports\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x92\x01\n" +
+	"\x11execution_reports\x18\x01 \x03(\v2\x1e.cqc.venues.v1.ExecutionReportR\x10executionReports\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x92\x01\n" +
 	"\x13ListBalancesRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
@@ -3207,19 +3207,19 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
 	"\n" +
 	"account_id\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\"r\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\"|\n" +
 	"\x14ListBalancesResponse\x122\n" +
-	"\bbalances\x18\x01 \x03(\v2\x16.cqc.venues.v1.BalanceR\bbalances\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"z\n" +
+	"\bbalances\x18\x01 \x03(\v2\x16.cqc.venues.v1.BalanceR\bbalances\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"z\n" +
 	"\x15StreamBalancesRequest\x124\n" +
 	"\vaccount_ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\n" +
 	"accountIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf1\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xfb\x01\n" +
 	"\x16StreamBalancesResponse\x122\n" +
 	"\abalance\x18\x01 \x01(\v2\x16.cqc.venues.v1.BalanceH\x00R\abalance\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12!\n" +
-	"\fresume_token\x18\x04 \x01(\tR\vresumeTokenB\x0e\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
 	"\x05event\x12\x05\xbaH\x02\b\x01\"D\n" +
 	"\x17GetAccountMarginRequest\x12)\n" +
 	"\n" +
@@ -3232,12 +3232,13 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"account_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12$\n" +
 	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12\"\n" +
-	"\anetwork\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\anetwork\"\x9e\x01\n" +
-	"\x19GetDepositAddressResponse\x12\x18\n" +
-	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x17\n" +
-	"\x04memo\x18\x02 \x01(\tH\x00R\x04memo\x88\x01\x01\x12\x18\n" +
-	"\anetwork\x18\x03 \x01(\tR\anetwork\x12\x1e\n" +
-	"\bchain_id\x18\x04 \x01(\tH\x01R\achainId\x88\x01\x01B\a\n" +
+	"\anetwork\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\anetwork\"\xc9\x01\n" +
+	"\x19GetDepositAddressResponse\x12$\n" +
+	"\aaddress\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\aaddress\x12!\n" +
+	"\x04memo\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\x04memo\x88\x01\x01\x12\"\n" +
+	"\anetwork\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\anetwork\x12)\n" +
+	"\bchain_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01H\x01R\achainId\x88\x01\x01B\a\n" +
 	"\x05_memoB\v\n" +
 	"\t_chain_id\"\xbc\x02\n" +
 	"\x13ListDepositsRequest\x12'\n" +
@@ -3252,10 +3253,10 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\v\n" +
-	"\t_asset_id\"s\n" +
+	"\t_asset_id\"}\n" +
 	"\x14ListDepositsResponse\x123\n" +
-	"\bdeposits\x18\x01 \x03(\v2\x17.cqc.venues.v1.TransferR\bdeposits\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf9\x02\n" +
+	"\bdeposits\x18\x01 \x03(\v2\x17.cqc.venues.v1.TransferR\bdeposits\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xf9\x02\n" +
 	"\x17CreateWithdrawalRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12)\n" +
@@ -3296,10 +3297,10 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
 	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\v\n" +
-	"\t_asset_id\"|\n" +
+	"\t_asset_id\"\x86\x01\n" +
 	"\x17ListWithdrawalsResponse\x129\n" +
-	"\vwithdrawals\x18\x01 \x03(\v2\x17.cqc.venues.v1.TransferR\vwithdrawals\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"o\n" +
+	"\vwithdrawals\x18\x01 \x03(\v2\x17.cqc.venues.v1.TransferR\vwithdrawals\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"o\n" +
 	"\x17CancelWithdrawalRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12+\n" +

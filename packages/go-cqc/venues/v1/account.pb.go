@@ -181,6 +181,8 @@ type VenueAccount struct {
 	RawType string `protobuf:"bytes,4,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
 	// Whether it can be used.
 	Status AccountStatus `protobuf:"varint,5,opt,name=status,proto3,enum=cqc.venues.v1.AccountStatus" json:"status,omitempty"`
+	// The venue's own word for the status. Empty where it has none.
+	RawStatus string `protobuf:"bytes,18,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
 	// Name for people, chosen by us.
 	Name string `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
 	// The venue's id of the account. Absent where it has none.
@@ -275,6 +277,13 @@ func (x *VenueAccount) GetStatus() AccountStatus {
 	return AccountStatus_ACCOUNT_STATUS_UNSPECIFIED
 }
 
+func (x *VenueAccount) GetRawStatus() string {
+	if x != nil {
+		return x.RawStatus
+	}
+	return ""
+}
+
 func (x *VenueAccount) GetName() string {
 	if x != nil {
 		return x.Name
@@ -363,7 +372,7 @@ var File_cqc_venues_v1_account_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\a\n" +
+	"\x1bcqc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\a\n" +
 	"\fVenueAccount\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -371,7 +380,9 @@ const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\bvenue_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12.\n" +
 	"\x04type\x18\x03 \x01(\x0e2\x1a.cqc.venues.v1.AccountTypeR\x04type\x12\"\n" +
 	"\braw_type\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\arawType\x124\n" +
-	"\x06status\x18\x05 \x01(\x0e2\x1c.cqc.venues.v1.AccountStatusR\x06status\x12\x1c\n" +
+	"\x06status\x18\x05 \x01(\x0e2\x1c.cqc.venues.v1.AccountStatusR\x06status\x12'\n" +
+	"\n" +
+	"raw_status\x18\x12 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12\x1c\n" +
 	"\x04name\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x04name\x127\n" +
 	"\x10venue_account_id\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\x0evenueAccountId\x88\x01\x01\x12;\n" +
 	"\x11parent_account_id\x18\b \x01(\tB\n" +

@@ -371,6 +371,8 @@ type ExecutionReport struct {
 	VenueOrderId *string `protobuf:"bytes,12,opt,name=venue_order_id,json=venueOrderId,proto3,oneof" json:"venue_order_id,omitempty"`
 	// Whether the order buys or sells.
 	Side OrderSide `protobuf:"varint,13,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawSide string `protobuf:"bytes,37,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
 	// Quantity of this fill, in `quantity_unit`. Absent when the event is not a fill.
 	LastQuantity *string `protobuf:"bytes,14,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
 	// Price of this fill, in quote units. Absent when the event is not a fill.
@@ -391,6 +393,8 @@ type ExecutionReport struct {
 	TradeId *string `protobuf:"bytes,22,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
 	// Whether the fill rested or crossed.
 	Liquidity LiquiditySide `protobuf:"varint,23,opt,name=liquidity,proto3,enum=cqc.venues.v1.LiquiditySide" json:"liquidity,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawLiquidity string `protobuf:"bytes,38,opt,name=raw_liquidity,json=rawLiquidity,proto3" json:"raw_liquidity,omitempty"`
 	// What the fill was charged, one entry per asset; negative is a rebate.
 	Fees []*Fee `protobuf:"bytes,24,rep,name=fees,proto3" json:"fees,omitempty"`
 	// Profit or loss that the fill realised, in the settlement asset. Absent where the venue does not say.
@@ -409,6 +413,8 @@ type ExecutionReport struct {
 	Reconciliation bool `protobuf:"varint,31,opt,name=reconciliation,proto3" json:"reconciliation,omitempty"`
 	// Position that the fill belongs to.
 	PositionSide PositionSide `protobuf:"varint,32,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawPositionSide string `protobuf:"bytes,39,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
 	// When it happened at the venue. Absent where it does not say.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,33,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When the venue sent it. Absent where it does not say.
@@ -542,6 +548,13 @@ func (x *ExecutionReport) GetSide() OrderSide {
 	return OrderSide_ORDER_SIDE_UNSPECIFIED
 }
 
+func (x *ExecutionReport) GetRawSide() string {
+	if x != nil {
+		return x.RawSide
+	}
+	return ""
+}
+
 func (x *ExecutionReport) GetLastQuantity() string {
 	if x != nil && x.LastQuantity != nil {
 		return *x.LastQuantity
@@ -612,6 +625,13 @@ func (x *ExecutionReport) GetLiquidity() LiquiditySide {
 	return LiquiditySide_LIQUIDITY_SIDE_UNSPECIFIED
 }
 
+func (x *ExecutionReport) GetRawLiquidity() string {
+	if x != nil {
+		return x.RawLiquidity
+	}
+	return ""
+}
+
 func (x *ExecutionReport) GetFees() []*Fee {
 	if x != nil {
 		return x.Fees
@@ -675,6 +695,13 @@ func (x *ExecutionReport) GetPositionSide() PositionSide {
 	return PositionSide_POSITION_SIDE_UNSPECIFIED
 }
 
+func (x *ExecutionReport) GetRawPositionSide() string {
+	if x != nil {
+		return x.RawPositionSide
+	}
+	return ""
+}
+
 func (x *ExecutionReport) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Timestamp
@@ -714,6 +741,8 @@ type Balance struct {
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
 	// What it is set aside for.
 	Type BalanceType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.venues.v1.BalanceType" json:"type,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawType string `protobuf:"bytes,16,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
 	// The market whose collateral it is. Absent unless isolated.
 	VenueSymbolId *string `protobuf:"bytes,4,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// All of it, in units of the asset. Absent where the venue does not say.
@@ -791,6 +820,13 @@ func (x *Balance) GetType() BalanceType {
 		return x.Type
 	}
 	return BalanceType_BALANCE_TYPE_UNSPECIFIED
+}
+
+func (x *Balance) GetRawType() string {
+	if x != nil {
+		return x.RawType
+	}
+	return ""
 }
 
 func (x *Balance) GetVenueSymbolId() string {
@@ -881,7 +917,7 @@ var File_cqc_venues_v1_execution_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcqc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x11\n" +
+	"\x1dcqc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x12\n" +
 	"\x0fExecutionReport\x12#\n" +
 	"\aexec_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x06execId\x12-\n" +
@@ -900,7 +936,8 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\rclientOrderId\x88\x01\x01\x12F\n" +
 	"\x18original_client_order_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\x15originalClientOrderId\x88\x01\x01\x123\n" +
 	"\x0evenue_order_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\fvenueOrderId\x88\x01\x01\x12,\n" +
-	"\x04side\x18\r \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x123\n" +
+	"\x04side\x18\r \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12#\n" +
+	"\braw_side\x18% \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x123\n" +
 	"\rlast_quantity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\flastQuantity\x88\x01\x01\x12-\n" +
 	"\n" +
 	"last_price\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\tlastPrice\x88\x01\x01\x12>\n" +
@@ -912,7 +949,8 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\raverage_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\faveragePrice\x88\x01\x01\x12A\n" +
 	"\rquantity_unit\x18\x15 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12(\n" +
 	"\btrade_id\x18\x16 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\fR\atradeId\x88\x01\x01\x12:\n" +
-	"\tliquidity\x18\x17 \x01(\x0e2\x1c.cqc.venues.v1.LiquiditySideR\tliquidity\x12&\n" +
+	"\tliquidity\x18\x17 \x01(\x0e2\x1c.cqc.venues.v1.LiquiditySideR\tliquidity\x12-\n" +
+	"\rraw_liquidity\x18& \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawLiquidity\x12&\n" +
 	"\x04fees\x18\x18 \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x121\n" +
 	"\frealized_pnl\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\vrealizedPnl\x88\x01\x01\x12\x1d\n" +
 	"\aworking\x18\x1a \x01(\bH\x0eR\aworking\x88\x01\x01\x122\n" +
@@ -922,7 +960,8 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\x0evenue_sequence\x18\x1d \x01(\x04H\x0fR\rvenueSequence\x88\x01\x01\x123\n" +
 	"\aonchain\x18\x1e \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12&\n" +
 	"\x0ereconciliation\x18\x1f \x01(\bR\x0ereconciliation\x12@\n" +
-	"\rposition_side\x18  \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x128\n" +
+	"\rposition_side\x18  \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x124\n" +
+	"\x11raw_position_side\x18' \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionSide\x128\n" +
 	"\ttimestamp\x18! \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
 	"\fpublished_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
 	"\vreceived_at\x18# \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
@@ -944,13 +983,14 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\r_realized_pnlB\n" +
 	"\n" +
 	"\b_workingB\x11\n" +
-	"\x0f_venue_sequence\"\xcd\x06\n" +
+	"\x0f_venue_sequence\"\xf2\x06\n" +
 	"\aBalance\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12$\n" +
 	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12.\n" +
-	"\x04type\x18\x03 \x01(\x0e2\x1a.cqc.venues.v1.BalanceTypeR\x04type\x126\n" +
+	"\x04type\x18\x03 \x01(\x0e2\x1a.cqc.venues.v1.BalanceTypeR\x04type\x12#\n" +
+	"\braw_type\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x126\n" +
 	"\x0fvenue_symbol_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12$\n" +
 	"\x05total\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x05total\x88\x01\x01\x12\"\n" +
 	"\x04free\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x04free\x88\x01\x01\x12&\n" +

@@ -167,6 +167,8 @@ type AccountMargin struct {
 	LiquidationBuffer *string `protobuf:"bytes,16,opt,name=liquidation_buffer,json=liquidationBuffer,proto3,oneof" json:"liquidation_buffer,omitempty"`
 	// Time of day for which the amounts hold.
 	Window MarginWindow `protobuf:"varint,17,opt,name=window,proto3,enum=cqc.venues.v1.MarginWindow" json:"window,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawWindow string `protobuf:"bytes,21,opt,name=raw_window,json=rawWindow,proto3" json:"raw_window,omitempty"`
 	// Whether several assets together serve as collateral. Absent where the venue does not say.
 	MultiAsset *bool `protobuf:"varint,18,opt,name=multi_asset,json=multiAsset,proto3,oneof" json:"multi_asset,omitempty"`
 	// When it was so at the venue. Absent where it does not say.
@@ -326,6 +328,13 @@ func (x *AccountMargin) GetWindow() MarginWindow {
 	return MarginWindow_MARGIN_WINDOW_UNSPECIFIED
 }
 
+func (x *AccountMargin) GetRawWindow() string {
+	if x != nil {
+		return x.RawWindow
+	}
+	return ""
+}
+
 func (x *AccountMargin) GetMultiAsset() bool {
 	if x != nil && x.MultiAsset != nil {
 		return *x.MultiAsset
@@ -351,8 +360,7 @@ var File_cqc_venues_v1_margin_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\n" +
-	"\n" +
+	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\v\n" +
 	"\rAccountMargin\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -374,7 +382,9 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\fwithdrawable\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
 	"R\fwithdrawable\x88\x01\x01\x12=\n" +
 	"\x12liquidation_buffer\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x11liquidationBuffer\x88\x01\x01\x123\n" +
-	"\x06window\x18\x11 \x01(\x0e2\x1b.cqc.venues.v1.MarginWindowR\x06window\x12$\n" +
+	"\x06window\x18\x11 \x01(\x0e2\x1b.cqc.venues.v1.MarginWindowR\x06window\x12'\n" +
+	"\n" +
+	"raw_window\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawWindow\x12$\n" +
 	"\vmulti_asset\x18\x12 \x01(\bH\fR\n" +
 	"multiAsset\x88\x01\x01\x128\n" +
 	"\ttimestamp\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +

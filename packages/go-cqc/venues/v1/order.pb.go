@@ -880,6 +880,8 @@ type Order struct {
 	ListId *string `protobuf:"bytes,8,opt,name=list_id,json=listId,proto3,oneof" json:"list_id,omitempty"`
 	// Whether it buys or sells.
 	Side OrderSide `protobuf:"varint,9,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawSide string `protobuf:"bytes,57,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
 	// How it finds its price.
 	Type OrderType `protobuf:"varint,10,opt,name=type,proto3,enum=cqc.venues.v1.OrderType" json:"type,omitempty"`
 	// The venue's own word for the type. Empty where it has none.
@@ -916,6 +918,8 @@ type Order struct {
 	TrailingOffset *string `protobuf:"bytes,25,opt,name=trailing_offset,json=trailingOffset,proto3,oneof" json:"trailing_offset,omitempty"`
 	// What the offset counts.
 	TrailingOffsetKind TrailingOffsetKind `protobuf:"varint,26,opt,name=trailing_offset_kind,json=trailingOffsetKind,proto3,enum=cqc.venues.v1.TrailingOffsetKind" json:"trailing_offset_kind,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawTrailingOffsetKind string `protobuf:"bytes,61,opt,name=raw_trailing_offset_kind,json=rawTrailingOffsetKind,proto3" json:"raw_trailing_offset_kind,omitempty"`
 	// Quantity that is shown in the book. Absent means all of it.
 	DisplayQuantity *string `protobuf:"bytes,27,opt,name=display_quantity,json=displayQuantity,proto3,oneof" json:"display_quantity,omitempty"`
 	// What happens when it would trade with an order of the same account.
@@ -934,8 +938,12 @@ type Order struct {
 	ReduceOnly *bool `protobuf:"varint,34,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
 	// Position it belongs to.
 	PositionSide PositionSide `protobuf:"varint,35,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawPositionSide string `protobuf:"bytes,58,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
 	// Collateral behind it.
 	MarginMode MarginMode `protobuf:"varint,36,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawMarginMode string `protobuf:"bytes,59,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
 	// Leverage it was placed with. Absent where the venue does not say.
 	Leverage *string `protobuf:"bytes,37,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
 	// Until when it works. Unset means without end.
@@ -963,6 +971,8 @@ type Order struct {
 	HeldAmount *string `protobuf:"bytes,47,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
 	// Who made it.
 	Origin OrderOrigin `protobuf:"varint,48,opt,name=origin,proto3,enum=cqc.venues.v1.OrderOrigin" json:"origin,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawOrigin string `protobuf:"bytes,60,opt,name=raw_origin,json=rawOrigin,proto3" json:"raw_origin,omitempty"`
 	// Why it is in its state.
 	StatusReason OrderReason `protobuf:"varint,49,opt,name=status_reason,json=statusReason,proto3,enum=cqc.venues.v1.OrderReason" json:"status_reason,omitempty"`
 	// The same in the venue's words. Empty where it does not say.
@@ -1074,6 +1084,13 @@ func (x *Order) GetSide() OrderSide {
 		return x.Side
 	}
 	return OrderSide_ORDER_SIDE_UNSPECIFIED
+}
+
+func (x *Order) GetRawSide() string {
+	if x != nil {
+		return x.RawSide
+	}
+	return ""
 }
 
 func (x *Order) GetType() OrderType {
@@ -1208,6 +1225,13 @@ func (x *Order) GetTrailingOffsetKind() TrailingOffsetKind {
 	return TrailingOffsetKind_TRAILING_OFFSET_KIND_UNSPECIFIED
 }
 
+func (x *Order) GetRawTrailingOffsetKind() string {
+	if x != nil {
+		return x.RawTrailingOffsetKind
+	}
+	return ""
+}
+
 func (x *Order) GetDisplayQuantity() string {
 	if x != nil && x.DisplayQuantity != nil {
 		return *x.DisplayQuantity
@@ -1271,11 +1295,25 @@ func (x *Order) GetPositionSide() PositionSide {
 	return PositionSide_POSITION_SIDE_UNSPECIFIED
 }
 
+func (x *Order) GetRawPositionSide() string {
+	if x != nil {
+		return x.RawPositionSide
+	}
+	return ""
+}
+
 func (x *Order) GetMarginMode() MarginMode {
 	if x != nil {
 		return x.MarginMode
 	}
 	return MarginMode_MARGIN_MODE_UNSPECIFIED
+}
+
+func (x *Order) GetRawMarginMode() string {
+	if x != nil {
+		return x.RawMarginMode
+	}
+	return ""
 }
 
 func (x *Order) GetLeverage() string {
@@ -1371,6 +1409,13 @@ func (x *Order) GetOrigin() OrderOrigin {
 		return x.Origin
 	}
 	return OrderOrigin_ORDER_ORIGIN_UNSPECIFIED
+}
+
+func (x *Order) GetRawOrigin() string {
+	if x != nil {
+		return x.RawOrigin
+	}
+	return ""
 }
 
 func (x *Order) GetStatusReason() OrderReason {
@@ -1476,7 +1521,7 @@ var File_cqc_venues_v1_order_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x1a\n" +
+	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x1c\n" +
 	"\x05Order\x12%\n" +
 	"\border_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aorderId\x12)\n" +
@@ -1490,7 +1535,8 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x92\x01\a\"\x05r\x03\x18\x80\x02R\x15previousVenueOrderIds\x12#\n" +
 	"\x05label\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\x05label\x88\x01\x01\x12&\n" +
 	"\alist_id\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x05R\x06listId\x88\x01\x01\x12,\n" +
-	"\x04side\x18\t \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12,\n" +
+	"\x04side\x18\t \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12#\n" +
+	"\braw_side\x189 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12,\n" +
 	"\x04type\x18\n" +
 	" \x01(\x0e2\x18.cqc.venues.v1.OrderTypeR\x04type\x12#\n" +
 	"\braw_type\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x12>\n" +
@@ -1509,7 +1555,8 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\ftrigger_kind\x18\x17 \x01(\x0e2\x1a.cqc.venues.v1.TriggerKindR\vtriggerKind\x122\n" +
 	"\x10raw_trigger_kind\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTriggerKind\x127\n" +
 	"\x0ftrailing_offset\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x0etrailingOffset\x88\x01\x01\x12S\n" +
-	"\x14trailing_offset_kind\x18\x1a \x01(\x0e2!.cqc.venues.v1.TrailingOffsetKindR\x12trailingOffsetKind\x129\n" +
+	"\x14trailing_offset_kind\x18\x1a \x01(\x0e2!.cqc.venues.v1.TrailingOffsetKindR\x12trailingOffsetKind\x12A\n" +
+	"\x18raw_trailing_offset_kind\x18= \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x15rawTrailingOffsetKind\x129\n" +
 	"\x10display_quantity\x18\x1b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
 	"R\x0fdisplayQuantity\x88\x01\x01\x12V\n" +
 	"\x15self_trade_prevention\x18\x1c \x01(\x0e2\".cqc.venues.v1.SelfTradePreventionR\x13selfTradePrevention\x12C\n" +
@@ -1521,9 +1568,11 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\tpost_only\x18! \x01(\bH\fR\bpostOnly\x88\x01\x01\x12$\n" +
 	"\vreduce_only\x18\" \x01(\bH\rR\n" +
 	"reduceOnly\x88\x01\x01\x12@\n" +
-	"\rposition_side\x18# \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x12:\n" +
+	"\rposition_side\x18# \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x124\n" +
+	"\x11raw_position_side\x18: \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionSide\x12:\n" +
 	"\vmargin_mode\x18$ \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
-	"marginMode\x12*\n" +
+	"marginMode\x120\n" +
+	"\x0fraw_margin_mode\x18; \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x12*\n" +
 	"\bleverage\x18% \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\bleverage\x88\x01\x01\x12@\n" +
 	"\rgood_til_time\x18& \x01(\v2\x1a.google.protobuf.TimestampH\x01R\vgoodTilTime\x12&\n" +
 	"\x0egood_til_block\x18' \x01(\x04H\x01R\fgoodTilBlock\x125\n" +
@@ -1536,7 +1585,9 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x04fees\x18. \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x12/\n" +
 	"\vheld_amount\x18/ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\n" +
 	"heldAmount\x88\x01\x01\x122\n" +
-	"\x06origin\x180 \x01(\x0e2\x1a.cqc.venues.v1.OrderOriginR\x06origin\x12?\n" +
+	"\x06origin\x180 \x01(\x0e2\x1a.cqc.venues.v1.OrderOriginR\x06origin\x12'\n" +
+	"\n" +
+	"raw_origin\x18< \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawOrigin\x12?\n" +
 	"\rstatus_reason\x181 \x01(\x0e2\x1a.cqc.venues.v1.OrderReasonR\fstatusReason\x126\n" +
 	"\x12status_reason_text\x182 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x10statusReasonText\x129\n" +
 	"\n" +

@@ -760,6 +760,8 @@ type PriceBand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Price against which the band is measured.
 	Reference PriceBandReference `protobuf:"varint,1,opt,name=reference,proto3,enum=cqc.venues.v1.PriceBandReference" json:"reference,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawReference string `protobuf:"bytes,5,opt,name=raw_reference,json=rawReference,proto3" json:"raw_reference,omitempty"`
 	// Lowest price as a multiple of the reference, such as 0.2. Absent means no lower bound.
 	MultiplierDown *string `protobuf:"bytes,2,opt,name=multiplier_down,json=multiplierDown,proto3,oneof" json:"multiplier_down,omitempty"`
 	// Highest price as a multiple of the reference, such as 5. Absent means no upper bound.
@@ -805,6 +807,13 @@ func (x *PriceBand) GetReference() PriceBandReference {
 		return x.Reference
 	}
 	return PriceBandReference_PRICE_BAND_REFERENCE_UNSPECIFIED
+}
+
+func (x *PriceBand) GetRawReference() string {
+	if x != nil {
+		return x.RawReference
+	}
+	return ""
 }
 
 func (x *PriceBand) GetMultiplierDown() string {
@@ -1094,9 +1103,10 @@ const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"\r_max_quantityB\v\n" +
 	"\t_lot_stepB\x0f\n" +
 	"\r_min_notionalB\x0f\n" +
-	"\r_max_notional\"\xa6\x02\n" +
+	"\r_max_notional\"\xd5\x02\n" +
 	"\tPriceBand\x12?\n" +
-	"\treference\x18\x01 \x01(\x0e2!.cqc.venues.v1.PriceBandReferenceR\treference\x127\n" +
+	"\treference\x18\x01 \x01(\x0e2!.cqc.venues.v1.PriceBandReferenceR\treference\x12-\n" +
+	"\rraw_reference\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawReference\x127\n" +
 	"\x0fmultiplier_down\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x00R\x0emultiplierDown\x88\x01\x01\x123\n" +
 	"\rmultiplier_up\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x01R\fmultiplierUp\x88\x01\x01\x12D\n" +
 	"\x10averaging_window\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0faveragingWindowB\x12\n" +

@@ -116,6 +116,7 @@ class VenueAccount(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     RAW_TYPE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    RAW_STATUS_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     VENUE_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     PARENT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
@@ -138,6 +139,8 @@ class VenueAccount(_message.Message):
     """The venue's own word for the type. Empty where it has none."""
     status: Global___AccountStatus.ValueType
     """Whether it can be used."""
+    raw_status: _builtins.str
+    """The venue's own word for the status. Empty where it has none."""
     name: _builtins.str
     """Name for people, chosen by us."""
     venue_account_id: _builtins.str
@@ -176,6 +179,7 @@ class VenueAccount(_message.Message):
         type: Global___AccountType.ValueType = ...,
         raw_type: _builtins.str = ...,
         status: Global___AccountStatus.ValueType = ...,
+        raw_status: _builtins.str = ...,
         name: _builtins.str = ...,
         venue_account_id: _builtins.str | None = ...,
         parent_account_id: _builtins.str | None = ...,
@@ -191,7 +195,7 @@ class VenueAccount(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_parent_account_id", b"_parent_account_id", "_venue_account_id", b"_venue_account_id", "address", b"address", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "parent_account_id", b"parent_account_id", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_parent_account_id", b"_parent_account_id", "_venue_account_id", b"_venue_account_id", "account_id", b"account_id", "address", b"address", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "fee_tier", b"fee_tier", "name", b"name", "parent_account_id", b"parent_account_id", "raw_type", b"raw_type", "revision", b"revision", "status", b"status", "type", b"type", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_parent_account_id", b"_parent_account_id", "_venue_account_id", b"_venue_account_id", "account_id", b"account_id", "address", b"address", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "fee_tier", b"fee_tier", "name", b"name", "parent_account_id", b"parent_account_id", "raw_status", b"raw_status", "raw_type", b"raw_type", "revision", b"revision", "status", b"status", "type", b"type", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015

@@ -243,6 +243,7 @@ class ExecutionReport(_message.Message):
     ORIGINAL_CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
+    RAW_SIDE_FIELD_NUMBER: _builtins.int
     LAST_QUANTITY_FIELD_NUMBER: _builtins.int
     LAST_PRICE_FIELD_NUMBER: _builtins.int
     LAST_QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
@@ -253,6 +254,7 @@ class ExecutionReport(_message.Message):
     QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
     TRADE_ID_FIELD_NUMBER: _builtins.int
     LIQUIDITY_FIELD_NUMBER: _builtins.int
+    RAW_LIQUIDITY_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
     REALIZED_PNL_FIELD_NUMBER: _builtins.int
     WORKING_FIELD_NUMBER: _builtins.int
@@ -262,6 +264,7 @@ class ExecutionReport(_message.Message):
     ONCHAIN_FIELD_NUMBER: _builtins.int
     RECONCILIATION_FIELD_NUMBER: _builtins.int
     POSITION_SIDE_FIELD_NUMBER: _builtins.int
+    RAW_POSITION_SIDE_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
@@ -294,6 +297,8 @@ class ExecutionReport(_message.Message):
     """The venue's id of the order. Absent where the venue did not take it."""
     side: _order_pb2.OrderSide.ValueType
     """Whether the order buys or sells."""
+    raw_side: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     last_quantity: _builtins.str
     """Quantity of this fill, in `quantity_unit`. Absent when the event is not a fill."""
     last_price: _builtins.str
@@ -314,6 +319,8 @@ class ExecutionReport(_message.Message):
     """The venue's id of the trade, the same that its public trades have. Absent when the event is not a fill."""
     liquidity: Global___LiquiditySide.ValueType
     """Whether the fill rested or crossed."""
+    raw_liquidity: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     realized_pnl: _builtins.str
     """Profit or loss that the fill realised, in the settlement asset. Absent where the venue does not say."""
     working: _builtins.bool
@@ -328,6 +335,8 @@ class ExecutionReport(_message.Message):
     """Whether the report was made from a comparison with the venue's records rather than received as it happened."""
     position_side: _order_pb2.PositionSide.ValueType
     """Position that the fill belongs to."""
+    raw_position_side: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
         """What the fill was charged, one entry per asset; negative is a rebate."""
@@ -368,6 +377,7 @@ class ExecutionReport(_message.Message):
         original_client_order_id: _builtins.str | None = ...,
         venue_order_id: _builtins.str | None = ...,
         side: _order_pb2.OrderSide.ValueType = ...,
+        raw_side: _builtins.str = ...,
         last_quantity: _builtins.str | None = ...,
         last_price: _builtins.str | None = ...,
         last_quote_quantity: _builtins.str | None = ...,
@@ -378,6 +388,7 @@ class ExecutionReport(_message.Message):
         quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
         trade_id: _builtins.str | None = ...,
         liquidity: Global___LiquiditySide.ValueType = ...,
+        raw_liquidity: _builtins.str = ...,
         fees: _abc.Iterable[_fee_pb2.Fee] | None = ...,
         realized_pnl: _builtins.str | None = ...,
         working: _builtins.bool | None = ...,
@@ -387,6 +398,7 @@ class ExecutionReport(_message.Message):
         onchain: _onchain_pb2.OnchainRef | None = ...,
         reconciliation: _builtins.bool = ...,
         position_side: _order_pb2.PositionSide.ValueType = ...,
+        raw_position_side: _builtins.str = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
@@ -394,7 +406,7 @@ class ExecutionReport(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_working", b"_working", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "onchain", b"onchain", "order", b"order", "order_id", b"order_id", "original_client_order_id", b"original_client_order_id", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "ref_exec_id", b"ref_exec_id", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "working", b"working"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_working", b"_working", "account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "exec_id", b"exec_id", "exec_type", b"exec_type", "fees", b"fees", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "liquidity", b"liquidity", "onchain", b"onchain", "order", b"order", "order_id", b"order_id", "order_status", b"order_status", "original_client_order_id", b"original_client_order_id", "position_side", b"position_side", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_exec_type", b"raw_exec_type", "raw_order_status", b"raw_order_status", "realized_pnl", b"realized_pnl", "reason", b"reason", "reason_text", b"reason_text", "received_at", b"received_at", "reconciliation", b"reconciliation", "ref_exec_id", b"ref_exec_id", "side", b"side", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_working", b"_working", "account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "exec_id", b"exec_id", "exec_type", b"exec_type", "fees", b"fees", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "liquidity", b"liquidity", "onchain", b"onchain", "order", b"order", "order_id", b"order_id", "order_status", b"order_status", "original_client_order_id", b"original_client_order_id", "position_side", b"position_side", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_exec_type", b"raw_exec_type", "raw_liquidity", b"raw_liquidity", "raw_order_status", b"raw_order_status", "raw_position_side", b"raw_position_side", "raw_side", b"raw_side", "realized_pnl", b"realized_pnl", "reason", b"reason", "reason_text", b"reason_text", "received_at", b"received_at", "reconciliation", b"reconciliation", "ref_exec_id", b"ref_exec_id", "side", b"side", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
     _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
@@ -475,6 +487,7 @@ class Balance(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
+    RAW_TYPE_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
     FREE_FIELD_NUMBER: _builtins.int
@@ -493,6 +506,8 @@ class Balance(_message.Message):
     """Asset that is held."""
     type: Global___BalanceType.ValueType
     """What it is set aside for."""
+    raw_type: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     venue_symbol_id: _builtins.str
     """The market whose collateral it is. Absent unless isolated."""
     total: _builtins.str
@@ -527,6 +542,7 @@ class Balance(_message.Message):
         account_id: _builtins.str = ...,
         asset_id: _builtins.str = ...,
         type: Global___BalanceType.ValueType = ...,
+        raw_type: _builtins.str = ...,
         venue_symbol_id: _builtins.str | None = ...,
         total: _builtins.str | None = ...,
         free: _builtins.str | None = ...,
@@ -542,7 +558,7 @@ class Balance(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "change", b"change", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "asset_id", b"asset_id", "change", b"change", "change_reason", b"change_reason", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "raw_change_reason", b"raw_change_reason", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "type", b"type", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "asset_id", b"asset_id", "change", b"change", "change_reason", b"change_reason", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "raw_change_reason", b"raw_change_reason", "raw_type", b"raw_type", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "type", b"type", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__change: _TypeAlias = _typing.Literal["change"]  # noqa: Y015
     _WhichOneofArgType__change: _TypeAlias = _typing.Literal["_change", b"_change"]  # noqa: Y015

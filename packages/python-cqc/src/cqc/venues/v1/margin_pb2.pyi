@@ -89,6 +89,7 @@ class AccountMargin(_message.Message):
     WITHDRAWABLE_FIELD_NUMBER: _builtins.int
     LIQUIDATION_BUFFER_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    RAW_WINDOW_FIELD_NUMBER: _builtins.int
     MULTI_ASSET_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
@@ -126,6 +127,8 @@ class AccountMargin(_message.Message):
     """What is left until liquidation. Absent where the venue does not say."""
     window: Global___MarginWindow.ValueType
     """Time of day for which the amounts hold."""
+    raw_window: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     multi_asset: _builtins.bool
     """Whether several assets together serve as collateral. Absent where the venue does not say."""
     @_builtins.property
@@ -156,13 +159,14 @@ class AccountMargin(_message.Message):
         withdrawable: _builtins.str | None = ...,
         liquidation_buffer: _builtins.str | None = ...,
         window: Global___MarginWindow.ValueType = ...,
+        raw_window: _builtins.str = ...,
         multi_asset: _builtins.bool | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_equity", b"_equity", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_maintenance_margin", b"_maintenance_margin", "_multi_asset", b"_multi_asset", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "available", b"available", "equity", b"equity", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "maintenance_margin", b"maintenance_margin", "multi_asset", b"multi_asset", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "received_at", b"received_at", "timestamp", b"timestamp", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "withdrawable", b"withdrawable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_equity", b"_equity", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_maintenance_margin", b"_maintenance_margin", "_multi_asset", b"_multi_asset", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "account_id", b"account_id", "asset_id", b"asset_id", "available", b"available", "equity", b"equity", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "maintenance_margin", b"maintenance_margin", "model", b"model", "multi_asset", b"multi_asset", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "raw_model", b"raw_model", "received_at", b"received_at", "timestamp", b"timestamp", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "window", b"window", "withdrawable", b"withdrawable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_equity", b"_equity", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_maintenance_margin", b"_maintenance_margin", "_multi_asset", b"_multi_asset", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "account_id", b"account_id", "asset_id", b"asset_id", "available", b"available", "equity", b"equity", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "maintenance_margin", b"maintenance_margin", "model", b"model", "multi_asset", b"multi_asset", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "raw_model", b"raw_model", "raw_window", b"raw_window", "received_at", b"received_at", "timestamp", b"timestamp", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "window", b"window", "withdrawable", b"withdrawable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
     _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015

@@ -525,6 +525,7 @@ class Order(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     LIST_ID_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
+    RAW_SIDE_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     RAW_TYPE_FIELD_NUMBER: _builtins.int
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
@@ -542,6 +543,7 @@ class Order(_message.Message):
     RAW_TRIGGER_KIND_FIELD_NUMBER: _builtins.int
     TRAILING_OFFSET_FIELD_NUMBER: _builtins.int
     TRAILING_OFFSET_KIND_FIELD_NUMBER: _builtins.int
+    RAW_TRAILING_OFFSET_KIND_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
     RAW_SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
@@ -551,7 +553,9 @@ class Order(_message.Message):
     POST_ONLY_FIELD_NUMBER: _builtins.int
     REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     POSITION_SIDE_FIELD_NUMBER: _builtins.int
+    RAW_POSITION_SIDE_FIELD_NUMBER: _builtins.int
     MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    RAW_MARGIN_MODE_FIELD_NUMBER: _builtins.int
     LEVERAGE_FIELD_NUMBER: _builtins.int
     GOOD_TIL_TIME_FIELD_NUMBER: _builtins.int
     GOOD_TIL_BLOCK_FIELD_NUMBER: _builtins.int
@@ -564,6 +568,7 @@ class Order(_message.Message):
     FEES_FIELD_NUMBER: _builtins.int
     HELD_AMOUNT_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
+    RAW_ORIGIN_FIELD_NUMBER: _builtins.int
     STATUS_REASON_FIELD_NUMBER: _builtins.int
     STATUS_REASON_TEXT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
@@ -588,6 +593,8 @@ class Order(_message.Message):
     """List that the order belongs to, such as a one-cancels-other pair. Absent when it stands alone."""
     side: Global___OrderSide.ValueType
     """Whether it buys or sells."""
+    raw_side: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     type: Global___OrderType.ValueType
     """How it finds its price."""
     raw_type: _builtins.str
@@ -622,6 +629,8 @@ class Order(_message.Message):
     """How far behind a trailing order follows, in `trailing_offset_kind`. Absent unless trailing."""
     trailing_offset_kind: Global___TrailingOffsetKind.ValueType
     """What the offset counts."""
+    raw_trailing_offset_kind: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     display_quantity: _builtins.str
     """Quantity that is shown in the book. Absent means all of it."""
     self_trade_prevention: Global___SelfTradePrevention.ValueType
@@ -640,8 +649,12 @@ class Order(_message.Message):
     """Whether it only reduces a position. Absent where the venue does not say."""
     position_side: Global___PositionSide.ValueType
     """Position it belongs to."""
+    raw_position_side: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     margin_mode: Global___MarginMode.ValueType
     """Collateral behind it."""
+    raw_margin_mode: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     leverage: _builtins.str
     """Leverage it was placed with. Absent where the venue does not say."""
     good_til_block: _builtins.int
@@ -660,6 +673,8 @@ class Order(_message.Message):
     """What the venue set aside for it, in the asset that it would pay with. Absent where the venue does not say."""
     origin: Global___OrderOrigin.ValueType
     """Who made it."""
+    raw_origin: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     status_reason: Global___OrderReason.ValueType
     """Why it is in its state."""
     status_reason_text: _builtins.str
@@ -714,6 +729,7 @@ class Order(_message.Message):
         label: _builtins.str | None = ...,
         list_id: _builtins.str | None = ...,
         side: Global___OrderSide.ValueType = ...,
+        raw_side: _builtins.str = ...,
         type: Global___OrderType.ValueType = ...,
         raw_type: _builtins.str = ...,
         time_in_force: Global___TimeInForce.ValueType = ...,
@@ -731,6 +747,7 @@ class Order(_message.Message):
         raw_trigger_kind: _builtins.str = ...,
         trailing_offset: _builtins.str | None = ...,
         trailing_offset_kind: Global___TrailingOffsetKind.ValueType = ...,
+        raw_trailing_offset_kind: _builtins.str = ...,
         display_quantity: _builtins.str | None = ...,
         self_trade_prevention: Global___SelfTradePrevention.ValueType = ...,
         raw_self_trade_prevention: _builtins.str = ...,
@@ -740,7 +757,9 @@ class Order(_message.Message):
         post_only: _builtins.bool | None = ...,
         reduce_only: _builtins.bool | None = ...,
         position_side: Global___PositionSide.ValueType = ...,
+        raw_position_side: _builtins.str = ...,
         margin_mode: Global___MarginMode.ValueType = ...,
+        raw_margin_mode: _builtins.str = ...,
         leverage: _builtins.str | None = ...,
         good_til_time: _timestamp_pb2.Timestamp | None = ...,
         good_til_block: _builtins.int = ...,
@@ -753,6 +772,7 @@ class Order(_message.Message):
         fees: _abc.Iterable[_fee_pb2.Fee] | None = ...,
         held_amount: _builtins.str | None = ...,
         origin: Global___OrderOrigin.ValueType = ...,
+        raw_origin: _builtins.str = ...,
         status_reason: Global___OrderReason.ValueType = ...,
         status_reason_text: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
@@ -764,7 +784,7 @@ class Order(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "activation_price", b"activation_price", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "post_only", b"post_only", "price", b"price", "price_protect", b"price_protect", "quantity", b"quantity", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "reduce_only", b"reduce_only", "size", b"size", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "trailing_offset", b"trailing_offset", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "account_id", b"account_id", "activation_price", b"activation_price", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fees", b"fees", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "margin_mode", b"margin_mode", "order_id", b"order_id", "origin", b"origin", "position_side", b"position_side", "post_only", b"post_only", "previous_venue_order_ids", b"previous_venue_order_ids", "price", b"price", "price_match", b"price_match", "price_protect", b"price_protect", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_price_match", b"raw_price_match", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_status", b"raw_status", "raw_time_in_force", b"raw_time_in_force", "raw_trigger_kind", b"raw_trigger_kind", "raw_type", b"raw_type", "received_at", b"received_at", "reduce_only", b"reduce_only", "revision", b"revision", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "size", b"size", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "status", b"status", "status_reason", b"status_reason", "status_reason_text", b"status_reason_text", "time_in_force", b"time_in_force", "trailing_offset", b"trailing_offset", "trailing_offset_kind", b"trailing_offset_kind", "trigger_kind", b"trigger_kind", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "account_id", b"account_id", "activation_price", b"activation_price", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fees", b"fees", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "margin_mode", b"margin_mode", "order_id", b"order_id", "origin", b"origin", "position_side", b"position_side", "post_only", b"post_only", "previous_venue_order_ids", b"previous_venue_order_ids", "price", b"price", "price_match", b"price_match", "price_protect", b"price_protect", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_margin_mode", b"raw_margin_mode", "raw_origin", b"raw_origin", "raw_position_side", b"raw_position_side", "raw_price_match", b"raw_price_match", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_time_in_force", b"raw_time_in_force", "raw_trailing_offset_kind", b"raw_trailing_offset_kind", "raw_trigger_kind", b"raw_trigger_kind", "raw_type", b"raw_type", "received_at", b"received_at", "reduce_only", b"reduce_only", "revision", b"revision", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "size", b"size", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "status", b"status", "status_reason", b"status_reason", "status_reason_text", b"status_reason_text", "time_in_force", b"time_in_force", "trailing_offset", b"trailing_offset", "trailing_offset_kind", b"trailing_offset_kind", "trigger_kind", b"trigger_kind", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__activation_price: _TypeAlias = _typing.Literal["activation_price"]  # noqa: Y015
     _WhichOneofArgType__activation_price: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price"]  # noqa: Y015

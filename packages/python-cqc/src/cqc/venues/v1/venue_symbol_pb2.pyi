@@ -487,11 +487,14 @@ class PriceBand(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REFERENCE_FIELD_NUMBER: _builtins.int
+    RAW_REFERENCE_FIELD_NUMBER: _builtins.int
     MULTIPLIER_DOWN_FIELD_NUMBER: _builtins.int
     MULTIPLIER_UP_FIELD_NUMBER: _builtins.int
     AVERAGING_WINDOW_FIELD_NUMBER: _builtins.int
     reference: Global___PriceBandReference.ValueType
     """Price against which the band is measured."""
+    raw_reference: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
     multiplier_down: _builtins.str
     """Lowest price as a multiple of the reference, such as 0.2. Absent means no lower bound."""
     multiplier_up: _builtins.str
@@ -504,13 +507,14 @@ class PriceBand(_message.Message):
         self,
         *,
         reference: Global___PriceBandReference.ValueType = ...,
+        raw_reference: _builtins.str = ...,
         multiplier_down: _builtins.str | None = ...,
         multiplier_up: _builtins.str | None = ...,
         averaging_window: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_multiplier_down", b"_multiplier_down", "_multiplier_up", b"_multiplier_up", "averaging_window", b"averaging_window", "multiplier_down", b"multiplier_down", "multiplier_up", b"multiplier_up"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_multiplier_down", b"_multiplier_down", "_multiplier_up", b"_multiplier_up", "averaging_window", b"averaging_window", "multiplier_down", b"multiplier_down", "multiplier_up", b"multiplier_up", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_multiplier_down", b"_multiplier_down", "_multiplier_up", b"_multiplier_up", "averaging_window", b"averaging_window", "multiplier_down", b"multiplier_down", "multiplier_up", b"multiplier_up", "raw_reference", b"raw_reference", "reference", b"reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__multiplier_down: _TypeAlias = _typing.Literal["multiplier_down"]  # noqa: Y015
     _WhichOneofArgType__multiplier_down: _TypeAlias = _typing.Literal["_multiplier_down", b"_multiplier_down"]  # noqa: Y015
