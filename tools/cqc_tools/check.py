@@ -67,7 +67,9 @@ def _drift() -> None:
 
 
 def _mypy() -> None:
-    environment = workspace.tool_environment(MYPYPATH=f"{workspace.PYTHON_PACKAGE / 'src'}{os.pathsep}tools")
+    environment = workspace.tool_environment(
+        MYPYPATH=os.pathsep.join([str(workspace.PYTHON_PACKAGE / "src"), "tools", "tools/tests", "examples/python"])
+    )
     # Apart, because their modules have the same names.
     sets = (
         ["tools/cqc_tools", "tools/bootstrap.py", "tools/tests"],

@@ -16,7 +16,7 @@ def built(checkout: Checkout, umask: int, **environment: str) -> Path:
     finally:
         os.umask(previous)
     assert done.returncode == 0, done.stderr
-    return checkout.folder / "dist" / json.loads(done.stdout)["version"]["npm"]
+    return checkout.folder / "dist" / str(json.loads(done.stdout)["version"]["npm"])
 
 
 def test_two_builds_have_the_same_bytes_and_one_version(tmp_path: Path) -> None:
