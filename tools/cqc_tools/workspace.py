@@ -42,6 +42,7 @@ def tool_environment(**extra: str) -> dict[str, str]:
         "npm_config_audit": "false",
         "npm_config_fund": "false",
         "GOCACHE": str(CACHE / "go-build"),
+        "GOPATH": str(CACHE / "go-path"),  # where go keeps what it knows of the checksum database
         "GOMODCACHE": str(CACHE / "go-mod"),
         # Without it the module cache is read-only and `make clean` could not remove it.
         "GOFLAGS": (os.environ.get("GOFLAGS", "") + " -modcacherw").strip(),
