@@ -2,6 +2,7 @@
 //
 //	cqc-example serve -data DIR -address HOST:PORT
 //	cqc-example rebuild -address HOST:PORT
+//	cqc-example version
 package main
 
 import (
@@ -9,6 +10,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+
+	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
 )
 
 func main() {
@@ -20,7 +23,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say what to do: serve or rebuild")
+		return fmt.Errorf("say what to do: serve, rebuild or version")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ExitOnError)
 	address := flags.String("address", "127.0.0.1:0", "where to listen (port 0 takes a free one), or where the server is")
@@ -37,7 +40,10 @@ func run(args []string) error {
 			return err
 		}
 		return json.NewEncoder(os.Stdout).Encode(result)
+	case "version":
+		fmt.Println(cqc.Version())
+		return nil
 	default:
-		return fmt.Errorf("%q is not known: say serve or rebuild", args[0])
+		return fmt.Errorf("%q is not known: say serve, rebuild or version", args[0])
 	}
 }

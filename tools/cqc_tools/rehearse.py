@@ -89,6 +89,9 @@ def rehearse(release: str) -> Rehearsal:
                     examples[language] = registry.install(
                         source.folder / "examples" / language, chosen, folder / "users" / language
                     )
+                spelled = registry.spell(chosen)
+                if (installed := talk.installed_version(language, examples[language])) != spelled:
+                    raise StageFailed(f"{registry.package} says that it is {installed}, {spelled} was installed")
             data, traffic = talk.traffic()
             with console.step("nine pairs of server and client"):
                 replays = talk.all_pairs(examples, data, folder / "logs")
@@ -148,10 +151,10 @@ def _row(
     return {
         "package": registry.package,
         "ecosystem": registry.ecosystem,
-        "version": {"PyPI": built.version.pypi, "npm": built.version.npm}.get(registry.ecosystem, built.version.go),
+        "version": registry.spell(built.version),
         "digest": artifacts[-1].digest,
         "registry": registry.address,
         "install_seconds": round(examples[language].seconds, 2),
-        "pairs": 5,
+        "pairs": 2 * len(examples) - 1,
         "pairs_passed": len(pairs),
     }

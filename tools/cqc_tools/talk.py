@@ -33,6 +33,12 @@ def traffic() -> tuple[Path, str]:
     return SAMPLE, "the sample in examples/data, because no captured traffic lies beside the checkout"
 
 
+def installed_version(language: str, example: Installation) -> str:
+    """The version that the installed package says it has, in its own ecosystem's spelling."""
+    command = [*example.command, "version"]
+    return process.run(command, cwd=example.folder, env=example.environment, what=f"{language} version").strip()
+
+
 @contextmanager
 def serving(language: str, example: Installation, data: Path, logs: Path) -> Iterator[str]:
     """Run an example's server on a free port; yields `host:port`."""

@@ -1,10 +1,11 @@
-"""`python -m cqc_example serve --data DIR --address HOST:PORT`, `python -m cqc_example rebuild --address HOST:PORT`."""
+"""The command line: `python -m cqc_example serve | rebuild | version`; `--help` says more."""
 
 import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
 
+import cqc
 from cqc_example.client import rebuild
 from cqc_example.server import serve
 
@@ -18,8 +19,11 @@ def main() -> None:
     serving.add_argument("--address", default="127.0.0.1:0", help="where to listen; port 0 takes a free one")
     rebuilding = commands.add_parser("rebuild", help="rebuild the books of a server and print their digest")
     rebuilding.add_argument("--address", required=True, help="where the server listens")
+    commands.add_parser("version", help="print the version of the installed contracts")
     chosen = parser.parse_args()
-    if chosen.command == "serve":
+    if chosen.command == "version":
+        print(cqc.__version__)
+    elif chosen.command == "serve":
         serve(chosen.data, chosen.address)
     else:
         print(json.dumps(asdict(rebuild(chosen.address))))

@@ -1,4 +1,5 @@
-// `node dist/main.js serve --data DIR --address HOST:PORT`, `node dist/main.js rebuild --address HOST:PORT`
+// `node dist/main.js serve --data DIR --address HOST:PORT | rebuild --address HOST:PORT | version`
+import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 import { rebuild } from "./client.js";
 import { serve } from "./server.js";
@@ -11,7 +12,9 @@ if (positionals[0] === "serve") {
   serve(values.data, values.address);
 } else if (positionals[0] === "rebuild") {
   console.log(JSON.stringify(await rebuild(values.address)));
+} else if (positionals[0] === "version") {
+  console.log(createRequire(import.meta.url)("@cq/cqc/package.json").version);
 } else {
-  console.error("say what to do: serve --data DIR --address HOST:PORT, or rebuild --address HOST:PORT");
+  console.error("say what to do: serve --data DIR --address HOST:PORT, rebuild --address HOST:PORT, or version");
   process.exit(2);
 }

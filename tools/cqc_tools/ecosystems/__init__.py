@@ -48,6 +48,9 @@ class Registry(Protocol):
     package: str
     address: str
 
+    def spell(self, version: Version) -> str:
+        """A version as the ecosystem writes it."""
+
     def read(self, version: Version) -> dict[str, str]:
         """The digest of each file that the registry serves for a version, by file name, computed over the bytes that
         its clients get; empty when it has none."""

@@ -42,6 +42,10 @@ class GitRemote:
         self.address = address
         self.scratch = scratch
 
+    def spell(self, version: Version) -> str:
+        """See Registry."""
+        return version.go
+
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
         # The remote is asked, never a module proxy: a proxy remembers that it did not find a version.

@@ -69,6 +69,10 @@ class NpmRegistry:
         self.address = address
         self.scratch = scratch
 
+    def spell(self, version: Version) -> str:
+        """See Registry."""
+        return version.npm
+
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
         with tempfile.TemporaryDirectory(prefix="npm-", dir=self.scratch) as folder:

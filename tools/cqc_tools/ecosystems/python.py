@@ -55,6 +55,10 @@ class PythonIndex:
         self.package = package
         self.address = address
 
+    def spell(self, version: Version) -> str:
+        """See Registry."""
+        return version.pypi
+
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
         digests = {}
