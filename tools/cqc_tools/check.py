@@ -72,7 +72,7 @@ def _mypy() -> None:
     )
     # Apart, because their modules have the same names.
     sets = (
-        ["tools/cqc_tools", "tools/bootstrap.py", "tools/tests"],
+        ["tools/cqc_tools", "tools/tests"],
         ["packages/python-cqc/tests"],
         ["examples/python"],
     )

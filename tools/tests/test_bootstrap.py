@@ -58,3 +58,10 @@ def test_a_version_that_is_too_old_is_named_with_the_one_needed(
     assert done.returncode == 2
     assert expected in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_first_code_to_run_is_understood_by_any_python() -> None:
+    """What came after Python 2 and early 3 would fail on syntax before it could say what is needed."""
+    text = BOOTSTRAP.read_text()
+    for late in ('f"', "f'", ":=", "->", "match ", "print("):
+        assert late not in text
