@@ -188,11 +188,121 @@ func (x *RelationshipEstablished) GetRelationship() *v1.AssetRelationship {
 	return nil
 }
 
+// A record of an asset changed.
+type AssetUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The asset after the change.
+	Asset         *v1.Asset `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssetUpdated) Reset() {
+	*x = AssetUpdated{}
+	mi := &file_cqc_events_v1_asset_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssetUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssetUpdated) ProtoMessage() {}
+
+func (x *AssetUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_asset_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssetUpdated.ProtoReflect.Descriptor instead.
+func (*AssetUpdated) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_asset_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *AssetUpdated) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *AssetUpdated) GetAsset() *v1.Asset {
+	if x != nil {
+		return x.Asset
+	}
+	return nil
+}
+
+// Something that changes what holders of an asset have was announced, changed or called off.
+type AssetActionAnnounced struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The action as it now stands.
+	Action        *v1.AssetAction `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssetActionAnnounced) Reset() {
+	*x = AssetActionAnnounced{}
+	mi := &file_cqc_events_v1_asset_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssetActionAnnounced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssetActionAnnounced) ProtoMessage() {}
+
+func (x *AssetActionAnnounced) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_asset_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssetActionAnnounced.ProtoReflect.Descriptor instead.
+func (*AssetActionAnnounced) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_asset_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AssetActionAnnounced) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *AssetActionAnnounced) GetAction() *v1.AssetAction {
+	if x != nil {
+		return x.Action
+	}
+	return nil
+}
+
 var File_cqc_events_v1_asset_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_asset_events_proto_rawDesc = "" +
 	"\n" +
-	" cqc/events/v1/asset_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19cqc/assets/v1/asset.proto\x1a\x1ecqc/assets/v1/deployment.proto\x1a cqc/assets/v1/relationship.proto\x1a\x1ccqc/events/v1/metadata.proto\"\x84\x01\n" +
+	" cqc/events/v1/asset_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acqc/assets/v1/action.proto\x1a\x19cqc/assets/v1/asset.proto\x1a\x1ecqc/assets/v1/deployment.proto\x1a cqc/assets/v1/relationship.proto\x1a\x1ccqc/events/v1/metadata.proto\"\x84\x01\n" +
 	"\fAssetCreated\x12@\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x122\n" +
 	"\x05asset\x18\x02 \x01(\v2\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01R\x05asset\"\xa2\x01\n" +
@@ -203,7 +313,13 @@ const file_cqc_events_v1_asset_events_proto_rawDesc = "" +
 	"deployment\"\xa9\x01\n" +
 	"\x17RelationshipEstablished\x12@\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12L\n" +
-	"\frelationship\x18\x02 \x01(\v2 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01R\frelationshipBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
+	"\frelationship\x18\x02 \x01(\v2 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01R\frelationship\"\x84\x01\n" +
+	"\fAssetUpdated\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x122\n" +
+	"\x05asset\x18\x02 \x01(\v2\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01R\x05asset\"\x94\x01\n" +
+	"\x14AssetActionAnnounced\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12:\n" +
+	"\x06action\x18\x02 \x01(\v2\x1a.cqc.assets.v1.AssetActionB\x06\xbaH\x03\xc8\x01\x01R\x06actionBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_cqc_events_v1_asset_events_proto_rawDescOnce sync.Once
@@ -217,28 +333,35 @@ func file_cqc_events_v1_asset_events_proto_rawDescGZIP() []byte {
 	return file_cqc_events_v1_asset_events_proto_rawDescData
 }
 
-var file_cqc_events_v1_asset_events_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_cqc_events_v1_asset_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_cqc_events_v1_asset_events_proto_goTypes = []any{
 	(*AssetCreated)(nil),            // 0: cqc.events.v1.AssetCreated
 	(*AssetDeploymentCreated)(nil),  // 1: cqc.events.v1.AssetDeploymentCreated
 	(*RelationshipEstablished)(nil), // 2: cqc.events.v1.RelationshipEstablished
-	(*EventMetadata)(nil),           // 3: cqc.events.v1.EventMetadata
-	(*v1.Asset)(nil),                // 4: cqc.assets.v1.Asset
-	(*v1.AssetDeployment)(nil),      // 5: cqc.assets.v1.AssetDeployment
-	(*v1.AssetRelationship)(nil),    // 6: cqc.assets.v1.AssetRelationship
+	(*AssetUpdated)(nil),            // 3: cqc.events.v1.AssetUpdated
+	(*AssetActionAnnounced)(nil),    // 4: cqc.events.v1.AssetActionAnnounced
+	(*EventMetadata)(nil),           // 5: cqc.events.v1.EventMetadata
+	(*v1.Asset)(nil),                // 6: cqc.assets.v1.Asset
+	(*v1.AssetDeployment)(nil),      // 7: cqc.assets.v1.AssetDeployment
+	(*v1.AssetRelationship)(nil),    // 8: cqc.assets.v1.AssetRelationship
+	(*v1.AssetAction)(nil),          // 9: cqc.assets.v1.AssetAction
 }
 var file_cqc_events_v1_asset_events_proto_depIdxs = []int32{
-	3, // 0: cqc.events.v1.AssetCreated.metadata:type_name -> cqc.events.v1.EventMetadata
-	4, // 1: cqc.events.v1.AssetCreated.asset:type_name -> cqc.assets.v1.Asset
-	3, // 2: cqc.events.v1.AssetDeploymentCreated.metadata:type_name -> cqc.events.v1.EventMetadata
-	5, // 3: cqc.events.v1.AssetDeploymentCreated.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	3, // 4: cqc.events.v1.RelationshipEstablished.metadata:type_name -> cqc.events.v1.EventMetadata
-	6, // 5: cqc.events.v1.RelationshipEstablished.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	5,  // 0: cqc.events.v1.AssetCreated.metadata:type_name -> cqc.events.v1.EventMetadata
+	6,  // 1: cqc.events.v1.AssetCreated.asset:type_name -> cqc.assets.v1.Asset
+	5,  // 2: cqc.events.v1.AssetDeploymentCreated.metadata:type_name -> cqc.events.v1.EventMetadata
+	7,  // 3: cqc.events.v1.AssetDeploymentCreated.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	5,  // 4: cqc.events.v1.RelationshipEstablished.metadata:type_name -> cqc.events.v1.EventMetadata
+	8,  // 5: cqc.events.v1.RelationshipEstablished.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	5,  // 6: cqc.events.v1.AssetUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
+	6,  // 7: cqc.events.v1.AssetUpdated.asset:type_name -> cqc.assets.v1.Asset
+	5,  // 8: cqc.events.v1.AssetActionAnnounced.metadata:type_name -> cqc.events.v1.EventMetadata
+	9,  // 9: cqc.events.v1.AssetActionAnnounced.action:type_name -> cqc.assets.v1.AssetAction
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_asset_events_proto_init() }
@@ -253,7 +376,7 @@ func file_cqc_events_v1_asset_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_asset_events_proto_rawDesc), len(file_cqc_events_v1_asset_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

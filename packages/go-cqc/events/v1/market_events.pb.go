@@ -9,8 +9,10 @@ package eventsv1
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -133,17 +135,246 @@ func (x *PriceUpdated) GetPrice() *v1.Price {
 	return nil
 }
 
+// A record of a product changed.
+type SymbolUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The product after the change.
+	Symbol        *v1.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SymbolUpdated) Reset() {
+	*x = SymbolUpdated{}
+	mi := &file_cqc_events_v1_market_events_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SymbolUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SymbolUpdated) ProtoMessage() {}
+
+func (x *SymbolUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_market_events_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SymbolUpdated.ProtoReflect.Descriptor instead.
+func (*SymbolUpdated) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_market_events_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SymbolUpdated) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *SymbolUpdated) GetSymbol() *v1.Symbol {
+	if x != nil {
+		return x.Symbol
+	}
+	return nil
+}
+
+// No venue lists a product any more, or it expired.
+type SymbolDelisted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The product as it stands.
+	Symbol        *v1.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SymbolDelisted) Reset() {
+	*x = SymbolDelisted{}
+	mi := &file_cqc_events_v1_market_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SymbolDelisted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SymbolDelisted) ProtoMessage() {}
+
+func (x *SymbolDelisted) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_market_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SymbolDelisted.ProtoReflect.Descriptor instead.
+func (*SymbolDelisted) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_market_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SymbolDelisted) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *SymbolDelisted) GetSymbol() *v1.Symbol {
+	if x != nil {
+		return x.Symbol
+	}
+	return nil
+}
+
+// Updates of a listing's market data were lost: what was computed from them since is not valid. Its subject is the
+// listing.
+type StreamGap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// Listing that is concerned.
+	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Stream that is concerned, such as `order_book` or `trades`.
+	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Last sequence that was received before the gap. Absent where the venue does not number updates.
+	LastSequence *uint64 `protobuf:"varint,4,opt,name=last_sequence,json=lastSequence,proto3,oneof" json:"last_sequence,omitempty"`
+	// First sequence that was received after it. Absent where the venue does not number updates.
+	NextSequence *uint64 `protobuf:"varint,5,opt,name=next_sequence,json=nextSequence,proto3,oneof" json:"next_sequence,omitempty"`
+	// When the gap began.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// When the stream was whole again. Absent as long as it is not.
+	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamGap) Reset() {
+	*x = StreamGap{}
+	mi := &file_cqc_events_v1_market_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamGap) ProtoMessage() {}
+
+func (x *StreamGap) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_market_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamGap.ProtoReflect.Descriptor instead.
+func (*StreamGap) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_market_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *StreamGap) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *StreamGap) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *StreamGap) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *StreamGap) GetLastSequence() uint64 {
+	if x != nil && x.LastSequence != nil {
+		return *x.LastSequence
+	}
+	return 0
+}
+
+func (x *StreamGap) GetNextSequence() uint64 {
+	if x != nil && x.NextSequence != nil {
+		return *x.NextSequence
+	}
+	return 0
+}
+
+func (x *StreamGap) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *StreamGap) GetEndedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedAt
+	}
+	return nil
+}
+
 var File_cqc_events_v1_market_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_market_events_proto_rawDesc = "" +
 	"\n" +
-	"!cqc/events/v1/market_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccqc/events/v1/metadata.proto\x1a\x1acqc/markets/v1/price.proto\x1a\x1bcqc/markets/v1/symbol.proto\"\x89\x01\n" +
+	"!cqc/events/v1/market_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccqc/events/v1/metadata.proto\x1a\x1acqc/markets/v1/price.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x01\n" +
 	"\rSymbolCreated\x12@\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x126\n" +
 	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol\"\x85\x01\n" +
 	"\fPriceUpdated\x12@\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x123\n" +
-	"\x05price\x18\x02 \x01(\v2\x15.cqc.markets.v1.PriceB\x06\xbaH\x03\xc8\x01\x01R\x05priceBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
+	"\x05price\x18\x02 \x01(\v2\x15.cqc.markets.v1.PriceB\x06\xbaH\x03\xc8\x01\x01R\x05price\"\x89\x01\n" +
+	"\rSymbolUpdated\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x126\n" +
+	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol\"\x8a\x01\n" +
+	"\x0eSymbolDelisted\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x126\n" +
+	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol\"\x96\x03\n" +
+	"\tStreamGap\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x121\n" +
+	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\"\n" +
+	"\x06stream\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06stream\x12(\n" +
+	"\rlast_sequence\x18\x04 \x01(\x04H\x00R\flastSequence\x88\x01\x01\x12(\n" +
+	"\rnext_sequence\x18\x05 \x01(\x04H\x01R\fnextSequence\x88\x01\x01\x12A\n" +
+	"\n" +
+	"started_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tstartedAt\x125\n" +
+	"\bended_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendedAtB\x10\n" +
+	"\x0e_last_sequenceB\x10\n" +
+	"\x0e_next_sequenceBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_cqc_events_v1_market_events_proto_rawDescOnce sync.Once
@@ -157,24 +388,35 @@ func file_cqc_events_v1_market_events_proto_rawDescGZIP() []byte {
 	return file_cqc_events_v1_market_events_proto_rawDescData
 }
 
-var file_cqc_events_v1_market_events_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_events_v1_market_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_cqc_events_v1_market_events_proto_goTypes = []any{
-	(*SymbolCreated)(nil), // 0: cqc.events.v1.SymbolCreated
-	(*PriceUpdated)(nil),  // 1: cqc.events.v1.PriceUpdated
-	(*EventMetadata)(nil), // 2: cqc.events.v1.EventMetadata
-	(*v1.Symbol)(nil),     // 3: cqc.markets.v1.Symbol
-	(*v1.Price)(nil),      // 4: cqc.markets.v1.Price
+	(*SymbolCreated)(nil),         // 0: cqc.events.v1.SymbolCreated
+	(*PriceUpdated)(nil),          // 1: cqc.events.v1.PriceUpdated
+	(*SymbolUpdated)(nil),         // 2: cqc.events.v1.SymbolUpdated
+	(*SymbolDelisted)(nil),        // 3: cqc.events.v1.SymbolDelisted
+	(*StreamGap)(nil),             // 4: cqc.events.v1.StreamGap
+	(*EventMetadata)(nil),         // 5: cqc.events.v1.EventMetadata
+	(*v1.Symbol)(nil),             // 6: cqc.markets.v1.Symbol
+	(*v1.Price)(nil),              // 7: cqc.markets.v1.Price
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_cqc_events_v1_market_events_proto_depIdxs = []int32{
-	2, // 0: cqc.events.v1.SymbolCreated.metadata:type_name -> cqc.events.v1.EventMetadata
-	3, // 1: cqc.events.v1.SymbolCreated.symbol:type_name -> cqc.markets.v1.Symbol
-	2, // 2: cqc.events.v1.PriceUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
-	4, // 3: cqc.events.v1.PriceUpdated.price:type_name -> cqc.markets.v1.Price
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	5,  // 0: cqc.events.v1.SymbolCreated.metadata:type_name -> cqc.events.v1.EventMetadata
+	6,  // 1: cqc.events.v1.SymbolCreated.symbol:type_name -> cqc.markets.v1.Symbol
+	5,  // 2: cqc.events.v1.PriceUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
+	7,  // 3: cqc.events.v1.PriceUpdated.price:type_name -> cqc.markets.v1.Price
+	5,  // 4: cqc.events.v1.SymbolUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
+	6,  // 5: cqc.events.v1.SymbolUpdated.symbol:type_name -> cqc.markets.v1.Symbol
+	5,  // 6: cqc.events.v1.SymbolDelisted.metadata:type_name -> cqc.events.v1.EventMetadata
+	6,  // 7: cqc.events.v1.SymbolDelisted.symbol:type_name -> cqc.markets.v1.Symbol
+	5,  // 8: cqc.events.v1.StreamGap.metadata:type_name -> cqc.events.v1.EventMetadata
+	8,  // 9: cqc.events.v1.StreamGap.started_at:type_name -> google.protobuf.Timestamp
+	8,  // 10: cqc.events.v1.StreamGap.ended_at:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_market_events_proto_init() }
@@ -183,13 +425,14 @@ func file_cqc_events_v1_market_events_proto_init() {
 		return
 	}
 	file_cqc_events_v1_metadata_proto_init()
+	file_cqc_events_v1_market_events_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_market_events_proto_rawDesc), len(file_cqc_events_v1_market_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -206,6 +206,417 @@ func (x *OrderCancelled) GetOrder() *v1.Order {
 	return nil
 }
 
+// A venue took an order.
+type OrderAccepted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The venue's report.
+	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
+	// The order after it. Absent when only the report is known.
+	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderAccepted) Reset() {
+	*x = OrderAccepted{}
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderAccepted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderAccepted) ProtoMessage() {}
+
+func (x *OrderAccepted) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderAccepted.ProtoReflect.Descriptor instead.
+func (*OrderAccepted) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_order_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OrderAccepted) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *OrderAccepted) GetExecution() *v1.ExecutionReport {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *OrderAccepted) GetOrder() *v1.Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// A venue, or our own risk check, refused an order.
+type OrderRejected struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The report, with the reason.
+	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
+	// The order after it. Absent when only the report is known.
+	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderRejected) Reset() {
+	*x = OrderRejected{}
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderRejected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderRejected) ProtoMessage() {}
+
+func (x *OrderRejected) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderRejected.ProtoReflect.Descriptor instead.
+func (*OrderRejected) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_order_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *OrderRejected) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *OrderRejected) GetExecution() *v1.ExecutionReport {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *OrderRejected) GetOrder() *v1.Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// An order's time ran out.
+type OrderExpired struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The venue's report.
+	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
+	// The order after it. Absent when only the report is known.
+	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderExpired) Reset() {
+	*x = OrderExpired{}
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderExpired) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderExpired) ProtoMessage() {}
+
+func (x *OrderExpired) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderExpired.ProtoReflect.Descriptor instead.
+func (*OrderExpired) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_order_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *OrderExpired) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *OrderExpired) GetExecution() *v1.ExecutionReport {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *OrderExpired) GetOrder() *v1.Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// An order's trigger was reached.
+type OrderTriggered struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The venue's report.
+	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
+	// The order after it. Absent when only the report is known.
+	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderTriggered) Reset() {
+	*x = OrderTriggered{}
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderTriggered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderTriggered) ProtoMessage() {}
+
+func (x *OrderTriggered) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderTriggered.ProtoReflect.Descriptor instead.
+func (*OrderTriggered) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_order_events_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *OrderTriggered) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *OrderTriggered) GetExecution() *v1.ExecutionReport {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *OrderTriggered) GetOrder() *v1.Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// An order's price, quantity or trigger was changed.
+type OrderReplaced struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The venue's report.
+	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
+	// The order after it. Absent when only the report is known.
+	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderReplaced) Reset() {
+	*x = OrderReplaced{}
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderReplaced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderReplaced) ProtoMessage() {}
+
+func (x *OrderReplaced) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderReplaced.ProtoReflect.Descriptor instead.
+func (*OrderReplaced) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_order_events_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *OrderReplaced) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *OrderReplaced) GetExecution() *v1.ExecutionReport {
+	if x != nil {
+		return x.Execution
+	}
+	return nil
+}
+
+func (x *OrderReplaced) GetOrder() *v1.Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// A venue refused to cancel or to replace an order; the order is as it was.
+type CancelRejected struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The order as it stands.
+	Order *v1.Order `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	// Client order id of the request, where it had one of its own. Absent otherwise.
+	RequestClientOrderId *string `protobuf:"bytes,3,opt,name=request_client_order_id,json=requestClientOrderId,proto3,oneof" json:"request_client_order_id,omitempty"`
+	// Whether a replacement was asked for rather than a cancellation.
+	Replacement bool `protobuf:"varint,4,opt,name=replacement,proto3" json:"replacement,omitempty"`
+	// Why it was refused.
+	Reason v1.OrderReason `protobuf:"varint,5,opt,name=reason,proto3,enum=cqc.venues.v1.OrderReason" json:"reason,omitempty"`
+	// The same in the venue's words. Empty where it does not say.
+	ReasonText    string `protobuf:"bytes,6,opt,name=reason_text,json=reasonText,proto3" json:"reason_text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelRejected) Reset() {
+	*x = CancelRejected{}
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelRejected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelRejected) ProtoMessage() {}
+
+func (x *CancelRejected) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_order_events_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelRejected.ProtoReflect.Descriptor instead.
+func (*CancelRejected) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_order_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CancelRejected) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *CancelRejected) GetOrder() *v1.Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *CancelRejected) GetRequestClientOrderId() string {
+	if x != nil && x.RequestClientOrderId != nil {
+		return *x.RequestClientOrderId
+	}
+	return ""
+}
+
+func (x *CancelRejected) GetReplacement() bool {
+	if x != nil {
+		return x.Replacement
+	}
+	return false
+}
+
+func (x *CancelRejected) GetReason() v1.OrderReason {
+	if x != nil {
+		return x.Reason
+	}
+	return v1.OrderReason(0)
+}
+
+func (x *CancelRejected) GetReasonText() string {
+	if x != nil {
+		return x.ReasonText
+	}
+	return ""
+}
+
 var File_cqc_events_v1_order_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_order_events_proto_rawDesc = "" +
@@ -221,7 +632,36 @@ const file_cqc_events_v1_order_events_proto_rawDesc = "" +
 	"\x0eOrderCancelled\x12@\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12D\n" +
 	"\texecution\x18\x02 \x01(\v2\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01R\texecution\x12*\n" +
-	"\x05order\x18\x03 \x01(\v2\x14.cqc.venues.v1.OrderR\x05orderBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
+	"\x05order\x18\x03 \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\"\xc3\x01\n" +
+	"\rOrderAccepted\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12D\n" +
+	"\texecution\x18\x02 \x01(\v2\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01R\texecution\x12*\n" +
+	"\x05order\x18\x03 \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\"\xc3\x01\n" +
+	"\rOrderRejected\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12D\n" +
+	"\texecution\x18\x02 \x01(\v2\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01R\texecution\x12*\n" +
+	"\x05order\x18\x03 \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\"\xc2\x01\n" +
+	"\fOrderExpired\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12D\n" +
+	"\texecution\x18\x02 \x01(\v2\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01R\texecution\x12*\n" +
+	"\x05order\x18\x03 \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\"\xc4\x01\n" +
+	"\x0eOrderTriggered\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12D\n" +
+	"\texecution\x18\x02 \x01(\v2\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01R\texecution\x12*\n" +
+	"\x05order\x18\x03 \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\"\xc3\x01\n" +
+	"\rOrderReplaced\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12D\n" +
+	"\texecution\x18\x02 \x01(\v2\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01R\texecution\x12*\n" +
+	"\x05order\x18\x03 \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\"\xe9\x02\n" +
+	"\x0eCancelRejected\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x122\n" +
+	"\x05order\x18\x02 \x01(\v2\x14.cqc.venues.v1.OrderB\x06\xbaH\x03\xc8\x01\x01R\x05order\x12D\n" +
+	"\x17request_client_order_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\x14requestClientOrderId\x88\x01\x01\x12 \n" +
+	"\vreplacement\x18\x04 \x01(\bR\vreplacement\x122\n" +
+	"\x06reason\x18\x05 \x01(\x0e2\x1a.cqc.venues.v1.OrderReasonR\x06reason\x12)\n" +
+	"\vreason_text\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\n" +
+	"reasonTextB\x1a\n" +
+	"\x18_request_client_order_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_cqc_events_v1_order_events_proto_rawDescOnce sync.Once
@@ -235,29 +675,54 @@ func file_cqc_events_v1_order_events_proto_rawDescGZIP() []byte {
 	return file_cqc_events_v1_order_events_proto_rawDescData
 }
 
-var file_cqc_events_v1_order_events_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_cqc_events_v1_order_events_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_cqc_events_v1_order_events_proto_goTypes = []any{
 	(*OrderPlaced)(nil),        // 0: cqc.events.v1.OrderPlaced
 	(*OrderFilled)(nil),        // 1: cqc.events.v1.OrderFilled
 	(*OrderCancelled)(nil),     // 2: cqc.events.v1.OrderCancelled
-	(*EventMetadata)(nil),      // 3: cqc.events.v1.EventMetadata
-	(*v1.Order)(nil),           // 4: cqc.venues.v1.Order
-	(*v1.ExecutionReport)(nil), // 5: cqc.venues.v1.ExecutionReport
+	(*OrderAccepted)(nil),      // 3: cqc.events.v1.OrderAccepted
+	(*OrderRejected)(nil),      // 4: cqc.events.v1.OrderRejected
+	(*OrderExpired)(nil),       // 5: cqc.events.v1.OrderExpired
+	(*OrderTriggered)(nil),     // 6: cqc.events.v1.OrderTriggered
+	(*OrderReplaced)(nil),      // 7: cqc.events.v1.OrderReplaced
+	(*CancelRejected)(nil),     // 8: cqc.events.v1.CancelRejected
+	(*EventMetadata)(nil),      // 9: cqc.events.v1.EventMetadata
+	(*v1.Order)(nil),           // 10: cqc.venues.v1.Order
+	(*v1.ExecutionReport)(nil), // 11: cqc.venues.v1.ExecutionReport
+	(v1.OrderReason)(0),        // 12: cqc.venues.v1.OrderReason
 }
 var file_cqc_events_v1_order_events_proto_depIdxs = []int32{
-	3, // 0: cqc.events.v1.OrderPlaced.metadata:type_name -> cqc.events.v1.EventMetadata
-	4, // 1: cqc.events.v1.OrderPlaced.order:type_name -> cqc.venues.v1.Order
-	3, // 2: cqc.events.v1.OrderFilled.metadata:type_name -> cqc.events.v1.EventMetadata
-	5, // 3: cqc.events.v1.OrderFilled.execution:type_name -> cqc.venues.v1.ExecutionReport
-	4, // 4: cqc.events.v1.OrderFilled.order:type_name -> cqc.venues.v1.Order
-	3, // 5: cqc.events.v1.OrderCancelled.metadata:type_name -> cqc.events.v1.EventMetadata
-	5, // 6: cqc.events.v1.OrderCancelled.execution:type_name -> cqc.venues.v1.ExecutionReport
-	4, // 7: cqc.events.v1.OrderCancelled.order:type_name -> cqc.venues.v1.Order
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	9,  // 0: cqc.events.v1.OrderPlaced.metadata:type_name -> cqc.events.v1.EventMetadata
+	10, // 1: cqc.events.v1.OrderPlaced.order:type_name -> cqc.venues.v1.Order
+	9,  // 2: cqc.events.v1.OrderFilled.metadata:type_name -> cqc.events.v1.EventMetadata
+	11, // 3: cqc.events.v1.OrderFilled.execution:type_name -> cqc.venues.v1.ExecutionReport
+	10, // 4: cqc.events.v1.OrderFilled.order:type_name -> cqc.venues.v1.Order
+	9,  // 5: cqc.events.v1.OrderCancelled.metadata:type_name -> cqc.events.v1.EventMetadata
+	11, // 6: cqc.events.v1.OrderCancelled.execution:type_name -> cqc.venues.v1.ExecutionReport
+	10, // 7: cqc.events.v1.OrderCancelled.order:type_name -> cqc.venues.v1.Order
+	9,  // 8: cqc.events.v1.OrderAccepted.metadata:type_name -> cqc.events.v1.EventMetadata
+	11, // 9: cqc.events.v1.OrderAccepted.execution:type_name -> cqc.venues.v1.ExecutionReport
+	10, // 10: cqc.events.v1.OrderAccepted.order:type_name -> cqc.venues.v1.Order
+	9,  // 11: cqc.events.v1.OrderRejected.metadata:type_name -> cqc.events.v1.EventMetadata
+	11, // 12: cqc.events.v1.OrderRejected.execution:type_name -> cqc.venues.v1.ExecutionReport
+	10, // 13: cqc.events.v1.OrderRejected.order:type_name -> cqc.venues.v1.Order
+	9,  // 14: cqc.events.v1.OrderExpired.metadata:type_name -> cqc.events.v1.EventMetadata
+	11, // 15: cqc.events.v1.OrderExpired.execution:type_name -> cqc.venues.v1.ExecutionReport
+	10, // 16: cqc.events.v1.OrderExpired.order:type_name -> cqc.venues.v1.Order
+	9,  // 17: cqc.events.v1.OrderTriggered.metadata:type_name -> cqc.events.v1.EventMetadata
+	11, // 18: cqc.events.v1.OrderTriggered.execution:type_name -> cqc.venues.v1.ExecutionReport
+	10, // 19: cqc.events.v1.OrderTriggered.order:type_name -> cqc.venues.v1.Order
+	9,  // 20: cqc.events.v1.OrderReplaced.metadata:type_name -> cqc.events.v1.EventMetadata
+	11, // 21: cqc.events.v1.OrderReplaced.execution:type_name -> cqc.venues.v1.ExecutionReport
+	10, // 22: cqc.events.v1.OrderReplaced.order:type_name -> cqc.venues.v1.Order
+	9,  // 23: cqc.events.v1.CancelRejected.metadata:type_name -> cqc.events.v1.EventMetadata
+	10, // 24: cqc.events.v1.CancelRejected.order:type_name -> cqc.venues.v1.Order
+	12, // 25: cqc.events.v1.CancelRejected.reason:type_name -> cqc.venues.v1.OrderReason
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_order_events_proto_init() }
@@ -266,13 +731,14 @@ func file_cqc_events_v1_order_events_proto_init() {
 		return
 	}
 	file_cqc_events_v1_metadata_proto_init()
+	file_cqc_events_v1_order_events_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_order_events_proto_rawDesc), len(file_cqc_events_v1_order_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

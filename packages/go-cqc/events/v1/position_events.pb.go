@@ -88,6 +88,234 @@ func (x *PositionChanged) GetPreviousQuantity() string {
 	return ""
 }
 
+// A position was opened where there was none.
+type PositionOpened struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The position as it was opened.
+	Position      *v1.Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PositionOpened) Reset() {
+	*x = PositionOpened{}
+	mi := &file_cqc_events_v1_position_events_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PositionOpened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PositionOpened) ProtoMessage() {}
+
+func (x *PositionOpened) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_position_events_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PositionOpened.ProtoReflect.Descriptor instead.
+func (*PositionOpened) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_position_events_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PositionOpened) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *PositionOpened) GetPosition() *v1.Position {
+	if x != nil {
+		return x.Position
+	}
+	return nil
+}
+
+// A position was closed.
+type PositionClosed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The position as it was closed, with what it realised.
+	Position      *v1.Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PositionClosed) Reset() {
+	*x = PositionClosed{}
+	mi := &file_cqc_events_v1_position_events_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PositionClosed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PositionClosed) ProtoMessage() {}
+
+func (x *PositionClosed) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_position_events_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PositionClosed.ProtoReflect.Descriptor instead.
+func (*PositionClosed) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_position_events_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PositionClosed) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *PositionClosed) GetPosition() *v1.Position {
+	if x != nil {
+		return x.Position
+	}
+	return nil
+}
+
+// Funding of a perpetual was paid or received. Its subject is the account.
+type FundingPaid struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// Account that paid or received it.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Listing that it was for.
+	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Position that it was for. Absent when not known.
+	PositionId *string `protobuf:"bytes,4,opt,name=position_id,json=positionId,proto3,oneof" json:"position_id,omitempty"`
+	// Asset in which it was paid.
+	AssetId string `protobuf:"bytes,5,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// How much, in units of the asset: positive was received, negative was paid.
+	Amount string `protobuf:"bytes,6,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Part of the notional that was paid, as FundingRate states it. Absent where the venue does not say.
+	Rate *string `protobuf:"bytes,7,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
+	// Quantity of the position at the funding time, signed. Absent where the venue does not say.
+	PositionQuantity *string `protobuf:"bytes,8,opt,name=position_quantity,json=positionQuantity,proto3,oneof" json:"position_quantity,omitempty"`
+	// The venue's id of the payment. Absent where it has none.
+	VenuePaymentId *string `protobuf:"bytes,9,opt,name=venue_payment_id,json=venuePaymentId,proto3,oneof" json:"venue_payment_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *FundingPaid) Reset() {
+	*x = FundingPaid{}
+	mi := &file_cqc_events_v1_position_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FundingPaid) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FundingPaid) ProtoMessage() {}
+
+func (x *FundingPaid) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_position_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FundingPaid.ProtoReflect.Descriptor instead.
+func (*FundingPaid) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_position_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FundingPaid) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *FundingPaid) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *FundingPaid) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *FundingPaid) GetPositionId() string {
+	if x != nil && x.PositionId != nil {
+		return *x.PositionId
+	}
+	return ""
+}
+
+func (x *FundingPaid) GetAssetId() string {
+	if x != nil {
+		return x.AssetId
+	}
+	return ""
+}
+
+func (x *FundingPaid) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *FundingPaid) GetRate() string {
+	if x != nil && x.Rate != nil {
+		return *x.Rate
+	}
+	return ""
+}
+
+func (x *FundingPaid) GetPositionQuantity() string {
+	if x != nil && x.PositionQuantity != nil {
+		return *x.PositionQuantity
+	}
+	return ""
+}
+
+func (x *FundingPaid) GetVenuePaymentId() string {
+	if x != nil && x.VenuePaymentId != nil {
+		return *x.VenuePaymentId
+	}
+	return ""
+}
+
 var File_cqc_events_v1_position_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_position_events_proto_rawDesc = "" +
@@ -97,7 +325,31 @@ const file_cqc_events_v1_position_events_proto_rawDesc = "" +
 	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12>\n" +
 	"\bposition\x18\x02 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition\x12;\n" +
 	"\x11previous_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x10previousQuantity\x88\x01\x01B\x14\n" +
-	"\x12_previous_quantityBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
+	"\x12_previous_quantity\"\x92\x01\n" +
+	"\x0ePositionOpened\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12>\n" +
+	"\bposition\x18\x02 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition\"\x92\x01\n" +
+	"\x0ePositionClosed\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12>\n" +
+	"\bposition\x18\x02 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition\"\x86\x04\n" +
+	"\vFundingPaid\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12)\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x121\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x120\n" +
+	"\vposition_id\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\n" +
+	"positionId\x88\x01\x01\x12$\n" +
+	"\basset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
+	"\x06amount\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x06amount\x12\"\n" +
+	"\x04rate\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x04rate\x88\x01\x01\x12;\n" +
+	"\x11position_quantity\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x10positionQuantity\x88\x01\x01\x127\n" +
+	"\x10venue_payment_id\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\x0evenuePaymentId\x88\x01\x01B\x0e\n" +
+	"\f_position_idB\a\n" +
+	"\x05_rateB\x14\n" +
+	"\x12_position_quantityB\x13\n" +
+	"\x11_venue_payment_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_cqc_events_v1_position_events_proto_rawDescOnce sync.Once
@@ -111,20 +363,28 @@ func file_cqc_events_v1_position_events_proto_rawDescGZIP() []byte {
 	return file_cqc_events_v1_position_events_proto_rawDescData
 }
 
-var file_cqc_events_v1_position_events_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cqc_events_v1_position_events_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_cqc_events_v1_position_events_proto_goTypes = []any{
 	(*PositionChanged)(nil), // 0: cqc.events.v1.PositionChanged
-	(*EventMetadata)(nil),   // 1: cqc.events.v1.EventMetadata
-	(*v1.Position)(nil),     // 2: cqc.portfolio.v1.Position
+	(*PositionOpened)(nil),  // 1: cqc.events.v1.PositionOpened
+	(*PositionClosed)(nil),  // 2: cqc.events.v1.PositionClosed
+	(*FundingPaid)(nil),     // 3: cqc.events.v1.FundingPaid
+	(*EventMetadata)(nil),   // 4: cqc.events.v1.EventMetadata
+	(*v1.Position)(nil),     // 5: cqc.portfolio.v1.Position
 }
 var file_cqc_events_v1_position_events_proto_depIdxs = []int32{
-	1, // 0: cqc.events.v1.PositionChanged.metadata:type_name -> cqc.events.v1.EventMetadata
-	2, // 1: cqc.events.v1.PositionChanged.position:type_name -> cqc.portfolio.v1.Position
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4, // 0: cqc.events.v1.PositionChanged.metadata:type_name -> cqc.events.v1.EventMetadata
+	5, // 1: cqc.events.v1.PositionChanged.position:type_name -> cqc.portfolio.v1.Position
+	4, // 2: cqc.events.v1.PositionOpened.metadata:type_name -> cqc.events.v1.EventMetadata
+	5, // 3: cqc.events.v1.PositionOpened.position:type_name -> cqc.portfolio.v1.Position
+	4, // 4: cqc.events.v1.PositionClosed.metadata:type_name -> cqc.events.v1.EventMetadata
+	5, // 5: cqc.events.v1.PositionClosed.position:type_name -> cqc.portfolio.v1.Position
+	4, // 6: cqc.events.v1.FundingPaid.metadata:type_name -> cqc.events.v1.EventMetadata
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_position_events_proto_init() }
@@ -134,13 +394,14 @@ func file_cqc_events_v1_position_events_proto_init() {
 	}
 	file_cqc_events_v1_metadata_proto_init()
 	file_cqc_events_v1_position_events_proto_msgTypes[0].OneofWrappers = []any{}
+	file_cqc_events_v1_position_events_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_position_events_proto_rawDesc), len(file_cqc_events_v1_position_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -155,6 +155,63 @@ func (RiskAlertSeverity) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{1}
 }
 
+// Whether trading is allowed: the kill switch.
+type TradingState int32
+
+const (
+	// Not known: treat as halted.
+	TradingState_TRADING_STATE_UNSPECIFIED TradingState = 0
+	// Trading is allowed.
+	TradingState_TRADING_STATE_ACTIVE TradingState = 1
+	// Only orders that reduce positions are allowed.
+	TradingState_TRADING_STATE_REDUCING TradingState = 2
+	// No order is allowed.
+	TradingState_TRADING_STATE_HALTED TradingState = 3
+)
+
+// Enum value maps for TradingState.
+var (
+	TradingState_name = map[int32]string{
+		0: "TRADING_STATE_UNSPECIFIED",
+		1: "TRADING_STATE_ACTIVE",
+		2: "TRADING_STATE_REDUCING",
+		3: "TRADING_STATE_HALTED",
+	}
+	TradingState_value = map[string]int32{
+		"TRADING_STATE_UNSPECIFIED": 0,
+		"TRADING_STATE_ACTIVE":      1,
+		"TRADING_STATE_REDUCING":    2,
+		"TRADING_STATE_HALTED":      3,
+	}
+)
+
+func (x TradingState) Enum() *TradingState {
+	p := new(TradingState)
+	*p = x
+	return p
+}
+
+func (x TradingState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TradingState) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_events_v1_risk_events_proto_enumTypes[2].Descriptor()
+}
+
+func (TradingState) Type() protoreflect.EnumType {
+	return &file_cqc_events_v1_risk_events_proto_enumTypes[2]
+}
+
+func (x TradingState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TradingState.Descriptor instead.
+func (TradingState) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{2}
+}
+
 // Something that endangers a portfolio or an account, raised by the risk engine.
 type RiskAlert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -373,6 +430,115 @@ func (x *QualityFlagRaised) GetFlag() *v1.AssetQualityFlag {
 	return nil
 }
 
+// Trading was allowed, restricted or stopped. Its subject is the scope: a portfolio, an account or a venue.
+type TradingStateChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// State after the change.
+	State TradingState `protobuf:"varint,2,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
+	// State before the change.
+	PreviousState TradingState `protobuf:"varint,3,opt,name=previous_state,json=previousState,proto3,enum=cqc.events.v1.TradingState" json:"previous_state,omitempty"`
+	// Portfolio that is concerned. Absent when it is not one portfolio.
+	PortfolioId *string `protobuf:"bytes,4,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
+	// Account that is concerned. Absent when it is not one account.
+	AccountId *string `protobuf:"bytes,5,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
+	// Venue that is concerned. Absent when it is not one venue.
+	VenueId *string `protobuf:"bytes,6,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
+	// Why, for people.
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who or what changed it: an id of a service, or of a role, never a person's name.
+	ChangedBy     string `protobuf:"bytes,8,opt,name=changed_by,json=changedBy,proto3" json:"changed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TradingStateChanged) Reset() {
+	*x = TradingStateChanged{}
+	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TradingStateChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TradingStateChanged) ProtoMessage() {}
+
+func (x *TradingStateChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TradingStateChanged.ProtoReflect.Descriptor instead.
+func (*TradingStateChanged) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *TradingStateChanged) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *TradingStateChanged) GetState() TradingState {
+	if x != nil {
+		return x.State
+	}
+	return TradingState_TRADING_STATE_UNSPECIFIED
+}
+
+func (x *TradingStateChanged) GetPreviousState() TradingState {
+	if x != nil {
+		return x.PreviousState
+	}
+	return TradingState_TRADING_STATE_UNSPECIFIED
+}
+
+func (x *TradingStateChanged) GetPortfolioId() string {
+	if x != nil && x.PortfolioId != nil {
+		return *x.PortfolioId
+	}
+	return ""
+}
+
+func (x *TradingStateChanged) GetAccountId() string {
+	if x != nil && x.AccountId != nil {
+		return *x.AccountId
+	}
+	return ""
+}
+
+func (x *TradingStateChanged) GetVenueId() string {
+	if x != nil && x.VenueId != nil {
+		return *x.VenueId
+	}
+	return ""
+}
+
+func (x *TradingStateChanged) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *TradingStateChanged) GetChangedBy() string {
+	if x != nil {
+		return x.ChangedBy
+	}
+	return ""
+}
+
 var File_cqc_events_v1_risk_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_risk_events_proto_rawDesc = "" +
@@ -411,7 +577,24 @@ const file_cqc_events_v1_risk_events_proto_rawDesc = "" +
 	"_threshold\"\x92\x01\n" +
 	"\x11QualityFlagRaised\x12@\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12;\n" +
-	"\x04flag\x18\x02 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagB\x06\xbaH\x03\xc8\x01\x01R\x04flag*\xa5\x02\n" +
+	"\x04flag\x18\x02 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagB\x06\xbaH\x03\xc8\x01\x01R\x04flag\"\xd7\x03\n" +
+	"\x13TradingStateChanged\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x121\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1b.cqc.events.v1.TradingStateR\x05state\x12B\n" +
+	"\x0eprevious_state\x18\x03 \x01(\x0e2\x1b.cqc.events.v1.TradingStateR\rpreviousState\x122\n" +
+	"\fportfolio_id\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12.\n" +
+	"\n" +
+	"account_id\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\taccountId\x88\x01\x01\x12)\n" +
+	"\bvenue_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x02R\avenueId\x88\x01\x01\x12 \n" +
+	"\x06reason\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x12)\n" +
+	"\n" +
+	"changed_by\x18\b \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\tchangedByB\x0f\n" +
+	"\r_portfolio_idB\r\n" +
+	"\v_account_idB\v\n" +
+	"\t_venue_id*\xa5\x02\n" +
 	"\rRiskAlertType\x12\x1f\n" +
 	"\x1bRISK_ALERT_TYPE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dRISK_ALERT_TYPE_LIMIT_WARNING\x10\x01\x12\"\n" +
@@ -425,7 +608,12 @@ const file_cqc_events_v1_risk_events_proto_rawDesc = "" +
 	"\x1fRISK_ALERT_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18RISK_ALERT_SEVERITY_INFO\x10\x01\x12\x1f\n" +
 	"\x1bRISK_ALERT_SEVERITY_WARNING\x10\x02\x12 \n" +
-	"\x1cRISK_ALERT_SEVERITY_CRITICAL\x10\x03BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
+	"\x1cRISK_ALERT_SEVERITY_CRITICAL\x10\x03*}\n" +
+	"\fTradingState\x12\x1d\n" +
+	"\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14TRADING_STATE_ACTIVE\x10\x01\x12\x1a\n" +
+	"\x16TRADING_STATE_REDUCING\x10\x02\x12\x18\n" +
+	"\x14TRADING_STATE_HALTED\x10\x03BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_cqc_events_v1_risk_events_proto_rawDescOnce sync.Once
@@ -439,30 +627,35 @@ func file_cqc_events_v1_risk_events_proto_rawDescGZIP() []byte {
 	return file_cqc_events_v1_risk_events_proto_rawDescData
 }
 
-var file_cqc_events_v1_risk_events_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cqc_events_v1_risk_events_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_events_v1_risk_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_cqc_events_v1_risk_events_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_cqc_events_v1_risk_events_proto_goTypes = []any{
 	(RiskAlertType)(0),            // 0: cqc.events.v1.RiskAlertType
 	(RiskAlertSeverity)(0),        // 1: cqc.events.v1.RiskAlertSeverity
-	(*RiskAlert)(nil),             // 2: cqc.events.v1.RiskAlert
-	(*QualityFlagRaised)(nil),     // 3: cqc.events.v1.QualityFlagRaised
-	(*EventMetadata)(nil),         // 4: cqc.events.v1.EventMetadata
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*v1.AssetQualityFlag)(nil),   // 6: cqc.assets.v1.AssetQualityFlag
+	(TradingState)(0),             // 2: cqc.events.v1.TradingState
+	(*RiskAlert)(nil),             // 3: cqc.events.v1.RiskAlert
+	(*QualityFlagRaised)(nil),     // 4: cqc.events.v1.QualityFlagRaised
+	(*TradingStateChanged)(nil),   // 5: cqc.events.v1.TradingStateChanged
+	(*EventMetadata)(nil),         // 6: cqc.events.v1.EventMetadata
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*v1.AssetQualityFlag)(nil),   // 8: cqc.assets.v1.AssetQualityFlag
 }
 var file_cqc_events_v1_risk_events_proto_depIdxs = []int32{
-	4, // 0: cqc.events.v1.RiskAlert.metadata:type_name -> cqc.events.v1.EventMetadata
-	0, // 1: cqc.events.v1.RiskAlert.type:type_name -> cqc.events.v1.RiskAlertType
-	1, // 2: cqc.events.v1.RiskAlert.severity:type_name -> cqc.events.v1.RiskAlertSeverity
-	5, // 3: cqc.events.v1.RiskAlert.acknowledged_at:type_name -> google.protobuf.Timestamp
-	5, // 4: cqc.events.v1.RiskAlert.resolved_at:type_name -> google.protobuf.Timestamp
-	4, // 5: cqc.events.v1.QualityFlagRaised.metadata:type_name -> cqc.events.v1.EventMetadata
-	6, // 6: cqc.events.v1.QualityFlagRaised.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	6,  // 0: cqc.events.v1.RiskAlert.metadata:type_name -> cqc.events.v1.EventMetadata
+	0,  // 1: cqc.events.v1.RiskAlert.type:type_name -> cqc.events.v1.RiskAlertType
+	1,  // 2: cqc.events.v1.RiskAlert.severity:type_name -> cqc.events.v1.RiskAlertSeverity
+	7,  // 3: cqc.events.v1.RiskAlert.acknowledged_at:type_name -> google.protobuf.Timestamp
+	7,  // 4: cqc.events.v1.RiskAlert.resolved_at:type_name -> google.protobuf.Timestamp
+	6,  // 5: cqc.events.v1.QualityFlagRaised.metadata:type_name -> cqc.events.v1.EventMetadata
+	8,  // 6: cqc.events.v1.QualityFlagRaised.flag:type_name -> cqc.assets.v1.AssetQualityFlag
+	6,  // 7: cqc.events.v1.TradingStateChanged.metadata:type_name -> cqc.events.v1.EventMetadata
+	2,  // 8: cqc.events.v1.TradingStateChanged.state:type_name -> cqc.events.v1.TradingState
+	2,  // 9: cqc.events.v1.TradingStateChanged.previous_state:type_name -> cqc.events.v1.TradingState
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_risk_events_proto_init() }
@@ -472,13 +665,14 @@ func file_cqc_events_v1_risk_events_proto_init() {
 	}
 	file_cqc_events_v1_metadata_proto_init()
 	file_cqc_events_v1_risk_events_proto_msgTypes[0].OneofWrappers = []any{}
+	file_cqc_events_v1_risk_events_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_risk_events_proto_rawDesc), len(file_cqc_events_v1_risk_events_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   2,
+			NumEnums:      3,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -133,18 +133,250 @@ func (x *VenueSymbolListed) GetVenueSymbol() *v1.VenueSymbol {
 	return nil
 }
 
+// A venue changed a listing: its rules, fees or what may be done on it.
+type VenueSymbolUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The listing after the change.
+	VenueSymbol   *v1.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VenueSymbolUpdated) Reset() {
+	*x = VenueSymbolUpdated{}
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VenueSymbolUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VenueSymbolUpdated) ProtoMessage() {}
+
+func (x *VenueSymbolUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VenueSymbolUpdated.ProtoReflect.Descriptor instead.
+func (*VenueSymbolUpdated) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *VenueSymbolUpdated) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *VenueSymbolUpdated) GetVenueSymbol() *v1.VenueSymbol {
+	if x != nil {
+		return x.VenueSymbol
+	}
+	return nil
+}
+
+// A venue took a product off.
+type VenueSymbolDelisted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The listing as it stands.
+	VenueSymbol   *v1.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VenueSymbolDelisted) Reset() {
+	*x = VenueSymbolDelisted{}
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VenueSymbolDelisted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VenueSymbolDelisted) ProtoMessage() {}
+
+func (x *VenueSymbolDelisted) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VenueSymbolDelisted.ProtoReflect.Descriptor instead.
+func (*VenueSymbolDelisted) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *VenueSymbolDelisted) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *VenueSymbolDelisted) GetVenueSymbol() *v1.VenueSymbol {
+	if x != nil {
+		return x.VenueSymbol
+	}
+	return nil
+}
+
+// A balance of an account of ours changed. Its subject is the account.
+type BalanceChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The balance after the change.
+	Balance       *v1.Balance `protobuf:"bytes,2,opt,name=balance,proto3" json:"balance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BalanceChanged) Reset() {
+	*x = BalanceChanged{}
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BalanceChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BalanceChanged) ProtoMessage() {}
+
+func (x *BalanceChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BalanceChanged.ProtoReflect.Descriptor instead.
+func (*BalanceChanged) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BalanceChanged) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *BalanceChanged) GetBalance() *v1.Balance {
+	if x != nil {
+		return x.Balance
+	}
+	return nil
+}
+
+// A deposit, withdrawal or internal transfer was made or changed its state. Its subject is the account.
+type TransferUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, order and origin of the event.
+	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// The transfer as it now stands.
+	Transfer      *v1.Transfer `protobuf:"bytes,2,opt,name=transfer,proto3" json:"transfer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferUpdated) Reset() {
+	*x = TransferUpdated{}
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferUpdated) ProtoMessage() {}
+
+func (x *TransferUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferUpdated.ProtoReflect.Descriptor instead.
+func (*TransferUpdated) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *TransferUpdated) GetMetadata() *EventMetadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *TransferUpdated) GetTransfer() *v1.Transfer {
+	if x != nil {
+		return x.Transfer
+	}
+	return nil
+}
+
 var File_cqc_events_v1_venue_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_venue_events_proto_rawDesc = "" +
 	"\n" +
-	" cqc/events/v1/venue_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccqc/events/v1/metadata.proto\x1a\x1fcqc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\"\x98\x01\n" +
+	" cqc/events/v1/venue_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccqc/events/v1/metadata.proto\x1a\x1dcqc/venues/v1/execution.proto\x1a\x1ccqc/venues/v1/transfer.proto\x1a\x1fcqc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\"\x98\x01\n" +
 	"\x10VenueAssetListed\x12@\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12B\n" +
 	"\vvenue_asset\x18\x02 \x01(\v2\x19.cqc.venues.v1.VenueAssetB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"venueAsset\"\x9c\x01\n" +
 	"\x11VenueSymbolListed\x12@\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12E\n" +
-	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbolBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
+	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\"\x9d\x01\n" +
+	"\x12VenueSymbolUpdated\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12E\n" +
+	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\"\x9e\x01\n" +
+	"\x13VenueSymbolDelisted\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12E\n" +
+	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\"\x8c\x01\n" +
+	"\x0eBalanceChanged\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x128\n" +
+	"\abalance\x18\x02 \x01(\v2\x16.cqc.venues.v1.BalanceB\x06\xbaH\x03\xc8\x01\x01R\abalance\"\x90\x01\n" +
+	"\x0fTransferUpdated\x12@\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12;\n" +
+	"\btransfer\x18\x02 \x01(\v2\x17.cqc.venues.v1.TransferB\x06\xbaH\x03\xc8\x01\x01R\btransferBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_cqc_events_v1_venue_events_proto_rawDescOnce sync.Once
@@ -158,24 +390,38 @@ func file_cqc_events_v1_venue_events_proto_rawDescGZIP() []byte {
 	return file_cqc_events_v1_venue_events_proto_rawDescData
 }
 
-var file_cqc_events_v1_venue_events_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_events_v1_venue_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_cqc_events_v1_venue_events_proto_goTypes = []any{
-	(*VenueAssetListed)(nil),  // 0: cqc.events.v1.VenueAssetListed
-	(*VenueSymbolListed)(nil), // 1: cqc.events.v1.VenueSymbolListed
-	(*EventMetadata)(nil),     // 2: cqc.events.v1.EventMetadata
-	(*v1.VenueAsset)(nil),     // 3: cqc.venues.v1.VenueAsset
-	(*v1.VenueSymbol)(nil),    // 4: cqc.venues.v1.VenueSymbol
+	(*VenueAssetListed)(nil),    // 0: cqc.events.v1.VenueAssetListed
+	(*VenueSymbolListed)(nil),   // 1: cqc.events.v1.VenueSymbolListed
+	(*VenueSymbolUpdated)(nil),  // 2: cqc.events.v1.VenueSymbolUpdated
+	(*VenueSymbolDelisted)(nil), // 3: cqc.events.v1.VenueSymbolDelisted
+	(*BalanceChanged)(nil),      // 4: cqc.events.v1.BalanceChanged
+	(*TransferUpdated)(nil),     // 5: cqc.events.v1.TransferUpdated
+	(*EventMetadata)(nil),       // 6: cqc.events.v1.EventMetadata
+	(*v1.VenueAsset)(nil),       // 7: cqc.venues.v1.VenueAsset
+	(*v1.VenueSymbol)(nil),      // 8: cqc.venues.v1.VenueSymbol
+	(*v1.Balance)(nil),          // 9: cqc.venues.v1.Balance
+	(*v1.Transfer)(nil),         // 10: cqc.venues.v1.Transfer
 }
 var file_cqc_events_v1_venue_events_proto_depIdxs = []int32{
-	2, // 0: cqc.events.v1.VenueAssetListed.metadata:type_name -> cqc.events.v1.EventMetadata
-	3, // 1: cqc.events.v1.VenueAssetListed.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	2, // 2: cqc.events.v1.VenueSymbolListed.metadata:type_name -> cqc.events.v1.EventMetadata
-	4, // 3: cqc.events.v1.VenueSymbolListed.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	6,  // 0: cqc.events.v1.VenueAssetListed.metadata:type_name -> cqc.events.v1.EventMetadata
+	7,  // 1: cqc.events.v1.VenueAssetListed.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	6,  // 2: cqc.events.v1.VenueSymbolListed.metadata:type_name -> cqc.events.v1.EventMetadata
+	8,  // 3: cqc.events.v1.VenueSymbolListed.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	6,  // 4: cqc.events.v1.VenueSymbolUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
+	8,  // 5: cqc.events.v1.VenueSymbolUpdated.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	6,  // 6: cqc.events.v1.VenueSymbolDelisted.metadata:type_name -> cqc.events.v1.EventMetadata
+	8,  // 7: cqc.events.v1.VenueSymbolDelisted.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	6,  // 8: cqc.events.v1.BalanceChanged.metadata:type_name -> cqc.events.v1.EventMetadata
+	9,  // 9: cqc.events.v1.BalanceChanged.balance:type_name -> cqc.venues.v1.Balance
+	6,  // 10: cqc.events.v1.TransferUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
+	10, // 11: cqc.events.v1.TransferUpdated.transfer:type_name -> cqc.venues.v1.Transfer
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_venue_events_proto_init() }
@@ -190,7 +436,7 @@ func file_cqc_events_v1_venue_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_venue_events_proto_rawDesc), len(file_cqc_events_v1_venue_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

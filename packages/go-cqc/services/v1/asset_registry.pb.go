@@ -5603,11 +5603,520 @@ func (x *ResolveVenueSymbolResponse) GetVenueSymbol() *v11.VenueSymbol {
 	return nil
 }
 
+// Which actions to list.
+type ListAssetActionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before. Empty asks for the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only actions on this asset. Absent means all.
+	AssetId *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// Only actions that take effect at or after this time. Absent means from the first.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only actions that take effect before this time. Absent means without end.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAssetActionsRequest) Reset() {
+	*x = ListAssetActionsRequest{}
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[102]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAssetActionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAssetActionsRequest) ProtoMessage() {}
+
+func (x *ListAssetActionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[102]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAssetActionsRequest.ProtoReflect.Descriptor instead.
+func (*ListAssetActionsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{102}
+}
+
+func (x *ListAssetActionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAssetActionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListAssetActionsRequest) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *ListAssetActionsRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *ListAssetActionsRequest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+// A page of actions.
+type ListAssetActionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Actions of this page, newest first.
+	Actions []*v1.AssetAction `protobuf:"bytes,1,rep,name=actions,proto3" json:"actions,omitempty"`
+	// What to ask for the next page with. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAssetActionsResponse) Reset() {
+	*x = ListAssetActionsResponse{}
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[103]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAssetActionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAssetActionsResponse) ProtoMessage() {}
+
+func (x *ListAssetActionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[103]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAssetActionsResponse.ProtoReflect.Descriptor instead.
+func (*ListAssetActionsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{103}
+}
+
+func (x *ListAssetActionsResponse) GetActions() []*v1.AssetAction {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *ListAssetActionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Which records to follow.
+type WatchRegistryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only records of these kinds, by their message's full name, such as `cqc.venues.v1.VenueSymbol`. Empty means all.
+	RecordTypes []string `protobuf:"bytes,1,rep,name=record_types,json=recordTypes,proto3" json:"record_types,omitempty"`
+	// `resume_token` of the last answer that was handled. Empty starts with what comes next.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRegistryRequest) Reset() {
+	*x = WatchRegistryRequest{}
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[104]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRegistryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRegistryRequest) ProtoMessage() {}
+
+func (x *WatchRegistryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[104]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRegistryRequest.ProtoReflect.Descriptor instead.
+func (*WatchRegistryRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{104}
+}
+
+func (x *WatchRegistryRequest) GetRecordTypes() []string {
+	if x != nil {
+		return x.RecordTypes
+	}
+	return nil
+}
+
+func (x *WatchRegistryRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// One step of the stream.
+type WatchRegistryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*WatchRegistryResponse_Asset
+	//	*WatchRegistryResponse_Chain
+	//	*WatchRegistryResponse_Venue
+	//	*WatchRegistryResponse_Symbol
+	//	*WatchRegistryResponse_VenueAsset
+	//	*WatchRegistryResponse_VenueSymbol
+	//	*WatchRegistryResponse_Deployment
+	//	*WatchRegistryResponse_AssetIdentifier
+	//	*WatchRegistryResponse_SymbolIdentifier
+	//	*WatchRegistryResponse_Relationship
+	//	*WatchRegistryResponse_Flag
+	//	*WatchRegistryResponse_Group
+	//	*WatchRegistryResponse_Action
+	//	*WatchRegistryResponse_Heartbeat
+	//	*WatchRegistryResponse_Reset_
+	Event isWatchRegistryResponse_Event `protobuf_oneof:"event"`
+	// What to resume the stream with after this answer.
+	ResumeToken   string `protobuf:"bytes,16,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRegistryResponse) Reset() {
+	*x = WatchRegistryResponse{}
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[105]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRegistryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRegistryResponse) ProtoMessage() {}
+
+func (x *WatchRegistryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[105]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRegistryResponse.ProtoReflect.Descriptor instead.
+func (*WatchRegistryResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{105}
+}
+
+func (x *WatchRegistryResponse) GetEvent() isWatchRegistryResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetAsset() *v1.Asset {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Asset); ok {
+			return x.Asset
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetChain() *v1.Chain {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Chain); ok {
+			return x.Chain
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetVenue() *v11.Venue {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Venue); ok {
+			return x.Venue
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetSymbol() *v12.Symbol {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Symbol); ok {
+			return x.Symbol
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetVenueAsset() *v11.VenueAsset {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_VenueAsset); ok {
+			return x.VenueAsset
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetVenueSymbol() *v11.VenueSymbol {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_VenueSymbol); ok {
+			return x.VenueSymbol
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetDeployment() *v1.AssetDeployment {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Deployment); ok {
+			return x.Deployment
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetAssetIdentifier() *v1.AssetIdentifier {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_AssetIdentifier); ok {
+			return x.AssetIdentifier
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetSymbolIdentifier() *v12.SymbolIdentifier {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_SymbolIdentifier); ok {
+			return x.SymbolIdentifier
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetRelationship() *v1.AssetRelationship {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Relationship); ok {
+			return x.Relationship
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetFlag() *v1.AssetQualityFlag {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Flag); ok {
+			return x.Flag
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetGroup() *v1.AssetGroup {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Group); ok {
+			return x.Group
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetAction() *v1.AssetAction {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Action); ok {
+			return x.Action
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isWatchRegistryResponse_Event interface {
+	isWatchRegistryResponse_Event()
+}
+
+type WatchRegistryResponse_Asset struct {
+	// An asset as it now stands.
+	Asset *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Chain struct {
+	// A chain as it now stands.
+	Chain *v1.Chain `protobuf:"bytes,2,opt,name=chain,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Venue struct {
+	// A venue as it now stands.
+	Venue *v11.Venue `protobuf:"bytes,3,opt,name=venue,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Symbol struct {
+	// A product as it now stands.
+	Symbol *v12.Symbol `protobuf:"bytes,4,opt,name=symbol,proto3,oneof"`
+}
+
+type WatchRegistryResponse_VenueAsset struct {
+	// An asset's listing at a venue as it now stands.
+	VenueAsset *v11.VenueAsset `protobuf:"bytes,5,opt,name=venue_asset,json=venueAsset,proto3,oneof"`
+}
+
+type WatchRegistryResponse_VenueSymbol struct {
+	// A product's listing at a venue as it now stands.
+	VenueSymbol *v11.VenueSymbol `protobuf:"bytes,6,opt,name=venue_symbol,json=venueSymbol,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Deployment struct {
+	// An asset's deployment on a chain as it now stands.
+	Deployment *v1.AssetDeployment `protobuf:"bytes,7,opt,name=deployment,proto3,oneof"`
+}
+
+type WatchRegistryResponse_AssetIdentifier struct {
+	// An asset's name at an information provider as it now stands.
+	AssetIdentifier *v1.AssetIdentifier `protobuf:"bytes,8,opt,name=asset_identifier,json=assetIdentifier,proto3,oneof"`
+}
+
+type WatchRegistryResponse_SymbolIdentifier struct {
+	// A product's name at an information provider as it now stands.
+	SymbolIdentifier *v12.SymbolIdentifier `protobuf:"bytes,9,opt,name=symbol_identifier,json=symbolIdentifier,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Relationship struct {
+	// A relationship between assets as it now stands.
+	Relationship *v1.AssetRelationship `protobuf:"bytes,10,opt,name=relationship,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Flag struct {
+	// A warning about an asset as it now stands.
+	Flag *v1.AssetQualityFlag `protobuf:"bytes,11,opt,name=flag,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Group struct {
+	// A group of assets as it now stands.
+	Group *v1.AssetGroup `protobuf:"bytes,12,opt,name=group,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Action struct {
+	// An action on an asset as it now stands.
+	Action *v1.AssetAction `protobuf:"bytes,13,opt,name=action,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Heartbeat struct {
+	// Nothing, for a while.
+	Heartbeat *Heartbeat `protobuf:"bytes,14,opt,name=heartbeat,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Reset_ struct {
+	// Changes were lost: list the records again.
+	Reset_ *StreamReset `protobuf:"bytes,15,opt,name=reset,proto3,oneof"`
+}
+
+func (*WatchRegistryResponse_Asset) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Chain) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Venue) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Symbol) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_VenueAsset) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_VenueSymbol) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Deployment) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_AssetIdentifier) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_SymbolIdentifier) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Relationship) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Flag) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Group) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Action) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Heartbeat) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Reset_) isWatchRegistryResponse_Event() {}
+
 var File_cqc_services_v1_asset_registry_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\n" +
-	"$cqc/services/v1/asset_registry.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19cqc/assets/v1/asset.proto\x1a\x19cqc/assets/v1/chain.proto\x1a\x1ecqc/assets/v1/deployment.proto\x1a\x19cqc/assets/v1/group.proto\x1a\x1bcqc/assets/v1/quality.proto\x1a cqc/assets/v1/relationship.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a&cqc/markets/v1/symbol_identifier.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x19cqc/venues/v1/venue.proto\x1a\x1fcqc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
+	"$cqc/services/v1/asset_registry.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acqc/assets/v1/action.proto\x1a\x19cqc/assets/v1/asset.proto\x1a\x19cqc/assets/v1/chain.proto\x1a\x1ecqc/assets/v1/deployment.proto\x1a\x19cqc/assets/v1/group.proto\x1a\x1bcqc/assets/v1/quality.proto\x1a cqc/assets/v1/relationship.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a&cqc/markets/v1/symbol_identifier.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a\x19cqc/venues/v1/venue.proto\x1a\x1fcqc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
 	"\x0fGetAssetRequest\x12$\n" +
 	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\">\n" +
 	"\x10GetAssetResponse\x12*\n" +
@@ -6036,7 +6545,45 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\fnativeSymbol\x12/\n" +
 	"\x05as_of\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"[\n" +
 	"\x1aResolveVenueSymbolResponse\x12=\n" +
-	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolR\vvenueSymbol2\xff(\n" +
+	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolR\vvenueSymbol\"\x95\x02\n" +
+	"\x17ListAssetActionsRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
+	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x129\n" +
+	"\n" +
+	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\v\n" +
+	"\t_asset_id\"\x82\x01\n" +
+	"\x18ListAssetActionsResponse\x124\n" +
+	"\aactions\x18\x01 \x03(\v2\x1a.cqc.assets.v1.AssetActionR\aactions\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x9d\x01\n" +
+	"\x14WatchRegistryRequest\x12X\n" +
+	"\frecord_types\x18\x01 \x03(\tB5\xbaH2\x92\x01/\x18\x01\"+r)2'^cqc[.][a-z]+[.]v[0-9]+[.][A-Za-z0-9]+$R\vrecordTypes\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xc9\a\n" +
+	"\x15WatchRegistryResponse\x12,\n" +
+	"\x05asset\x18\x01 \x01(\v2\x14.cqc.assets.v1.AssetH\x00R\x05asset\x12,\n" +
+	"\x05chain\x18\x02 \x01(\v2\x14.cqc.assets.v1.ChainH\x00R\x05chain\x12,\n" +
+	"\x05venue\x18\x03 \x01(\v2\x14.cqc.venues.v1.VenueH\x00R\x05venue\x120\n" +
+	"\x06symbol\x18\x04 \x01(\v2\x16.cqc.markets.v1.SymbolH\x00R\x06symbol\x12<\n" +
+	"\vvenue_asset\x18\x05 \x01(\v2\x19.cqc.venues.v1.VenueAssetH\x00R\n" +
+	"venueAsset\x12?\n" +
+	"\fvenue_symbol\x18\x06 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolH\x00R\vvenueSymbol\x12@\n" +
+	"\n" +
+	"deployment\x18\a \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentH\x00R\n" +
+	"deployment\x12K\n" +
+	"\x10asset_identifier\x18\b \x01(\v2\x1e.cqc.assets.v1.AssetIdentifierH\x00R\x0fassetIdentifier\x12O\n" +
+	"\x11symbol_identifier\x18\t \x01(\v2 .cqc.markets.v1.SymbolIdentifierH\x00R\x10symbolIdentifier\x12F\n" +
+	"\frelationship\x18\n" +
+	" \x01(\v2 .cqc.assets.v1.AssetRelationshipH\x00R\frelationship\x125\n" +
+	"\x04flag\x18\v \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagH\x00R\x04flag\x121\n" +
+	"\x05group\x18\f \x01(\v2\x19.cqc.assets.v1.AssetGroupH\x00R\x05group\x124\n" +
+	"\x06action\x18\r \x01(\v2\x1a.cqc.assets.v1.AssetActionH\x00R\x06action\x12:\n" +
+	"\theartbeat\x18\x0e \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x0f \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x012\xca*\n" +
 	"\rAssetRegistry\x12O\n" +
 	"\bGetAsset\x12 .cqc.services.v1.GetAssetRequest\x1a!.cqc.services.v1.GetAssetResponse\x12U\n" +
 	"\n" +
@@ -6090,7 +6637,9 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\x10CreateAssetGroup\x12(.cqc.services.v1.CreateAssetGroupRequest\x1a).cqc.services.v1.CreateAssetGroupResponse\x12g\n" +
 	"\x10UpdateAssetGroup\x12(.cqc.services.v1.UpdateAssetGroupRequest\x1a).cqc.services.v1.UpdateAssetGroupResponse\x12[\n" +
 	"\fResolveAsset\x12$.cqc.services.v1.ResolveAssetRequest\x1a%.cqc.services.v1.ResolveAssetResponse\x12m\n" +
-	"\x12ResolveVenueSymbol\x12*.cqc.services.v1.ResolveVenueSymbolRequest\x1a+.cqc.services.v1.ResolveVenueSymbolResponseBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"\x12ResolveVenueSymbol\x12*.cqc.services.v1.ResolveVenueSymbolRequest\x1a+.cqc.services.v1.ResolveVenueSymbolResponse\x12g\n" +
+	"\x10ListAssetActions\x12(.cqc.services.v1.ListAssetActionsRequest\x1a).cqc.services.v1.ListAssetActionsResponse\x12`\n" +
+	"\rWatchRegistry\x12%.cqc.services.v1.WatchRegistryRequest\x1a&.cqc.services.v1.WatchRegistryResponse0\x01BGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_asset_registry_proto_rawDescOnce sync.Once
@@ -6104,7 +6653,7 @@ func file_cqc_services_v1_asset_registry_proto_rawDescGZIP() []byte {
 	return file_cqc_services_v1_asset_registry_proto_rawDescData
 }
 
-var file_cqc_services_v1_asset_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 102)
+var file_cqc_services_v1_asset_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
 var file_cqc_services_v1_asset_registry_proto_goTypes = []any{
 	(*GetAssetRequest)(nil),                 // 0: cqc.services.v1.GetAssetRequest
 	(*GetAssetResponse)(nil),                // 1: cqc.services.v1.GetAssetResponse
@@ -6208,220 +6757,249 @@ var file_cqc_services_v1_asset_registry_proto_goTypes = []any{
 	(*ResolveAssetResponse)(nil),            // 99: cqc.services.v1.ResolveAssetResponse
 	(*ResolveVenueSymbolRequest)(nil),       // 100: cqc.services.v1.ResolveVenueSymbolRequest
 	(*ResolveVenueSymbolResponse)(nil),      // 101: cqc.services.v1.ResolveVenueSymbolResponse
-	(*v1.Asset)(nil),                        // 102: cqc.assets.v1.Asset
-	(*fieldmaskpb.FieldMask)(nil),           // 103: google.protobuf.FieldMask
-	(*v1.Chain)(nil),                        // 104: cqc.assets.v1.Chain
-	(*v11.Venue)(nil),                       // 105: cqc.venues.v1.Venue
-	(*v12.Symbol)(nil),                      // 106: cqc.markets.v1.Symbol
-	(*timestamppb.Timestamp)(nil),           // 107: google.protobuf.Timestamp
-	(*v11.VenueAsset)(nil),                  // 108: cqc.venues.v1.VenueAsset
-	(*v11.VenueSymbol)(nil),                 // 109: cqc.venues.v1.VenueSymbol
-	(*v1.AssetDeployment)(nil),              // 110: cqc.assets.v1.AssetDeployment
-	(*v1.AssetIdentifier)(nil),              // 111: cqc.assets.v1.AssetIdentifier
-	(*v12.SymbolIdentifier)(nil),            // 112: cqc.markets.v1.SymbolIdentifier
-	(*v1.AssetRelationship)(nil),            // 113: cqc.assets.v1.AssetRelationship
-	(*v1.AssetQualityFlag)(nil),             // 114: cqc.assets.v1.AssetQualityFlag
-	(*v1.AssetGroup)(nil),                   // 115: cqc.assets.v1.AssetGroup
+	(*ListAssetActionsRequest)(nil),         // 102: cqc.services.v1.ListAssetActionsRequest
+	(*ListAssetActionsResponse)(nil),        // 103: cqc.services.v1.ListAssetActionsResponse
+	(*WatchRegistryRequest)(nil),            // 104: cqc.services.v1.WatchRegistryRequest
+	(*WatchRegistryResponse)(nil),           // 105: cqc.services.v1.WatchRegistryResponse
+	(*v1.Asset)(nil),                        // 106: cqc.assets.v1.Asset
+	(*fieldmaskpb.FieldMask)(nil),           // 107: google.protobuf.FieldMask
+	(*v1.Chain)(nil),                        // 108: cqc.assets.v1.Chain
+	(*v11.Venue)(nil),                       // 109: cqc.venues.v1.Venue
+	(*v12.Symbol)(nil),                      // 110: cqc.markets.v1.Symbol
+	(*timestamppb.Timestamp)(nil),           // 111: google.protobuf.Timestamp
+	(*v11.VenueAsset)(nil),                  // 112: cqc.venues.v1.VenueAsset
+	(*v11.VenueSymbol)(nil),                 // 113: cqc.venues.v1.VenueSymbol
+	(*v1.AssetDeployment)(nil),              // 114: cqc.assets.v1.AssetDeployment
+	(*v1.AssetIdentifier)(nil),              // 115: cqc.assets.v1.AssetIdentifier
+	(*v12.SymbolIdentifier)(nil),            // 116: cqc.markets.v1.SymbolIdentifier
+	(*v1.AssetRelationship)(nil),            // 117: cqc.assets.v1.AssetRelationship
+	(*v1.AssetQualityFlag)(nil),             // 118: cqc.assets.v1.AssetQualityFlag
+	(*v1.AssetGroup)(nil),                   // 119: cqc.assets.v1.AssetGroup
+	(*v1.AssetAction)(nil),                  // 120: cqc.assets.v1.AssetAction
+	(*Heartbeat)(nil),                       // 121: cqc.services.v1.Heartbeat
+	(*StreamReset)(nil),                     // 122: cqc.services.v1.StreamReset
 }
 var file_cqc_services_v1_asset_registry_proto_depIdxs = []int32{
-	102, // 0: cqc.services.v1.GetAssetResponse.asset:type_name -> cqc.assets.v1.Asset
-	102, // 1: cqc.services.v1.ListAssetsResponse.assets:type_name -> cqc.assets.v1.Asset
-	102, // 2: cqc.services.v1.CreateAssetRequest.asset:type_name -> cqc.assets.v1.Asset
-	102, // 3: cqc.services.v1.CreateAssetResponse.asset:type_name -> cqc.assets.v1.Asset
-	102, // 4: cqc.services.v1.UpdateAssetRequest.asset:type_name -> cqc.assets.v1.Asset
-	103, // 5: cqc.services.v1.UpdateAssetRequest.update_mask:type_name -> google.protobuf.FieldMask
-	102, // 6: cqc.services.v1.UpdateAssetResponse.asset:type_name -> cqc.assets.v1.Asset
-	104, // 7: cqc.services.v1.GetChainResponse.chain:type_name -> cqc.assets.v1.Chain
-	104, // 8: cqc.services.v1.ListChainsResponse.chains:type_name -> cqc.assets.v1.Chain
-	104, // 9: cqc.services.v1.CreateChainRequest.chain:type_name -> cqc.assets.v1.Chain
-	104, // 10: cqc.services.v1.CreateChainResponse.chain:type_name -> cqc.assets.v1.Chain
-	104, // 11: cqc.services.v1.UpdateChainRequest.chain:type_name -> cqc.assets.v1.Chain
-	103, // 12: cqc.services.v1.UpdateChainRequest.update_mask:type_name -> google.protobuf.FieldMask
-	104, // 13: cqc.services.v1.UpdateChainResponse.chain:type_name -> cqc.assets.v1.Chain
-	105, // 14: cqc.services.v1.GetVenueResponse.venue:type_name -> cqc.venues.v1.Venue
-	105, // 15: cqc.services.v1.ListVenuesResponse.venues:type_name -> cqc.venues.v1.Venue
-	105, // 16: cqc.services.v1.CreateVenueRequest.venue:type_name -> cqc.venues.v1.Venue
-	105, // 17: cqc.services.v1.CreateVenueResponse.venue:type_name -> cqc.venues.v1.Venue
-	105, // 18: cqc.services.v1.UpdateVenueRequest.venue:type_name -> cqc.venues.v1.Venue
-	103, // 19: cqc.services.v1.UpdateVenueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	105, // 20: cqc.services.v1.UpdateVenueResponse.venue:type_name -> cqc.venues.v1.Venue
-	106, // 21: cqc.services.v1.GetSymbolResponse.symbol:type_name -> cqc.markets.v1.Symbol
-	106, // 22: cqc.services.v1.ListSymbolsResponse.symbols:type_name -> cqc.markets.v1.Symbol
-	106, // 23: cqc.services.v1.CreateSymbolRequest.symbol:type_name -> cqc.markets.v1.Symbol
-	106, // 24: cqc.services.v1.CreateSymbolResponse.symbol:type_name -> cqc.markets.v1.Symbol
-	106, // 25: cqc.services.v1.UpdateSymbolRequest.symbol:type_name -> cqc.markets.v1.Symbol
-	103, // 26: cqc.services.v1.UpdateSymbolRequest.update_mask:type_name -> google.protobuf.FieldMask
-	106, // 27: cqc.services.v1.UpdateSymbolResponse.symbol:type_name -> cqc.markets.v1.Symbol
-	107, // 28: cqc.services.v1.GetVenueAssetRequest.as_of:type_name -> google.protobuf.Timestamp
-	108, // 29: cqc.services.v1.GetVenueAssetResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	108, // 30: cqc.services.v1.ListVenueAssetsResponse.venue_assets:type_name -> cqc.venues.v1.VenueAsset
-	108, // 31: cqc.services.v1.CreateVenueAssetRequest.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	108, // 32: cqc.services.v1.CreateVenueAssetResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	108, // 33: cqc.services.v1.UpdateVenueAssetRequest.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	103, // 34: cqc.services.v1.UpdateVenueAssetRequest.update_mask:type_name -> google.protobuf.FieldMask
-	108, // 35: cqc.services.v1.UpdateVenueAssetResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	109, // 36: cqc.services.v1.GetVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	109, // 37: cqc.services.v1.ListVenueSymbolsResponse.venue_symbols:type_name -> cqc.venues.v1.VenueSymbol
-	109, // 38: cqc.services.v1.CreateVenueSymbolRequest.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	109, // 39: cqc.services.v1.CreateVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	109, // 40: cqc.services.v1.UpdateVenueSymbolRequest.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	103, // 41: cqc.services.v1.UpdateVenueSymbolRequest.update_mask:type_name -> google.protobuf.FieldMask
-	109, // 42: cqc.services.v1.UpdateVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	110, // 43: cqc.services.v1.GetAssetDeploymentResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	110, // 44: cqc.services.v1.ListAssetDeploymentsResponse.deployments:type_name -> cqc.assets.v1.AssetDeployment
-	110, // 45: cqc.services.v1.CreateAssetDeploymentRequest.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	110, // 46: cqc.services.v1.CreateAssetDeploymentResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	110, // 47: cqc.services.v1.UpdateAssetDeploymentRequest.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	103, // 48: cqc.services.v1.UpdateAssetDeploymentRequest.update_mask:type_name -> google.protobuf.FieldMask
-	110, // 49: cqc.services.v1.UpdateAssetDeploymentResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	107, // 50: cqc.services.v1.GetAssetIdentifierRequest.as_of:type_name -> google.protobuf.Timestamp
-	111, // 51: cqc.services.v1.GetAssetIdentifierResponse.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	111, // 52: cqc.services.v1.ListAssetIdentifiersResponse.identifiers:type_name -> cqc.assets.v1.AssetIdentifier
-	111, // 53: cqc.services.v1.CreateAssetIdentifierRequest.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	111, // 54: cqc.services.v1.CreateAssetIdentifierResponse.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	111, // 55: cqc.services.v1.UpdateAssetIdentifierRequest.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	103, // 56: cqc.services.v1.UpdateAssetIdentifierRequest.update_mask:type_name -> google.protobuf.FieldMask
-	111, // 57: cqc.services.v1.UpdateAssetIdentifierResponse.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	107, // 58: cqc.services.v1.GetSymbolIdentifierRequest.as_of:type_name -> google.protobuf.Timestamp
-	112, // 59: cqc.services.v1.GetSymbolIdentifierResponse.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	112, // 60: cqc.services.v1.ListSymbolIdentifiersResponse.identifiers:type_name -> cqc.markets.v1.SymbolIdentifier
-	112, // 61: cqc.services.v1.CreateSymbolIdentifierRequest.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	112, // 62: cqc.services.v1.CreateSymbolIdentifierResponse.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	112, // 63: cqc.services.v1.UpdateSymbolIdentifierRequest.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	103, // 64: cqc.services.v1.UpdateSymbolIdentifierRequest.update_mask:type_name -> google.protobuf.FieldMask
-	112, // 65: cqc.services.v1.UpdateSymbolIdentifierResponse.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	113, // 66: cqc.services.v1.GetAssetRelationshipResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	113, // 67: cqc.services.v1.ListAssetRelationshipsResponse.relationships:type_name -> cqc.assets.v1.AssetRelationship
-	113, // 68: cqc.services.v1.CreateAssetRelationshipRequest.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	113, // 69: cqc.services.v1.CreateAssetRelationshipResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	113, // 70: cqc.services.v1.UpdateAssetRelationshipRequest.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	103, // 71: cqc.services.v1.UpdateAssetRelationshipRequest.update_mask:type_name -> google.protobuf.FieldMask
-	113, // 72: cqc.services.v1.UpdateAssetRelationshipResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	114, // 73: cqc.services.v1.GetAssetQualityFlagResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	114, // 74: cqc.services.v1.ListAssetQualityFlagsResponse.flags:type_name -> cqc.assets.v1.AssetQualityFlag
-	114, // 75: cqc.services.v1.CreateAssetQualityFlagRequest.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	114, // 76: cqc.services.v1.CreateAssetQualityFlagResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	114, // 77: cqc.services.v1.UpdateAssetQualityFlagRequest.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	103, // 78: cqc.services.v1.UpdateAssetQualityFlagRequest.update_mask:type_name -> google.protobuf.FieldMask
-	114, // 79: cqc.services.v1.UpdateAssetQualityFlagResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	115, // 80: cqc.services.v1.GetAssetGroupResponse.group:type_name -> cqc.assets.v1.AssetGroup
-	115, // 81: cqc.services.v1.ListAssetGroupsResponse.groups:type_name -> cqc.assets.v1.AssetGroup
-	115, // 82: cqc.services.v1.CreateAssetGroupRequest.group:type_name -> cqc.assets.v1.AssetGroup
-	115, // 83: cqc.services.v1.CreateAssetGroupResponse.group:type_name -> cqc.assets.v1.AssetGroup
-	115, // 84: cqc.services.v1.UpdateAssetGroupRequest.group:type_name -> cqc.assets.v1.AssetGroup
-	103, // 85: cqc.services.v1.UpdateAssetGroupRequest.update_mask:type_name -> google.protobuf.FieldMask
-	115, // 86: cqc.services.v1.UpdateAssetGroupResponse.group:type_name -> cqc.assets.v1.AssetGroup
+	106, // 0: cqc.services.v1.GetAssetResponse.asset:type_name -> cqc.assets.v1.Asset
+	106, // 1: cqc.services.v1.ListAssetsResponse.assets:type_name -> cqc.assets.v1.Asset
+	106, // 2: cqc.services.v1.CreateAssetRequest.asset:type_name -> cqc.assets.v1.Asset
+	106, // 3: cqc.services.v1.CreateAssetResponse.asset:type_name -> cqc.assets.v1.Asset
+	106, // 4: cqc.services.v1.UpdateAssetRequest.asset:type_name -> cqc.assets.v1.Asset
+	107, // 5: cqc.services.v1.UpdateAssetRequest.update_mask:type_name -> google.protobuf.FieldMask
+	106, // 6: cqc.services.v1.UpdateAssetResponse.asset:type_name -> cqc.assets.v1.Asset
+	108, // 7: cqc.services.v1.GetChainResponse.chain:type_name -> cqc.assets.v1.Chain
+	108, // 8: cqc.services.v1.ListChainsResponse.chains:type_name -> cqc.assets.v1.Chain
+	108, // 9: cqc.services.v1.CreateChainRequest.chain:type_name -> cqc.assets.v1.Chain
+	108, // 10: cqc.services.v1.CreateChainResponse.chain:type_name -> cqc.assets.v1.Chain
+	108, // 11: cqc.services.v1.UpdateChainRequest.chain:type_name -> cqc.assets.v1.Chain
+	107, // 12: cqc.services.v1.UpdateChainRequest.update_mask:type_name -> google.protobuf.FieldMask
+	108, // 13: cqc.services.v1.UpdateChainResponse.chain:type_name -> cqc.assets.v1.Chain
+	109, // 14: cqc.services.v1.GetVenueResponse.venue:type_name -> cqc.venues.v1.Venue
+	109, // 15: cqc.services.v1.ListVenuesResponse.venues:type_name -> cqc.venues.v1.Venue
+	109, // 16: cqc.services.v1.CreateVenueRequest.venue:type_name -> cqc.venues.v1.Venue
+	109, // 17: cqc.services.v1.CreateVenueResponse.venue:type_name -> cqc.venues.v1.Venue
+	109, // 18: cqc.services.v1.UpdateVenueRequest.venue:type_name -> cqc.venues.v1.Venue
+	107, // 19: cqc.services.v1.UpdateVenueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	109, // 20: cqc.services.v1.UpdateVenueResponse.venue:type_name -> cqc.venues.v1.Venue
+	110, // 21: cqc.services.v1.GetSymbolResponse.symbol:type_name -> cqc.markets.v1.Symbol
+	110, // 22: cqc.services.v1.ListSymbolsResponse.symbols:type_name -> cqc.markets.v1.Symbol
+	110, // 23: cqc.services.v1.CreateSymbolRequest.symbol:type_name -> cqc.markets.v1.Symbol
+	110, // 24: cqc.services.v1.CreateSymbolResponse.symbol:type_name -> cqc.markets.v1.Symbol
+	110, // 25: cqc.services.v1.UpdateSymbolRequest.symbol:type_name -> cqc.markets.v1.Symbol
+	107, // 26: cqc.services.v1.UpdateSymbolRequest.update_mask:type_name -> google.protobuf.FieldMask
+	110, // 27: cqc.services.v1.UpdateSymbolResponse.symbol:type_name -> cqc.markets.v1.Symbol
+	111, // 28: cqc.services.v1.GetVenueAssetRequest.as_of:type_name -> google.protobuf.Timestamp
+	112, // 29: cqc.services.v1.GetVenueAssetResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	112, // 30: cqc.services.v1.ListVenueAssetsResponse.venue_assets:type_name -> cqc.venues.v1.VenueAsset
+	112, // 31: cqc.services.v1.CreateVenueAssetRequest.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	112, // 32: cqc.services.v1.CreateVenueAssetResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	112, // 33: cqc.services.v1.UpdateVenueAssetRequest.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	107, // 34: cqc.services.v1.UpdateVenueAssetRequest.update_mask:type_name -> google.protobuf.FieldMask
+	112, // 35: cqc.services.v1.UpdateVenueAssetResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	113, // 36: cqc.services.v1.GetVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	113, // 37: cqc.services.v1.ListVenueSymbolsResponse.venue_symbols:type_name -> cqc.venues.v1.VenueSymbol
+	113, // 38: cqc.services.v1.CreateVenueSymbolRequest.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	113, // 39: cqc.services.v1.CreateVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	113, // 40: cqc.services.v1.UpdateVenueSymbolRequest.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	107, // 41: cqc.services.v1.UpdateVenueSymbolRequest.update_mask:type_name -> google.protobuf.FieldMask
+	113, // 42: cqc.services.v1.UpdateVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	114, // 43: cqc.services.v1.GetAssetDeploymentResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	114, // 44: cqc.services.v1.ListAssetDeploymentsResponse.deployments:type_name -> cqc.assets.v1.AssetDeployment
+	114, // 45: cqc.services.v1.CreateAssetDeploymentRequest.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	114, // 46: cqc.services.v1.CreateAssetDeploymentResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	114, // 47: cqc.services.v1.UpdateAssetDeploymentRequest.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	107, // 48: cqc.services.v1.UpdateAssetDeploymentRequest.update_mask:type_name -> google.protobuf.FieldMask
+	114, // 49: cqc.services.v1.UpdateAssetDeploymentResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	111, // 50: cqc.services.v1.GetAssetIdentifierRequest.as_of:type_name -> google.protobuf.Timestamp
+	115, // 51: cqc.services.v1.GetAssetIdentifierResponse.identifier:type_name -> cqc.assets.v1.AssetIdentifier
+	115, // 52: cqc.services.v1.ListAssetIdentifiersResponse.identifiers:type_name -> cqc.assets.v1.AssetIdentifier
+	115, // 53: cqc.services.v1.CreateAssetIdentifierRequest.identifier:type_name -> cqc.assets.v1.AssetIdentifier
+	115, // 54: cqc.services.v1.CreateAssetIdentifierResponse.identifier:type_name -> cqc.assets.v1.AssetIdentifier
+	115, // 55: cqc.services.v1.UpdateAssetIdentifierRequest.identifier:type_name -> cqc.assets.v1.AssetIdentifier
+	107, // 56: cqc.services.v1.UpdateAssetIdentifierRequest.update_mask:type_name -> google.protobuf.FieldMask
+	115, // 57: cqc.services.v1.UpdateAssetIdentifierResponse.identifier:type_name -> cqc.assets.v1.AssetIdentifier
+	111, // 58: cqc.services.v1.GetSymbolIdentifierRequest.as_of:type_name -> google.protobuf.Timestamp
+	116, // 59: cqc.services.v1.GetSymbolIdentifierResponse.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
+	116, // 60: cqc.services.v1.ListSymbolIdentifiersResponse.identifiers:type_name -> cqc.markets.v1.SymbolIdentifier
+	116, // 61: cqc.services.v1.CreateSymbolIdentifierRequest.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
+	116, // 62: cqc.services.v1.CreateSymbolIdentifierResponse.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
+	116, // 63: cqc.services.v1.UpdateSymbolIdentifierRequest.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
+	107, // 64: cqc.services.v1.UpdateSymbolIdentifierRequest.update_mask:type_name -> google.protobuf.FieldMask
+	116, // 65: cqc.services.v1.UpdateSymbolIdentifierResponse.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
+	117, // 66: cqc.services.v1.GetAssetRelationshipResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	117, // 67: cqc.services.v1.ListAssetRelationshipsResponse.relationships:type_name -> cqc.assets.v1.AssetRelationship
+	117, // 68: cqc.services.v1.CreateAssetRelationshipRequest.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	117, // 69: cqc.services.v1.CreateAssetRelationshipResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	117, // 70: cqc.services.v1.UpdateAssetRelationshipRequest.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	107, // 71: cqc.services.v1.UpdateAssetRelationshipRequest.update_mask:type_name -> google.protobuf.FieldMask
+	117, // 72: cqc.services.v1.UpdateAssetRelationshipResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	118, // 73: cqc.services.v1.GetAssetQualityFlagResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
+	118, // 74: cqc.services.v1.ListAssetQualityFlagsResponse.flags:type_name -> cqc.assets.v1.AssetQualityFlag
+	118, // 75: cqc.services.v1.CreateAssetQualityFlagRequest.flag:type_name -> cqc.assets.v1.AssetQualityFlag
+	118, // 76: cqc.services.v1.CreateAssetQualityFlagResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
+	118, // 77: cqc.services.v1.UpdateAssetQualityFlagRequest.flag:type_name -> cqc.assets.v1.AssetQualityFlag
+	107, // 78: cqc.services.v1.UpdateAssetQualityFlagRequest.update_mask:type_name -> google.protobuf.FieldMask
+	118, // 79: cqc.services.v1.UpdateAssetQualityFlagResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
+	119, // 80: cqc.services.v1.GetAssetGroupResponse.group:type_name -> cqc.assets.v1.AssetGroup
+	119, // 81: cqc.services.v1.ListAssetGroupsResponse.groups:type_name -> cqc.assets.v1.AssetGroup
+	119, // 82: cqc.services.v1.CreateAssetGroupRequest.group:type_name -> cqc.assets.v1.AssetGroup
+	119, // 83: cqc.services.v1.CreateAssetGroupResponse.group:type_name -> cqc.assets.v1.AssetGroup
+	119, // 84: cqc.services.v1.UpdateAssetGroupRequest.group:type_name -> cqc.assets.v1.AssetGroup
+	107, // 85: cqc.services.v1.UpdateAssetGroupRequest.update_mask:type_name -> google.protobuf.FieldMask
+	119, // 86: cqc.services.v1.UpdateAssetGroupResponse.group:type_name -> cqc.assets.v1.AssetGroup
 	97,  // 87: cqc.services.v1.ResolveAssetRequest.external_name:type_name -> cqc.services.v1.ExternalName
 	98,  // 88: cqc.services.v1.ResolveAssetRequest.venue_code:type_name -> cqc.services.v1.VenueCode
-	107, // 89: cqc.services.v1.ResolveAssetRequest.as_of:type_name -> google.protobuf.Timestamp
-	102, // 90: cqc.services.v1.ResolveAssetResponse.asset:type_name -> cqc.assets.v1.Asset
-	107, // 91: cqc.services.v1.ResolveVenueSymbolRequest.as_of:type_name -> google.protobuf.Timestamp
-	109, // 92: cqc.services.v1.ResolveVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	0,   // 93: cqc.services.v1.AssetRegistry.GetAsset:input_type -> cqc.services.v1.GetAssetRequest
-	2,   // 94: cqc.services.v1.AssetRegistry.ListAssets:input_type -> cqc.services.v1.ListAssetsRequest
-	4,   // 95: cqc.services.v1.AssetRegistry.CreateAsset:input_type -> cqc.services.v1.CreateAssetRequest
-	6,   // 96: cqc.services.v1.AssetRegistry.UpdateAsset:input_type -> cqc.services.v1.UpdateAssetRequest
-	8,   // 97: cqc.services.v1.AssetRegistry.GetChain:input_type -> cqc.services.v1.GetChainRequest
-	10,  // 98: cqc.services.v1.AssetRegistry.ListChains:input_type -> cqc.services.v1.ListChainsRequest
-	12,  // 99: cqc.services.v1.AssetRegistry.CreateChain:input_type -> cqc.services.v1.CreateChainRequest
-	14,  // 100: cqc.services.v1.AssetRegistry.UpdateChain:input_type -> cqc.services.v1.UpdateChainRequest
-	16,  // 101: cqc.services.v1.AssetRegistry.GetVenue:input_type -> cqc.services.v1.GetVenueRequest
-	18,  // 102: cqc.services.v1.AssetRegistry.ListVenues:input_type -> cqc.services.v1.ListVenuesRequest
-	20,  // 103: cqc.services.v1.AssetRegistry.CreateVenue:input_type -> cqc.services.v1.CreateVenueRequest
-	22,  // 104: cqc.services.v1.AssetRegistry.UpdateVenue:input_type -> cqc.services.v1.UpdateVenueRequest
-	24,  // 105: cqc.services.v1.AssetRegistry.GetSymbol:input_type -> cqc.services.v1.GetSymbolRequest
-	26,  // 106: cqc.services.v1.AssetRegistry.ListSymbols:input_type -> cqc.services.v1.ListSymbolsRequest
-	28,  // 107: cqc.services.v1.AssetRegistry.CreateSymbol:input_type -> cqc.services.v1.CreateSymbolRequest
-	30,  // 108: cqc.services.v1.AssetRegistry.UpdateSymbol:input_type -> cqc.services.v1.UpdateSymbolRequest
-	32,  // 109: cqc.services.v1.AssetRegistry.GetVenueAsset:input_type -> cqc.services.v1.GetVenueAssetRequest
-	34,  // 110: cqc.services.v1.AssetRegistry.ListVenueAssets:input_type -> cqc.services.v1.ListVenueAssetsRequest
-	36,  // 111: cqc.services.v1.AssetRegistry.CreateVenueAsset:input_type -> cqc.services.v1.CreateVenueAssetRequest
-	38,  // 112: cqc.services.v1.AssetRegistry.UpdateVenueAsset:input_type -> cqc.services.v1.UpdateVenueAssetRequest
-	40,  // 113: cqc.services.v1.AssetRegistry.GetVenueSymbol:input_type -> cqc.services.v1.GetVenueSymbolRequest
-	42,  // 114: cqc.services.v1.AssetRegistry.ListVenueSymbols:input_type -> cqc.services.v1.ListVenueSymbolsRequest
-	44,  // 115: cqc.services.v1.AssetRegistry.CreateVenueSymbol:input_type -> cqc.services.v1.CreateVenueSymbolRequest
-	46,  // 116: cqc.services.v1.AssetRegistry.UpdateVenueSymbol:input_type -> cqc.services.v1.UpdateVenueSymbolRequest
-	48,  // 117: cqc.services.v1.AssetRegistry.GetAssetDeployment:input_type -> cqc.services.v1.GetAssetDeploymentRequest
-	50,  // 118: cqc.services.v1.AssetRegistry.ListAssetDeployments:input_type -> cqc.services.v1.ListAssetDeploymentsRequest
-	52,  // 119: cqc.services.v1.AssetRegistry.CreateAssetDeployment:input_type -> cqc.services.v1.CreateAssetDeploymentRequest
-	54,  // 120: cqc.services.v1.AssetRegistry.UpdateAssetDeployment:input_type -> cqc.services.v1.UpdateAssetDeploymentRequest
-	56,  // 121: cqc.services.v1.AssetRegistry.GetAssetIdentifier:input_type -> cqc.services.v1.GetAssetIdentifierRequest
-	58,  // 122: cqc.services.v1.AssetRegistry.ListAssetIdentifiers:input_type -> cqc.services.v1.ListAssetIdentifiersRequest
-	60,  // 123: cqc.services.v1.AssetRegistry.CreateAssetIdentifier:input_type -> cqc.services.v1.CreateAssetIdentifierRequest
-	62,  // 124: cqc.services.v1.AssetRegistry.UpdateAssetIdentifier:input_type -> cqc.services.v1.UpdateAssetIdentifierRequest
-	64,  // 125: cqc.services.v1.AssetRegistry.GetSymbolIdentifier:input_type -> cqc.services.v1.GetSymbolIdentifierRequest
-	66,  // 126: cqc.services.v1.AssetRegistry.ListSymbolIdentifiers:input_type -> cqc.services.v1.ListSymbolIdentifiersRequest
-	68,  // 127: cqc.services.v1.AssetRegistry.CreateSymbolIdentifier:input_type -> cqc.services.v1.CreateSymbolIdentifierRequest
-	70,  // 128: cqc.services.v1.AssetRegistry.UpdateSymbolIdentifier:input_type -> cqc.services.v1.UpdateSymbolIdentifierRequest
-	72,  // 129: cqc.services.v1.AssetRegistry.GetAssetRelationship:input_type -> cqc.services.v1.GetAssetRelationshipRequest
-	74,  // 130: cqc.services.v1.AssetRegistry.ListAssetRelationships:input_type -> cqc.services.v1.ListAssetRelationshipsRequest
-	76,  // 131: cqc.services.v1.AssetRegistry.CreateAssetRelationship:input_type -> cqc.services.v1.CreateAssetRelationshipRequest
-	78,  // 132: cqc.services.v1.AssetRegistry.UpdateAssetRelationship:input_type -> cqc.services.v1.UpdateAssetRelationshipRequest
-	80,  // 133: cqc.services.v1.AssetRegistry.GetAssetQualityFlag:input_type -> cqc.services.v1.GetAssetQualityFlagRequest
-	82,  // 134: cqc.services.v1.AssetRegistry.ListAssetQualityFlags:input_type -> cqc.services.v1.ListAssetQualityFlagsRequest
-	84,  // 135: cqc.services.v1.AssetRegistry.CreateAssetQualityFlag:input_type -> cqc.services.v1.CreateAssetQualityFlagRequest
-	86,  // 136: cqc.services.v1.AssetRegistry.UpdateAssetQualityFlag:input_type -> cqc.services.v1.UpdateAssetQualityFlagRequest
-	88,  // 137: cqc.services.v1.AssetRegistry.GetAssetGroup:input_type -> cqc.services.v1.GetAssetGroupRequest
-	90,  // 138: cqc.services.v1.AssetRegistry.ListAssetGroups:input_type -> cqc.services.v1.ListAssetGroupsRequest
-	92,  // 139: cqc.services.v1.AssetRegistry.CreateAssetGroup:input_type -> cqc.services.v1.CreateAssetGroupRequest
-	94,  // 140: cqc.services.v1.AssetRegistry.UpdateAssetGroup:input_type -> cqc.services.v1.UpdateAssetGroupRequest
-	96,  // 141: cqc.services.v1.AssetRegistry.ResolveAsset:input_type -> cqc.services.v1.ResolveAssetRequest
-	100, // 142: cqc.services.v1.AssetRegistry.ResolveVenueSymbol:input_type -> cqc.services.v1.ResolveVenueSymbolRequest
-	1,   // 143: cqc.services.v1.AssetRegistry.GetAsset:output_type -> cqc.services.v1.GetAssetResponse
-	3,   // 144: cqc.services.v1.AssetRegistry.ListAssets:output_type -> cqc.services.v1.ListAssetsResponse
-	5,   // 145: cqc.services.v1.AssetRegistry.CreateAsset:output_type -> cqc.services.v1.CreateAssetResponse
-	7,   // 146: cqc.services.v1.AssetRegistry.UpdateAsset:output_type -> cqc.services.v1.UpdateAssetResponse
-	9,   // 147: cqc.services.v1.AssetRegistry.GetChain:output_type -> cqc.services.v1.GetChainResponse
-	11,  // 148: cqc.services.v1.AssetRegistry.ListChains:output_type -> cqc.services.v1.ListChainsResponse
-	13,  // 149: cqc.services.v1.AssetRegistry.CreateChain:output_type -> cqc.services.v1.CreateChainResponse
-	15,  // 150: cqc.services.v1.AssetRegistry.UpdateChain:output_type -> cqc.services.v1.UpdateChainResponse
-	17,  // 151: cqc.services.v1.AssetRegistry.GetVenue:output_type -> cqc.services.v1.GetVenueResponse
-	19,  // 152: cqc.services.v1.AssetRegistry.ListVenues:output_type -> cqc.services.v1.ListVenuesResponse
-	21,  // 153: cqc.services.v1.AssetRegistry.CreateVenue:output_type -> cqc.services.v1.CreateVenueResponse
-	23,  // 154: cqc.services.v1.AssetRegistry.UpdateVenue:output_type -> cqc.services.v1.UpdateVenueResponse
-	25,  // 155: cqc.services.v1.AssetRegistry.GetSymbol:output_type -> cqc.services.v1.GetSymbolResponse
-	27,  // 156: cqc.services.v1.AssetRegistry.ListSymbols:output_type -> cqc.services.v1.ListSymbolsResponse
-	29,  // 157: cqc.services.v1.AssetRegistry.CreateSymbol:output_type -> cqc.services.v1.CreateSymbolResponse
-	31,  // 158: cqc.services.v1.AssetRegistry.UpdateSymbol:output_type -> cqc.services.v1.UpdateSymbolResponse
-	33,  // 159: cqc.services.v1.AssetRegistry.GetVenueAsset:output_type -> cqc.services.v1.GetVenueAssetResponse
-	35,  // 160: cqc.services.v1.AssetRegistry.ListVenueAssets:output_type -> cqc.services.v1.ListVenueAssetsResponse
-	37,  // 161: cqc.services.v1.AssetRegistry.CreateVenueAsset:output_type -> cqc.services.v1.CreateVenueAssetResponse
-	39,  // 162: cqc.services.v1.AssetRegistry.UpdateVenueAsset:output_type -> cqc.services.v1.UpdateVenueAssetResponse
-	41,  // 163: cqc.services.v1.AssetRegistry.GetVenueSymbol:output_type -> cqc.services.v1.GetVenueSymbolResponse
-	43,  // 164: cqc.services.v1.AssetRegistry.ListVenueSymbols:output_type -> cqc.services.v1.ListVenueSymbolsResponse
-	45,  // 165: cqc.services.v1.AssetRegistry.CreateVenueSymbol:output_type -> cqc.services.v1.CreateVenueSymbolResponse
-	47,  // 166: cqc.services.v1.AssetRegistry.UpdateVenueSymbol:output_type -> cqc.services.v1.UpdateVenueSymbolResponse
-	49,  // 167: cqc.services.v1.AssetRegistry.GetAssetDeployment:output_type -> cqc.services.v1.GetAssetDeploymentResponse
-	51,  // 168: cqc.services.v1.AssetRegistry.ListAssetDeployments:output_type -> cqc.services.v1.ListAssetDeploymentsResponse
-	53,  // 169: cqc.services.v1.AssetRegistry.CreateAssetDeployment:output_type -> cqc.services.v1.CreateAssetDeploymentResponse
-	55,  // 170: cqc.services.v1.AssetRegistry.UpdateAssetDeployment:output_type -> cqc.services.v1.UpdateAssetDeploymentResponse
-	57,  // 171: cqc.services.v1.AssetRegistry.GetAssetIdentifier:output_type -> cqc.services.v1.GetAssetIdentifierResponse
-	59,  // 172: cqc.services.v1.AssetRegistry.ListAssetIdentifiers:output_type -> cqc.services.v1.ListAssetIdentifiersResponse
-	61,  // 173: cqc.services.v1.AssetRegistry.CreateAssetIdentifier:output_type -> cqc.services.v1.CreateAssetIdentifierResponse
-	63,  // 174: cqc.services.v1.AssetRegistry.UpdateAssetIdentifier:output_type -> cqc.services.v1.UpdateAssetIdentifierResponse
-	65,  // 175: cqc.services.v1.AssetRegistry.GetSymbolIdentifier:output_type -> cqc.services.v1.GetSymbolIdentifierResponse
-	67,  // 176: cqc.services.v1.AssetRegistry.ListSymbolIdentifiers:output_type -> cqc.services.v1.ListSymbolIdentifiersResponse
-	69,  // 177: cqc.services.v1.AssetRegistry.CreateSymbolIdentifier:output_type -> cqc.services.v1.CreateSymbolIdentifierResponse
-	71,  // 178: cqc.services.v1.AssetRegistry.UpdateSymbolIdentifier:output_type -> cqc.services.v1.UpdateSymbolIdentifierResponse
-	73,  // 179: cqc.services.v1.AssetRegistry.GetAssetRelationship:output_type -> cqc.services.v1.GetAssetRelationshipResponse
-	75,  // 180: cqc.services.v1.AssetRegistry.ListAssetRelationships:output_type -> cqc.services.v1.ListAssetRelationshipsResponse
-	77,  // 181: cqc.services.v1.AssetRegistry.CreateAssetRelationship:output_type -> cqc.services.v1.CreateAssetRelationshipResponse
-	79,  // 182: cqc.services.v1.AssetRegistry.UpdateAssetRelationship:output_type -> cqc.services.v1.UpdateAssetRelationshipResponse
-	81,  // 183: cqc.services.v1.AssetRegistry.GetAssetQualityFlag:output_type -> cqc.services.v1.GetAssetQualityFlagResponse
-	83,  // 184: cqc.services.v1.AssetRegistry.ListAssetQualityFlags:output_type -> cqc.services.v1.ListAssetQualityFlagsResponse
-	85,  // 185: cqc.services.v1.AssetRegistry.CreateAssetQualityFlag:output_type -> cqc.services.v1.CreateAssetQualityFlagResponse
-	87,  // 186: cqc.services.v1.AssetRegistry.UpdateAssetQualityFlag:output_type -> cqc.services.v1.UpdateAssetQualityFlagResponse
-	89,  // 187: cqc.services.v1.AssetRegistry.GetAssetGroup:output_type -> cqc.services.v1.GetAssetGroupResponse
-	91,  // 188: cqc.services.v1.AssetRegistry.ListAssetGroups:output_type -> cqc.services.v1.ListAssetGroupsResponse
-	93,  // 189: cqc.services.v1.AssetRegistry.CreateAssetGroup:output_type -> cqc.services.v1.CreateAssetGroupResponse
-	95,  // 190: cqc.services.v1.AssetRegistry.UpdateAssetGroup:output_type -> cqc.services.v1.UpdateAssetGroupResponse
-	99,  // 191: cqc.services.v1.AssetRegistry.ResolveAsset:output_type -> cqc.services.v1.ResolveAssetResponse
-	101, // 192: cqc.services.v1.AssetRegistry.ResolveVenueSymbol:output_type -> cqc.services.v1.ResolveVenueSymbolResponse
-	143, // [143:193] is the sub-list for method output_type
-	93,  // [93:143] is the sub-list for method input_type
-	93,  // [93:93] is the sub-list for extension type_name
-	93,  // [93:93] is the sub-list for extension extendee
-	0,   // [0:93] is the sub-list for field type_name
+	111, // 89: cqc.services.v1.ResolveAssetRequest.as_of:type_name -> google.protobuf.Timestamp
+	106, // 90: cqc.services.v1.ResolveAssetResponse.asset:type_name -> cqc.assets.v1.Asset
+	111, // 91: cqc.services.v1.ResolveVenueSymbolRequest.as_of:type_name -> google.protobuf.Timestamp
+	113, // 92: cqc.services.v1.ResolveVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	111, // 93: cqc.services.v1.ListAssetActionsRequest.start_time:type_name -> google.protobuf.Timestamp
+	111, // 94: cqc.services.v1.ListAssetActionsRequest.end_time:type_name -> google.protobuf.Timestamp
+	120, // 95: cqc.services.v1.ListAssetActionsResponse.actions:type_name -> cqc.assets.v1.AssetAction
+	106, // 96: cqc.services.v1.WatchRegistryResponse.asset:type_name -> cqc.assets.v1.Asset
+	108, // 97: cqc.services.v1.WatchRegistryResponse.chain:type_name -> cqc.assets.v1.Chain
+	109, // 98: cqc.services.v1.WatchRegistryResponse.venue:type_name -> cqc.venues.v1.Venue
+	110, // 99: cqc.services.v1.WatchRegistryResponse.symbol:type_name -> cqc.markets.v1.Symbol
+	112, // 100: cqc.services.v1.WatchRegistryResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	113, // 101: cqc.services.v1.WatchRegistryResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	114, // 102: cqc.services.v1.WatchRegistryResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	115, // 103: cqc.services.v1.WatchRegistryResponse.asset_identifier:type_name -> cqc.assets.v1.AssetIdentifier
+	116, // 104: cqc.services.v1.WatchRegistryResponse.symbol_identifier:type_name -> cqc.markets.v1.SymbolIdentifier
+	117, // 105: cqc.services.v1.WatchRegistryResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	118, // 106: cqc.services.v1.WatchRegistryResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
+	119, // 107: cqc.services.v1.WatchRegistryResponse.group:type_name -> cqc.assets.v1.AssetGroup
+	120, // 108: cqc.services.v1.WatchRegistryResponse.action:type_name -> cqc.assets.v1.AssetAction
+	121, // 109: cqc.services.v1.WatchRegistryResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	122, // 110: cqc.services.v1.WatchRegistryResponse.reset:type_name -> cqc.services.v1.StreamReset
+	0,   // 111: cqc.services.v1.AssetRegistry.GetAsset:input_type -> cqc.services.v1.GetAssetRequest
+	2,   // 112: cqc.services.v1.AssetRegistry.ListAssets:input_type -> cqc.services.v1.ListAssetsRequest
+	4,   // 113: cqc.services.v1.AssetRegistry.CreateAsset:input_type -> cqc.services.v1.CreateAssetRequest
+	6,   // 114: cqc.services.v1.AssetRegistry.UpdateAsset:input_type -> cqc.services.v1.UpdateAssetRequest
+	8,   // 115: cqc.services.v1.AssetRegistry.GetChain:input_type -> cqc.services.v1.GetChainRequest
+	10,  // 116: cqc.services.v1.AssetRegistry.ListChains:input_type -> cqc.services.v1.ListChainsRequest
+	12,  // 117: cqc.services.v1.AssetRegistry.CreateChain:input_type -> cqc.services.v1.CreateChainRequest
+	14,  // 118: cqc.services.v1.AssetRegistry.UpdateChain:input_type -> cqc.services.v1.UpdateChainRequest
+	16,  // 119: cqc.services.v1.AssetRegistry.GetVenue:input_type -> cqc.services.v1.GetVenueRequest
+	18,  // 120: cqc.services.v1.AssetRegistry.ListVenues:input_type -> cqc.services.v1.ListVenuesRequest
+	20,  // 121: cqc.services.v1.AssetRegistry.CreateVenue:input_type -> cqc.services.v1.CreateVenueRequest
+	22,  // 122: cqc.services.v1.AssetRegistry.UpdateVenue:input_type -> cqc.services.v1.UpdateVenueRequest
+	24,  // 123: cqc.services.v1.AssetRegistry.GetSymbol:input_type -> cqc.services.v1.GetSymbolRequest
+	26,  // 124: cqc.services.v1.AssetRegistry.ListSymbols:input_type -> cqc.services.v1.ListSymbolsRequest
+	28,  // 125: cqc.services.v1.AssetRegistry.CreateSymbol:input_type -> cqc.services.v1.CreateSymbolRequest
+	30,  // 126: cqc.services.v1.AssetRegistry.UpdateSymbol:input_type -> cqc.services.v1.UpdateSymbolRequest
+	32,  // 127: cqc.services.v1.AssetRegistry.GetVenueAsset:input_type -> cqc.services.v1.GetVenueAssetRequest
+	34,  // 128: cqc.services.v1.AssetRegistry.ListVenueAssets:input_type -> cqc.services.v1.ListVenueAssetsRequest
+	36,  // 129: cqc.services.v1.AssetRegistry.CreateVenueAsset:input_type -> cqc.services.v1.CreateVenueAssetRequest
+	38,  // 130: cqc.services.v1.AssetRegistry.UpdateVenueAsset:input_type -> cqc.services.v1.UpdateVenueAssetRequest
+	40,  // 131: cqc.services.v1.AssetRegistry.GetVenueSymbol:input_type -> cqc.services.v1.GetVenueSymbolRequest
+	42,  // 132: cqc.services.v1.AssetRegistry.ListVenueSymbols:input_type -> cqc.services.v1.ListVenueSymbolsRequest
+	44,  // 133: cqc.services.v1.AssetRegistry.CreateVenueSymbol:input_type -> cqc.services.v1.CreateVenueSymbolRequest
+	46,  // 134: cqc.services.v1.AssetRegistry.UpdateVenueSymbol:input_type -> cqc.services.v1.UpdateVenueSymbolRequest
+	48,  // 135: cqc.services.v1.AssetRegistry.GetAssetDeployment:input_type -> cqc.services.v1.GetAssetDeploymentRequest
+	50,  // 136: cqc.services.v1.AssetRegistry.ListAssetDeployments:input_type -> cqc.services.v1.ListAssetDeploymentsRequest
+	52,  // 137: cqc.services.v1.AssetRegistry.CreateAssetDeployment:input_type -> cqc.services.v1.CreateAssetDeploymentRequest
+	54,  // 138: cqc.services.v1.AssetRegistry.UpdateAssetDeployment:input_type -> cqc.services.v1.UpdateAssetDeploymentRequest
+	56,  // 139: cqc.services.v1.AssetRegistry.GetAssetIdentifier:input_type -> cqc.services.v1.GetAssetIdentifierRequest
+	58,  // 140: cqc.services.v1.AssetRegistry.ListAssetIdentifiers:input_type -> cqc.services.v1.ListAssetIdentifiersRequest
+	60,  // 141: cqc.services.v1.AssetRegistry.CreateAssetIdentifier:input_type -> cqc.services.v1.CreateAssetIdentifierRequest
+	62,  // 142: cqc.services.v1.AssetRegistry.UpdateAssetIdentifier:input_type -> cqc.services.v1.UpdateAssetIdentifierRequest
+	64,  // 143: cqc.services.v1.AssetRegistry.GetSymbolIdentifier:input_type -> cqc.services.v1.GetSymbolIdentifierRequest
+	66,  // 144: cqc.services.v1.AssetRegistry.ListSymbolIdentifiers:input_type -> cqc.services.v1.ListSymbolIdentifiersRequest
+	68,  // 145: cqc.services.v1.AssetRegistry.CreateSymbolIdentifier:input_type -> cqc.services.v1.CreateSymbolIdentifierRequest
+	70,  // 146: cqc.services.v1.AssetRegistry.UpdateSymbolIdentifier:input_type -> cqc.services.v1.UpdateSymbolIdentifierRequest
+	72,  // 147: cqc.services.v1.AssetRegistry.GetAssetRelationship:input_type -> cqc.services.v1.GetAssetRelationshipRequest
+	74,  // 148: cqc.services.v1.AssetRegistry.ListAssetRelationships:input_type -> cqc.services.v1.ListAssetRelationshipsRequest
+	76,  // 149: cqc.services.v1.AssetRegistry.CreateAssetRelationship:input_type -> cqc.services.v1.CreateAssetRelationshipRequest
+	78,  // 150: cqc.services.v1.AssetRegistry.UpdateAssetRelationship:input_type -> cqc.services.v1.UpdateAssetRelationshipRequest
+	80,  // 151: cqc.services.v1.AssetRegistry.GetAssetQualityFlag:input_type -> cqc.services.v1.GetAssetQualityFlagRequest
+	82,  // 152: cqc.services.v1.AssetRegistry.ListAssetQualityFlags:input_type -> cqc.services.v1.ListAssetQualityFlagsRequest
+	84,  // 153: cqc.services.v1.AssetRegistry.CreateAssetQualityFlag:input_type -> cqc.services.v1.CreateAssetQualityFlagRequest
+	86,  // 154: cqc.services.v1.AssetRegistry.UpdateAssetQualityFlag:input_type -> cqc.services.v1.UpdateAssetQualityFlagRequest
+	88,  // 155: cqc.services.v1.AssetRegistry.GetAssetGroup:input_type -> cqc.services.v1.GetAssetGroupRequest
+	90,  // 156: cqc.services.v1.AssetRegistry.ListAssetGroups:input_type -> cqc.services.v1.ListAssetGroupsRequest
+	92,  // 157: cqc.services.v1.AssetRegistry.CreateAssetGroup:input_type -> cqc.services.v1.CreateAssetGroupRequest
+	94,  // 158: cqc.services.v1.AssetRegistry.UpdateAssetGroup:input_type -> cqc.services.v1.UpdateAssetGroupRequest
+	96,  // 159: cqc.services.v1.AssetRegistry.ResolveAsset:input_type -> cqc.services.v1.ResolveAssetRequest
+	100, // 160: cqc.services.v1.AssetRegistry.ResolveVenueSymbol:input_type -> cqc.services.v1.ResolveVenueSymbolRequest
+	102, // 161: cqc.services.v1.AssetRegistry.ListAssetActions:input_type -> cqc.services.v1.ListAssetActionsRequest
+	104, // 162: cqc.services.v1.AssetRegistry.WatchRegistry:input_type -> cqc.services.v1.WatchRegistryRequest
+	1,   // 163: cqc.services.v1.AssetRegistry.GetAsset:output_type -> cqc.services.v1.GetAssetResponse
+	3,   // 164: cqc.services.v1.AssetRegistry.ListAssets:output_type -> cqc.services.v1.ListAssetsResponse
+	5,   // 165: cqc.services.v1.AssetRegistry.CreateAsset:output_type -> cqc.services.v1.CreateAssetResponse
+	7,   // 166: cqc.services.v1.AssetRegistry.UpdateAsset:output_type -> cqc.services.v1.UpdateAssetResponse
+	9,   // 167: cqc.services.v1.AssetRegistry.GetChain:output_type -> cqc.services.v1.GetChainResponse
+	11,  // 168: cqc.services.v1.AssetRegistry.ListChains:output_type -> cqc.services.v1.ListChainsResponse
+	13,  // 169: cqc.services.v1.AssetRegistry.CreateChain:output_type -> cqc.services.v1.CreateChainResponse
+	15,  // 170: cqc.services.v1.AssetRegistry.UpdateChain:output_type -> cqc.services.v1.UpdateChainResponse
+	17,  // 171: cqc.services.v1.AssetRegistry.GetVenue:output_type -> cqc.services.v1.GetVenueResponse
+	19,  // 172: cqc.services.v1.AssetRegistry.ListVenues:output_type -> cqc.services.v1.ListVenuesResponse
+	21,  // 173: cqc.services.v1.AssetRegistry.CreateVenue:output_type -> cqc.services.v1.CreateVenueResponse
+	23,  // 174: cqc.services.v1.AssetRegistry.UpdateVenue:output_type -> cqc.services.v1.UpdateVenueResponse
+	25,  // 175: cqc.services.v1.AssetRegistry.GetSymbol:output_type -> cqc.services.v1.GetSymbolResponse
+	27,  // 176: cqc.services.v1.AssetRegistry.ListSymbols:output_type -> cqc.services.v1.ListSymbolsResponse
+	29,  // 177: cqc.services.v1.AssetRegistry.CreateSymbol:output_type -> cqc.services.v1.CreateSymbolResponse
+	31,  // 178: cqc.services.v1.AssetRegistry.UpdateSymbol:output_type -> cqc.services.v1.UpdateSymbolResponse
+	33,  // 179: cqc.services.v1.AssetRegistry.GetVenueAsset:output_type -> cqc.services.v1.GetVenueAssetResponse
+	35,  // 180: cqc.services.v1.AssetRegistry.ListVenueAssets:output_type -> cqc.services.v1.ListVenueAssetsResponse
+	37,  // 181: cqc.services.v1.AssetRegistry.CreateVenueAsset:output_type -> cqc.services.v1.CreateVenueAssetResponse
+	39,  // 182: cqc.services.v1.AssetRegistry.UpdateVenueAsset:output_type -> cqc.services.v1.UpdateVenueAssetResponse
+	41,  // 183: cqc.services.v1.AssetRegistry.GetVenueSymbol:output_type -> cqc.services.v1.GetVenueSymbolResponse
+	43,  // 184: cqc.services.v1.AssetRegistry.ListVenueSymbols:output_type -> cqc.services.v1.ListVenueSymbolsResponse
+	45,  // 185: cqc.services.v1.AssetRegistry.CreateVenueSymbol:output_type -> cqc.services.v1.CreateVenueSymbolResponse
+	47,  // 186: cqc.services.v1.AssetRegistry.UpdateVenueSymbol:output_type -> cqc.services.v1.UpdateVenueSymbolResponse
+	49,  // 187: cqc.services.v1.AssetRegistry.GetAssetDeployment:output_type -> cqc.services.v1.GetAssetDeploymentResponse
+	51,  // 188: cqc.services.v1.AssetRegistry.ListAssetDeployments:output_type -> cqc.services.v1.ListAssetDeploymentsResponse
+	53,  // 189: cqc.services.v1.AssetRegistry.CreateAssetDeployment:output_type -> cqc.services.v1.CreateAssetDeploymentResponse
+	55,  // 190: cqc.services.v1.AssetRegistry.UpdateAssetDeployment:output_type -> cqc.services.v1.UpdateAssetDeploymentResponse
+	57,  // 191: cqc.services.v1.AssetRegistry.GetAssetIdentifier:output_type -> cqc.services.v1.GetAssetIdentifierResponse
+	59,  // 192: cqc.services.v1.AssetRegistry.ListAssetIdentifiers:output_type -> cqc.services.v1.ListAssetIdentifiersResponse
+	61,  // 193: cqc.services.v1.AssetRegistry.CreateAssetIdentifier:output_type -> cqc.services.v1.CreateAssetIdentifierResponse
+	63,  // 194: cqc.services.v1.AssetRegistry.UpdateAssetIdentifier:output_type -> cqc.services.v1.UpdateAssetIdentifierResponse
+	65,  // 195: cqc.services.v1.AssetRegistry.GetSymbolIdentifier:output_type -> cqc.services.v1.GetSymbolIdentifierResponse
+	67,  // 196: cqc.services.v1.AssetRegistry.ListSymbolIdentifiers:output_type -> cqc.services.v1.ListSymbolIdentifiersResponse
+	69,  // 197: cqc.services.v1.AssetRegistry.CreateSymbolIdentifier:output_type -> cqc.services.v1.CreateSymbolIdentifierResponse
+	71,  // 198: cqc.services.v1.AssetRegistry.UpdateSymbolIdentifier:output_type -> cqc.services.v1.UpdateSymbolIdentifierResponse
+	73,  // 199: cqc.services.v1.AssetRegistry.GetAssetRelationship:output_type -> cqc.services.v1.GetAssetRelationshipResponse
+	75,  // 200: cqc.services.v1.AssetRegistry.ListAssetRelationships:output_type -> cqc.services.v1.ListAssetRelationshipsResponse
+	77,  // 201: cqc.services.v1.AssetRegistry.CreateAssetRelationship:output_type -> cqc.services.v1.CreateAssetRelationshipResponse
+	79,  // 202: cqc.services.v1.AssetRegistry.UpdateAssetRelationship:output_type -> cqc.services.v1.UpdateAssetRelationshipResponse
+	81,  // 203: cqc.services.v1.AssetRegistry.GetAssetQualityFlag:output_type -> cqc.services.v1.GetAssetQualityFlagResponse
+	83,  // 204: cqc.services.v1.AssetRegistry.ListAssetQualityFlags:output_type -> cqc.services.v1.ListAssetQualityFlagsResponse
+	85,  // 205: cqc.services.v1.AssetRegistry.CreateAssetQualityFlag:output_type -> cqc.services.v1.CreateAssetQualityFlagResponse
+	87,  // 206: cqc.services.v1.AssetRegistry.UpdateAssetQualityFlag:output_type -> cqc.services.v1.UpdateAssetQualityFlagResponse
+	89,  // 207: cqc.services.v1.AssetRegistry.GetAssetGroup:output_type -> cqc.services.v1.GetAssetGroupResponse
+	91,  // 208: cqc.services.v1.AssetRegistry.ListAssetGroups:output_type -> cqc.services.v1.ListAssetGroupsResponse
+	93,  // 209: cqc.services.v1.AssetRegistry.CreateAssetGroup:output_type -> cqc.services.v1.CreateAssetGroupResponse
+	95,  // 210: cqc.services.v1.AssetRegistry.UpdateAssetGroup:output_type -> cqc.services.v1.UpdateAssetGroupResponse
+	99,  // 211: cqc.services.v1.AssetRegistry.ResolveAsset:output_type -> cqc.services.v1.ResolveAssetResponse
+	101, // 212: cqc.services.v1.AssetRegistry.ResolveVenueSymbol:output_type -> cqc.services.v1.ResolveVenueSymbolResponse
+	103, // 213: cqc.services.v1.AssetRegistry.ListAssetActions:output_type -> cqc.services.v1.ListAssetActionsResponse
+	105, // 214: cqc.services.v1.AssetRegistry.WatchRegistry:output_type -> cqc.services.v1.WatchRegistryResponse
+	163, // [163:215] is the sub-list for method output_type
+	111, // [111:163] is the sub-list for method input_type
+	111, // [111:111] is the sub-list for extension type_name
+	111, // [111:111] is the sub-list for extension extendee
+	0,   // [0:111] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_asset_registry_proto_init() }
@@ -6429,6 +7007,7 @@ func file_cqc_services_v1_asset_registry_proto_init() {
 	if File_cqc_services_v1_asset_registry_proto != nil {
 		return
 	}
+	file_cqc_services_v1_stream_proto_init()
 	file_cqc_services_v1_asset_registry_proto_msgTypes[2].OneofWrappers = []any{}
 	file_cqc_services_v1_asset_registry_proto_msgTypes[26].OneofWrappers = []any{}
 	file_cqc_services_v1_asset_registry_proto_msgTypes[34].OneofWrappers = []any{}
@@ -6444,13 +7023,31 @@ func file_cqc_services_v1_asset_registry_proto_init() {
 		(*ResolveAssetRequest_VenueCode)(nil),
 		(*ResolveAssetRequest_DeploymentId)(nil),
 	}
+	file_cqc_services_v1_asset_registry_proto_msgTypes[102].OneofWrappers = []any{}
+	file_cqc_services_v1_asset_registry_proto_msgTypes[105].OneofWrappers = []any{
+		(*WatchRegistryResponse_Asset)(nil),
+		(*WatchRegistryResponse_Chain)(nil),
+		(*WatchRegistryResponse_Venue)(nil),
+		(*WatchRegistryResponse_Symbol)(nil),
+		(*WatchRegistryResponse_VenueAsset)(nil),
+		(*WatchRegistryResponse_VenueSymbol)(nil),
+		(*WatchRegistryResponse_Deployment)(nil),
+		(*WatchRegistryResponse_AssetIdentifier)(nil),
+		(*WatchRegistryResponse_SymbolIdentifier)(nil),
+		(*WatchRegistryResponse_Relationship)(nil),
+		(*WatchRegistryResponse_Flag)(nil),
+		(*WatchRegistryResponse_Group)(nil),
+		(*WatchRegistryResponse_Action)(nil),
+		(*WatchRegistryResponse_Heartbeat)(nil),
+		(*WatchRegistryResponse_Reset_)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_services_v1_asset_registry_proto_rawDesc), len(file_cqc_services_v1_asset_registry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   102,
+			NumMessages:   106,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -69,6 +69,8 @@ const (
 	AssetRegistry_UpdateAssetGroup_FullMethodName        = "/cqc.services.v1.AssetRegistry/UpdateAssetGroup"
 	AssetRegistry_ResolveAsset_FullMethodName            = "/cqc.services.v1.AssetRegistry/ResolveAsset"
 	AssetRegistry_ResolveVenueSymbol_FullMethodName      = "/cqc.services.v1.AssetRegistry/ResolveVenueSymbol"
+	AssetRegistry_ListAssetActions_FullMethodName        = "/cqc.services.v1.AssetRegistry/ListAssetActions"
+	AssetRegistry_WatchRegistry_FullMethodName           = "/cqc.services.v1.AssetRegistry/WatchRegistry"
 )
 
 // AssetRegistryClient is the client API for AssetRegistry service.
@@ -256,6 +258,10 @@ type AssetRegistryClient interface {
 	// Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
 	// than one listing and the segment would tell them apart.
 	ResolveVenueSymbol(ctx context.Context, in *ResolveVenueSymbolRequest, opts ...grpc.CallOption) (*ResolveVenueSymbolResponse, error)
+	// Lists actions that change what holders of assets have, newest first.
+	ListAssetActions(ctx context.Context, in *ListAssetActionsRequest, opts ...grpc.CallOption) (*ListAssetActionsResponse, error)
+	// Follows every record that is added or changed.
+	WatchRegistry(ctx context.Context, in *WatchRegistryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRegistryResponse], error)
 }
 
 type assetRegistryClient struct {
@@ -766,6 +772,35 @@ func (c *assetRegistryClient) ResolveVenueSymbol(ctx context.Context, in *Resolv
 	return out, nil
 }
 
+func (c *assetRegistryClient) ListAssetActions(ctx context.Context, in *ListAssetActionsRequest, opts ...grpc.CallOption) (*ListAssetActionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAssetActionsResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_ListAssetActions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) WatchRegistry(ctx context.Context, in *WatchRegistryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRegistryResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AssetRegistry_ServiceDesc.Streams[0], AssetRegistry_WatchRegistry_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRegistryRequest, WatchRegistryResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AssetRegistry_WatchRegistryClient = grpc.ServerStreamingClient[WatchRegistryResponse]
+
 // AssetRegistryServer is the server API for AssetRegistry service.
 // All implementations must embed UnimplementedAssetRegistryServer
 // for forward compatibility.
@@ -951,6 +986,10 @@ type AssetRegistryServer interface {
 	// Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
 	// than one listing and the segment would tell them apart.
 	ResolveVenueSymbol(context.Context, *ResolveVenueSymbolRequest) (*ResolveVenueSymbolResponse, error)
+	// Lists actions that change what holders of assets have, newest first.
+	ListAssetActions(context.Context, *ListAssetActionsRequest) (*ListAssetActionsResponse, error)
+	// Follows every record that is added or changed.
+	WatchRegistry(*WatchRegistryRequest, grpc.ServerStreamingServer[WatchRegistryResponse]) error
 	mustEmbedUnimplementedAssetRegistryServer()
 }
 
@@ -1110,6 +1149,12 @@ func (UnimplementedAssetRegistryServer) ResolveAsset(context.Context, *ResolveAs
 }
 func (UnimplementedAssetRegistryServer) ResolveVenueSymbol(context.Context, *ResolveVenueSymbolRequest) (*ResolveVenueSymbolResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ResolveVenueSymbol not implemented")
+}
+func (UnimplementedAssetRegistryServer) ListAssetActions(context.Context, *ListAssetActionsRequest) (*ListAssetActionsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListAssetActions not implemented")
+}
+func (UnimplementedAssetRegistryServer) WatchRegistry(*WatchRegistryRequest, grpc.ServerStreamingServer[WatchRegistryResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method WatchRegistry not implemented")
 }
 func (UnimplementedAssetRegistryServer) mustEmbedUnimplementedAssetRegistryServer() {}
 func (UnimplementedAssetRegistryServer) testEmbeddedByValue()                       {}
@@ -2032,6 +2077,35 @@ func _AssetRegistry_ResolveVenueSymbol_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AssetRegistry_ListAssetActions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAssetActionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).ListAssetActions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_ListAssetActions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).ListAssetActions(ctx, req.(*ListAssetActionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_WatchRegistry_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRegistryRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AssetRegistryServer).WatchRegistry(m, &grpc.GenericServerStream[WatchRegistryRequest, WatchRegistryResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AssetRegistry_WatchRegistryServer = grpc.ServerStreamingServer[WatchRegistryResponse]
+
 // AssetRegistry_ServiceDesc is the grpc.ServiceDesc for AssetRegistry service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -2239,7 +2313,17 @@ var AssetRegistry_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ResolveVenueSymbol",
 			Handler:    _AssetRegistry_ResolveVenueSymbol_Handler,
 		},
+		{
+			MethodName: "ListAssetActions",
+			Handler:    _AssetRegistry_ListAssetActions_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchRegistry",
+			Handler:       _AssetRegistry_WatchRegistry_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "cqc/services/v1/asset_registry.proto",
 }

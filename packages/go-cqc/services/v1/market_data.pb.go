@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -1785,11 +1786,849 @@ func (*StreamTickersResponse_Heartbeat) isStreamTickersResponse_Event() {}
 
 func (*StreamTickersResponse_Reset_) isStreamTickersResponse_Event() {}
 
+// Which funding rates to list.
+type ListFundingRatesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before. Empty asks for the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Listing whose rates to list.
+	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Only rates paid at or after this time. Absent means from the oldest that is kept.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only rates paid before this time. Absent means up to now.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFundingRatesRequest) Reset() {
+	*x = ListFundingRatesRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFundingRatesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFundingRatesRequest) ProtoMessage() {}
+
+func (x *ListFundingRatesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFundingRatesRequest.ProtoReflect.Descriptor instead.
+func (*ListFundingRatesRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ListFundingRatesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListFundingRatesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListFundingRatesRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *ListFundingRatesRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *ListFundingRatesRequest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+// A page of funding rates.
+type ListFundingRatesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rates of this page, oldest first.
+	FundingRates []*v1.FundingRate `protobuf:"bytes,1,rep,name=funding_rates,json=fundingRates,proto3" json:"funding_rates,omitempty"`
+	// What to ask for the next page with. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFundingRatesResponse) Reset() {
+	*x = ListFundingRatesResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFundingRatesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFundingRatesResponse) ProtoMessage() {}
+
+func (x *ListFundingRatesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFundingRatesResponse.ProtoReflect.Descriptor instead.
+func (*ListFundingRatesResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ListFundingRatesResponse) GetFundingRates() []*v1.FundingRate {
+	if x != nil {
+		return x.FundingRates
+	}
+	return nil
+}
+
+func (x *ListFundingRatesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Which open interest to list.
+type ListOpenInterestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before. Empty asks for the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Listing whose open interest to list.
+	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Only values at or after this time. Absent means from the oldest that is kept.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only values before this time. Absent means up to now.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOpenInterestRequest) Reset() {
+	*x = ListOpenInterestRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOpenInterestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOpenInterestRequest) ProtoMessage() {}
+
+func (x *ListOpenInterestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOpenInterestRequest.ProtoReflect.Descriptor instead.
+func (*ListOpenInterestRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListOpenInterestRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListOpenInterestRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListOpenInterestRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *ListOpenInterestRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *ListOpenInterestRequest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+// A page of open interest.
+type ListOpenInterestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Values of this page, oldest first.
+	OpenInterest []*v1.OpenInterest `protobuf:"bytes,1,rep,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
+	// What to ask for the next page with. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOpenInterestResponse) Reset() {
+	*x = ListOpenInterestResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOpenInterestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOpenInterestResponse) ProtoMessage() {}
+
+func (x *ListOpenInterestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOpenInterestResponse.ProtoReflect.Descriptor instead.
+func (*ListOpenInterestResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ListOpenInterestResponse) GetOpenInterest() []*v1.OpenInterest {
+	if x != nil {
+		return x.OpenInterest
+	}
+	return nil
+}
+
+func (x *ListOpenInterestResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Which options to list.
+type ListOptionChainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before. Empty asks for the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Venue that lists the options.
+	VenueId string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
+	// Asset that the options are on.
+	BaseAssetId string `protobuf:"bytes,4,opt,name=base_asset_id,json=baseAssetId,proto3" json:"base_asset_id,omitempty"`
+	// Only options that expire at or after this time. Absent means from the next expiry.
+	ExpiryFrom *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expiry_from,json=expiryFrom,proto3" json:"expiry_from,omitempty"`
+	// Only options that expire before this time. Absent means all.
+	ExpiryTo      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expiry_to,json=expiryTo,proto3" json:"expiry_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOptionChainRequest) Reset() {
+	*x = ListOptionChainRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOptionChainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOptionChainRequest) ProtoMessage() {}
+
+func (x *ListOptionChainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOptionChainRequest.ProtoReflect.Descriptor instead.
+func (*ListOptionChainRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ListOptionChainRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListOptionChainRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListOptionChainRequest) GetVenueId() string {
+	if x != nil {
+		return x.VenueId
+	}
+	return ""
+}
+
+func (x *ListOptionChainRequest) GetBaseAssetId() string {
+	if x != nil {
+		return x.BaseAssetId
+	}
+	return ""
+}
+
+func (x *ListOptionChainRequest) GetExpiryFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiryFrom
+	}
+	return nil
+}
+
+func (x *ListOptionChainRequest) GetExpiryTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiryTo
+	}
+	return nil
+}
+
+// A page of options.
+type ListOptionChainResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Options of this page, by expiry, strike and type.
+	Entries []*OptionChainEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// What to ask for the next page with. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOptionChainResponse) Reset() {
+	*x = ListOptionChainResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOptionChainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOptionChainResponse) ProtoMessage() {}
+
+func (x *ListOptionChainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOptionChainResponse.ProtoReflect.Descriptor instead.
+func (*ListOptionChainResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListOptionChainResponse) GetEntries() []*OptionChainEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *ListOptionChainResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// One option of a chain, with what its market says.
+type OptionChainEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The product.
+	Symbol *v1.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	// Its listing.
+	VenueSymbol *v11.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
+	// Its newest ticker. Absent when there is none.
+	Ticker *v1.Ticker `protobuf:"bytes,3,opt,name=ticker,proto3" json:"ticker,omitempty"`
+	// Its newest greeks. Absent when the venue gives none.
+	Greeks *v1.OptionGreeks `protobuf:"bytes,4,opt,name=greeks,proto3" json:"greeks,omitempty"`
+	// Its newest open interest. Absent when the venue gives none.
+	OpenInterest  *v1.OpenInterest `protobuf:"bytes,5,opt,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OptionChainEntry) Reset() {
+	*x = OptionChainEntry{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OptionChainEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OptionChainEntry) ProtoMessage() {}
+
+func (x *OptionChainEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OptionChainEntry.ProtoReflect.Descriptor instead.
+func (*OptionChainEntry) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *OptionChainEntry) GetSymbol() *v1.Symbol {
+	if x != nil {
+		return x.Symbol
+	}
+	return nil
+}
+
+func (x *OptionChainEntry) GetVenueSymbol() *v11.VenueSymbol {
+	if x != nil {
+		return x.VenueSymbol
+	}
+	return nil
+}
+
+func (x *OptionChainEntry) GetTicker() *v1.Ticker {
+	if x != nil {
+		return x.Ticker
+	}
+	return nil
+}
+
+func (x *OptionChainEntry) GetGreeks() *v1.OptionGreeks {
+	if x != nil {
+		return x.Greeks
+	}
+	return nil
+}
+
+func (x *OptionChainEntry) GetOpenInterest() *v1.OpenInterest {
+	if x != nil {
+		return x.OpenInterest
+	}
+	return nil
+}
+
+// Whose liquidations to follow.
+type StreamLiquidationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listings to follow.
+	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
+	// `resume_token` of the last answer that was handled. Empty starts anew.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamLiquidationsRequest) Reset() {
+	*x = StreamLiquidationsRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamLiquidationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamLiquidationsRequest) ProtoMessage() {}
+
+func (x *StreamLiquidationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamLiquidationsRequest.ProtoReflect.Descriptor instead.
+func (*StreamLiquidationsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *StreamLiquidationsRequest) GetVenueSymbolIds() []string {
+	if x != nil {
+		return x.VenueSymbolIds
+	}
+	return nil
+}
+
+func (x *StreamLiquidationsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// One step of the stream.
+type StreamLiquidationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamLiquidationsResponse_Liquidation
+	//	*StreamLiquidationsResponse_Heartbeat
+	//	*StreamLiquidationsResponse_Reset_
+	Event isStreamLiquidationsResponse_Event `protobuf_oneof:"event"`
+	// What to resume the stream with after this answer.
+	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamLiquidationsResponse) Reset() {
+	*x = StreamLiquidationsResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamLiquidationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamLiquidationsResponse) ProtoMessage() {}
+
+func (x *StreamLiquidationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamLiquidationsResponse.ProtoReflect.Descriptor instead.
+func (*StreamLiquidationsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *StreamLiquidationsResponse) GetEvent() isStreamLiquidationsResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamLiquidationsResponse) GetLiquidation() *v1.Liquidation {
+	if x != nil {
+		if x, ok := x.Event.(*StreamLiquidationsResponse_Liquidation); ok {
+			return x.Liquidation
+		}
+	}
+	return nil
+}
+
+func (x *StreamLiquidationsResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamLiquidationsResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamLiquidationsResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamLiquidationsResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamLiquidationsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamLiquidationsResponse_Event interface {
+	isStreamLiquidationsResponse_Event()
+}
+
+type StreamLiquidationsResponse_Liquidation struct {
+	// A liquidation.
+	Liquidation *v1.Liquidation `protobuf:"bytes,1,opt,name=liquidation,proto3,oneof"`
+}
+
+type StreamLiquidationsResponse_Heartbeat struct {
+	// Nothing, for a while.
+	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamLiquidationsResponse_Reset_ struct {
+	// Something was lost.
+	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamLiquidationsResponse_Liquidation) isStreamLiquidationsResponse_Event() {}
+
+func (*StreamLiquidationsResponse_Heartbeat) isStreamLiquidationsResponse_Event() {}
+
+func (*StreamLiquidationsResponse_Reset_) isStreamLiquidationsResponse_Event() {}
+
+// Whose status to follow.
+type StreamVenueSymbolStatusRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listings to follow.
+	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
+	// `resume_token` of the last answer that was handled. Empty starts anew.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamVenueSymbolStatusRequest) Reset() {
+	*x = StreamVenueSymbolStatusRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamVenueSymbolStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamVenueSymbolStatusRequest) ProtoMessage() {}
+
+func (x *StreamVenueSymbolStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamVenueSymbolStatusRequest.ProtoReflect.Descriptor instead.
+func (*StreamVenueSymbolStatusRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *StreamVenueSymbolStatusRequest) GetVenueSymbolIds() []string {
+	if x != nil {
+		return x.VenueSymbolIds
+	}
+	return nil
+}
+
+func (x *StreamVenueSymbolStatusRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// One step of the stream.
+type StreamVenueSymbolStatusResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamVenueSymbolStatusResponse_Status
+	//	*StreamVenueSymbolStatusResponse_Heartbeat
+	//	*StreamVenueSymbolStatusResponse_Reset_
+	Event isStreamVenueSymbolStatusResponse_Event `protobuf_oneof:"event"`
+	// What to resume the stream with after this answer.
+	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamVenueSymbolStatusResponse) Reset() {
+	*x = StreamVenueSymbolStatusResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamVenueSymbolStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamVenueSymbolStatusResponse) ProtoMessage() {}
+
+func (x *StreamVenueSymbolStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamVenueSymbolStatusResponse.ProtoReflect.Descriptor instead.
+func (*StreamVenueSymbolStatusResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *StreamVenueSymbolStatusResponse) GetEvent() isStreamVenueSymbolStatusResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamVenueSymbolStatusResponse) GetStatus() *v11.InstrumentStatus {
+	if x != nil {
+		if x, ok := x.Event.(*StreamVenueSymbolStatusResponse_Status); ok {
+			return x.Status
+		}
+	}
+	return nil
+}
+
+func (x *StreamVenueSymbolStatusResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamVenueSymbolStatusResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamVenueSymbolStatusResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamVenueSymbolStatusResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamVenueSymbolStatusResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamVenueSymbolStatusResponse_Event interface {
+	isStreamVenueSymbolStatusResponse_Event()
+}
+
+type StreamVenueSymbolStatusResponse_Status struct {
+	// What may be done on a listing now.
+	Status *v11.InstrumentStatus `protobuf:"bytes,1,opt,name=status,proto3,oneof"`
+}
+
+type StreamVenueSymbolStatusResponse_Heartbeat struct {
+	// Nothing, for a while.
+	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamVenueSymbolStatusResponse_Reset_ struct {
+	// Something was lost.
+	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamVenueSymbolStatusResponse_Status) isStreamVenueSymbolStatusResponse_Event() {}
+
+func (*StreamVenueSymbolStatusResponse_Heartbeat) isStreamVenueSymbolStatusResponse_Event() {}
+
+func (*StreamVenueSymbolStatusResponse_Reset_) isStreamVenueSymbolStatusResponse_Event() {}
+
 var File_cqc_services_v1_market_data_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\n" +
-	"!cqc/services/v1/market_data.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ecqc/markets/v1/liquidity.proto\x1a\x1ecqc/markets/v1/orderbook.proto\x1a\x1acqc/markets/v1/price.proto\x1a\x1bcqc/markets/v1/ticker.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
+	"!cqc/services/v1/market_data.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a cqc/markets/v1/derivatives.proto\x1a\x1ecqc/markets/v1/liquidity.proto\x1a\x1ecqc/markets/v1/orderbook.proto\x1a\x1acqc/markets/v1/price.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a\x1bcqc/markets/v1/ticker.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a%cqc/venues/v1/instrument_status.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
 	"\x0fGetPriceRequest\x12$\n" +
 	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04؈'\x01R\aassetId\"v\n" +
 	"\x13StreamPricesRequest\x122\n" +
@@ -1896,7 +2735,68 @@ const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
 	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
 	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x012\xc0\t\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\x90\x02\n" +
+	"\x17ListFundingRatesRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x121\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x129\n" +
+	"\n" +
+	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\x8e\x01\n" +
+	"\x18ListFundingRatesResponse\x12@\n" +
+	"\rfunding_rates\x18\x01 \x03(\v2\x1b.cqc.markets.v1.FundingRateR\ffundingRates\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x90\x02\n" +
+	"\x17ListOpenInterestRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x121\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x129\n" +
+	"\n" +
+	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\x8f\x01\n" +
+	"\x18ListOpenInterestResponse\x12A\n" +
+	"\ropen_interest\x18\x01 \x03(\v2\x1c.cqc.markets.v1.OpenInterestR\fopenInterest\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xb5\x02\n" +
+	"\x16ListOptionChainRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12$\n" +
+	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12-\n" +
+	"\rbase_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\vbaseAssetId\x12;\n" +
+	"\vexpiry_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expiryFrom\x127\n" +
+	"\texpiry_to\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bexpiryTo\"\x88\x01\n" +
+	"\x17ListOptionChainResponse\x12;\n" +
+	"\aentries\x18\x01 \x03(\v2!.cqc.services.v1.OptionChainEntryR\aentries\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xaa\x02\n" +
+	"\x10OptionChainEntry\x12.\n" +
+	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolR\x06symbol\x12=\n" +
+	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolR\vvenueSymbol\x12.\n" +
+	"\x06ticker\x18\x03 \x01(\v2\x16.cqc.markets.v1.TickerR\x06ticker\x124\n" +
+	"\x06greeks\x18\x04 \x01(\v2\x1c.cqc.markets.v1.OptionGreeksR\x06greeks\x12A\n" +
+	"\ropen_interest\x18\x05 \x01(\v2\x1c.cqc.markets.v1.OpenInterestR\fopenInterest\"\x89\x01\n" +
+	"\x19StreamLiquidationsRequest\x12?\n" +
+	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x8c\x02\n" +
+	"\x1aStreamLiquidationsResponse\x12?\n" +
+	"\vliquidation\x18\x01 \x01(\v2\x1b.cqc.markets.v1.LiquidationH\x00R\vliquidation\x12:\n" +
+	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\x8e\x01\n" +
+	"\x1eStreamVenueSymbolStatusRequest\x12?\n" +
+	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x8b\x02\n" +
+	"\x1fStreamVenueSymbolStatusResponse\x129\n" +
+	"\x06status\x18\x01 \x01(\v2\x1f.cqc.venues.v1.InstrumentStatusH\x00R\x06status\x12:\n" +
+	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x012\xe9\r\n" +
 	"\n" +
 	"MarketData\x12C\n" +
 	"\bGetPrice\x12 .cqc.services.v1.GetPriceRequest\x1a\x15.cqc.markets.v1.Price\x12]\n" +
@@ -1912,7 +2812,12 @@ const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\x0eGetMarketDepth\x12&.cqc.services.v1.GetMarketDepthRequest\x1a'.cqc.services.v1.GetMarketDepthResponse\x12p\n" +
 	"\x13GetLiquidityMetrics\x12+.cqc.services.v1.GetLiquidityMetricsRequest\x1a,.cqc.services.v1.GetLiquidityMetricsResponse\x12R\n" +
 	"\tGetTicker\x12!.cqc.services.v1.GetTickerRequest\x1a\".cqc.services.v1.GetTickerResponse\x12`\n" +
-	"\rStreamTickers\x12%.cqc.services.v1.StreamTickersRequest\x1a&.cqc.services.v1.StreamTickersResponse0\x01BGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"\rStreamTickers\x12%.cqc.services.v1.StreamTickersRequest\x1a&.cqc.services.v1.StreamTickersResponse0\x01\x12g\n" +
+	"\x10ListFundingRates\x12(.cqc.services.v1.ListFundingRatesRequest\x1a).cqc.services.v1.ListFundingRatesResponse\x12g\n" +
+	"\x10ListOpenInterest\x12(.cqc.services.v1.ListOpenInterestRequest\x1a).cqc.services.v1.ListOpenInterestResponse\x12d\n" +
+	"\x0fListOptionChain\x12'.cqc.services.v1.ListOptionChainRequest\x1a(.cqc.services.v1.ListOptionChainResponse\x12o\n" +
+	"\x12StreamLiquidations\x12*.cqc.services.v1.StreamLiquidationsRequest\x1a+.cqc.services.v1.StreamLiquidationsResponse0\x01\x12~\n" +
+	"\x17StreamVenueSymbolStatus\x12/.cqc.services.v1.StreamVenueSymbolStatusRequest\x1a0.cqc.services.v1.StreamVenueSymbolStatusResponse0\x01BGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_market_data_proto_rawDescOnce sync.Once
@@ -1926,115 +2831,163 @@ func file_cqc_services_v1_market_data_proto_rawDescGZIP() []byte {
 	return file_cqc_services_v1_market_data_proto_rawDescData
 }
 
-var file_cqc_services_v1_market_data_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_cqc_services_v1_market_data_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_cqc_services_v1_market_data_proto_goTypes = []any{
-	(*GetPriceRequest)(nil),             // 0: cqc.services.v1.GetPriceRequest
-	(*StreamPricesRequest)(nil),         // 1: cqc.services.v1.StreamPricesRequest
-	(*StreamPricesResponse)(nil),        // 2: cqc.services.v1.StreamPricesResponse
-	(*GetOrderBookRequest)(nil),         // 3: cqc.services.v1.GetOrderBookRequest
-	(*GetOrderBookResponse)(nil),        // 4: cqc.services.v1.GetOrderBookResponse
-	(*StreamOrderBookRequest)(nil),      // 5: cqc.services.v1.StreamOrderBookRequest
-	(*StreamOrderBookResponse)(nil),     // 6: cqc.services.v1.StreamOrderBookResponse
-	(*ListTradesRequest)(nil),           // 7: cqc.services.v1.ListTradesRequest
-	(*ListTradesResponse)(nil),          // 8: cqc.services.v1.ListTradesResponse
-	(*StreamTradesRequest)(nil),         // 9: cqc.services.v1.StreamTradesRequest
-	(*StreamTradesResponse)(nil),        // 10: cqc.services.v1.StreamTradesResponse
-	(*ListCandlesRequest)(nil),          // 11: cqc.services.v1.ListCandlesRequest
-	(*ListCandlesResponse)(nil),         // 12: cqc.services.v1.ListCandlesResponse
-	(*StreamCandlesRequest)(nil),        // 13: cqc.services.v1.StreamCandlesRequest
-	(*StreamCandlesResponse)(nil),       // 14: cqc.services.v1.StreamCandlesResponse
-	(*GetVWAPRequest)(nil),              // 15: cqc.services.v1.GetVWAPRequest
-	(*GetVWAPResponse)(nil),             // 16: cqc.services.v1.GetVWAPResponse
-	(*GetMarketDepthRequest)(nil),       // 17: cqc.services.v1.GetMarketDepthRequest
-	(*GetMarketDepthResponse)(nil),      // 18: cqc.services.v1.GetMarketDepthResponse
-	(*GetLiquidityMetricsRequest)(nil),  // 19: cqc.services.v1.GetLiquidityMetricsRequest
-	(*GetLiquidityMetricsResponse)(nil), // 20: cqc.services.v1.GetLiquidityMetricsResponse
-	(*GetTickerRequest)(nil),            // 21: cqc.services.v1.GetTickerRequest
-	(*GetTickerResponse)(nil),           // 22: cqc.services.v1.GetTickerResponse
-	(*StreamTickersRequest)(nil),        // 23: cqc.services.v1.StreamTickersRequest
-	(*StreamTickersResponse)(nil),       // 24: cqc.services.v1.StreamTickersResponse
-	(*v1.Price)(nil),                    // 25: cqc.markets.v1.Price
-	(*Heartbeat)(nil),                   // 26: cqc.services.v1.Heartbeat
-	(*StreamReset)(nil),                 // 27: cqc.services.v1.StreamReset
-	(*v1.OrderBook)(nil),                // 28: cqc.markets.v1.OrderBook
-	(*v1.OrderBookDelta)(nil),           // 29: cqc.markets.v1.OrderBookDelta
-	(*timestamppb.Timestamp)(nil),       // 30: google.protobuf.Timestamp
-	(*v1.Trade)(nil),                    // 31: cqc.markets.v1.Trade
-	(*durationpb.Duration)(nil),         // 32: google.protobuf.Duration
-	(v1.CalendarInterval)(0),            // 33: cqc.markets.v1.CalendarInterval
-	(v1.CandlePriceKind)(0),             // 34: cqc.markets.v1.CandlePriceKind
-	(*v1.Candle)(nil),                   // 35: cqc.markets.v1.Candle
-	(*v1.VWAP)(nil),                     // 36: cqc.markets.v1.VWAP
-	(*v1.MarketDepth)(nil),              // 37: cqc.markets.v1.MarketDepth
-	(*v1.LiquidityMetrics)(nil),         // 38: cqc.markets.v1.LiquidityMetrics
-	(*v1.Ticker)(nil),                   // 39: cqc.markets.v1.Ticker
+	(*GetPriceRequest)(nil),                 // 0: cqc.services.v1.GetPriceRequest
+	(*StreamPricesRequest)(nil),             // 1: cqc.services.v1.StreamPricesRequest
+	(*StreamPricesResponse)(nil),            // 2: cqc.services.v1.StreamPricesResponse
+	(*GetOrderBookRequest)(nil),             // 3: cqc.services.v1.GetOrderBookRequest
+	(*GetOrderBookResponse)(nil),            // 4: cqc.services.v1.GetOrderBookResponse
+	(*StreamOrderBookRequest)(nil),          // 5: cqc.services.v1.StreamOrderBookRequest
+	(*StreamOrderBookResponse)(nil),         // 6: cqc.services.v1.StreamOrderBookResponse
+	(*ListTradesRequest)(nil),               // 7: cqc.services.v1.ListTradesRequest
+	(*ListTradesResponse)(nil),              // 8: cqc.services.v1.ListTradesResponse
+	(*StreamTradesRequest)(nil),             // 9: cqc.services.v1.StreamTradesRequest
+	(*StreamTradesResponse)(nil),            // 10: cqc.services.v1.StreamTradesResponse
+	(*ListCandlesRequest)(nil),              // 11: cqc.services.v1.ListCandlesRequest
+	(*ListCandlesResponse)(nil),             // 12: cqc.services.v1.ListCandlesResponse
+	(*StreamCandlesRequest)(nil),            // 13: cqc.services.v1.StreamCandlesRequest
+	(*StreamCandlesResponse)(nil),           // 14: cqc.services.v1.StreamCandlesResponse
+	(*GetVWAPRequest)(nil),                  // 15: cqc.services.v1.GetVWAPRequest
+	(*GetVWAPResponse)(nil),                 // 16: cqc.services.v1.GetVWAPResponse
+	(*GetMarketDepthRequest)(nil),           // 17: cqc.services.v1.GetMarketDepthRequest
+	(*GetMarketDepthResponse)(nil),          // 18: cqc.services.v1.GetMarketDepthResponse
+	(*GetLiquidityMetricsRequest)(nil),      // 19: cqc.services.v1.GetLiquidityMetricsRequest
+	(*GetLiquidityMetricsResponse)(nil),     // 20: cqc.services.v1.GetLiquidityMetricsResponse
+	(*GetTickerRequest)(nil),                // 21: cqc.services.v1.GetTickerRequest
+	(*GetTickerResponse)(nil),               // 22: cqc.services.v1.GetTickerResponse
+	(*StreamTickersRequest)(nil),            // 23: cqc.services.v1.StreamTickersRequest
+	(*StreamTickersResponse)(nil),           // 24: cqc.services.v1.StreamTickersResponse
+	(*ListFundingRatesRequest)(nil),         // 25: cqc.services.v1.ListFundingRatesRequest
+	(*ListFundingRatesResponse)(nil),        // 26: cqc.services.v1.ListFundingRatesResponse
+	(*ListOpenInterestRequest)(nil),         // 27: cqc.services.v1.ListOpenInterestRequest
+	(*ListOpenInterestResponse)(nil),        // 28: cqc.services.v1.ListOpenInterestResponse
+	(*ListOptionChainRequest)(nil),          // 29: cqc.services.v1.ListOptionChainRequest
+	(*ListOptionChainResponse)(nil),         // 30: cqc.services.v1.ListOptionChainResponse
+	(*OptionChainEntry)(nil),                // 31: cqc.services.v1.OptionChainEntry
+	(*StreamLiquidationsRequest)(nil),       // 32: cqc.services.v1.StreamLiquidationsRequest
+	(*StreamLiquidationsResponse)(nil),      // 33: cqc.services.v1.StreamLiquidationsResponse
+	(*StreamVenueSymbolStatusRequest)(nil),  // 34: cqc.services.v1.StreamVenueSymbolStatusRequest
+	(*StreamVenueSymbolStatusResponse)(nil), // 35: cqc.services.v1.StreamVenueSymbolStatusResponse
+	(*v1.Price)(nil),                        // 36: cqc.markets.v1.Price
+	(*Heartbeat)(nil),                       // 37: cqc.services.v1.Heartbeat
+	(*StreamReset)(nil),                     // 38: cqc.services.v1.StreamReset
+	(*v1.OrderBook)(nil),                    // 39: cqc.markets.v1.OrderBook
+	(*v1.OrderBookDelta)(nil),               // 40: cqc.markets.v1.OrderBookDelta
+	(*timestamppb.Timestamp)(nil),           // 41: google.protobuf.Timestamp
+	(*v1.Trade)(nil),                        // 42: cqc.markets.v1.Trade
+	(*durationpb.Duration)(nil),             // 43: google.protobuf.Duration
+	(v1.CalendarInterval)(0),                // 44: cqc.markets.v1.CalendarInterval
+	(v1.CandlePriceKind)(0),                 // 45: cqc.markets.v1.CandlePriceKind
+	(*v1.Candle)(nil),                       // 46: cqc.markets.v1.Candle
+	(*v1.VWAP)(nil),                         // 47: cqc.markets.v1.VWAP
+	(*v1.MarketDepth)(nil),                  // 48: cqc.markets.v1.MarketDepth
+	(*v1.LiquidityMetrics)(nil),             // 49: cqc.markets.v1.LiquidityMetrics
+	(*v1.Ticker)(nil),                       // 50: cqc.markets.v1.Ticker
+	(*v1.FundingRate)(nil),                  // 51: cqc.markets.v1.FundingRate
+	(*v1.OpenInterest)(nil),                 // 52: cqc.markets.v1.OpenInterest
+	(*v1.Symbol)(nil),                       // 53: cqc.markets.v1.Symbol
+	(*v11.VenueSymbol)(nil),                 // 54: cqc.venues.v1.VenueSymbol
+	(*v1.OptionGreeks)(nil),                 // 55: cqc.markets.v1.OptionGreeks
+	(*v1.Liquidation)(nil),                  // 56: cqc.markets.v1.Liquidation
+	(*v11.InstrumentStatus)(nil),            // 57: cqc.venues.v1.InstrumentStatus
 }
 var file_cqc_services_v1_market_data_proto_depIdxs = []int32{
-	25, // 0: cqc.services.v1.StreamPricesResponse.price:type_name -> cqc.markets.v1.Price
-	26, // 1: cqc.services.v1.StreamPricesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	27, // 2: cqc.services.v1.StreamPricesResponse.reset:type_name -> cqc.services.v1.StreamReset
-	28, // 3: cqc.services.v1.GetOrderBookResponse.order_book:type_name -> cqc.markets.v1.OrderBook
-	28, // 4: cqc.services.v1.StreamOrderBookResponse.snapshot:type_name -> cqc.markets.v1.OrderBook
-	29, // 5: cqc.services.v1.StreamOrderBookResponse.delta:type_name -> cqc.markets.v1.OrderBookDelta
-	26, // 6: cqc.services.v1.StreamOrderBookResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	27, // 7: cqc.services.v1.StreamOrderBookResponse.reset:type_name -> cqc.services.v1.StreamReset
-	30, // 8: cqc.services.v1.ListTradesRequest.start_time:type_name -> google.protobuf.Timestamp
-	30, // 9: cqc.services.v1.ListTradesRequest.end_time:type_name -> google.protobuf.Timestamp
-	31, // 10: cqc.services.v1.ListTradesResponse.trades:type_name -> cqc.markets.v1.Trade
-	31, // 11: cqc.services.v1.StreamTradesResponse.trade:type_name -> cqc.markets.v1.Trade
-	26, // 12: cqc.services.v1.StreamTradesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	27, // 13: cqc.services.v1.StreamTradesResponse.reset:type_name -> cqc.services.v1.StreamReset
-	32, // 14: cqc.services.v1.ListCandlesRequest.interval:type_name -> google.protobuf.Duration
-	33, // 15: cqc.services.v1.ListCandlesRequest.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
-	30, // 16: cqc.services.v1.ListCandlesRequest.start_time:type_name -> google.protobuf.Timestamp
-	30, // 17: cqc.services.v1.ListCandlesRequest.end_time:type_name -> google.protobuf.Timestamp
-	34, // 18: cqc.services.v1.ListCandlesRequest.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
-	35, // 19: cqc.services.v1.ListCandlesResponse.candles:type_name -> cqc.markets.v1.Candle
-	32, // 20: cqc.services.v1.StreamCandlesRequest.interval:type_name -> google.protobuf.Duration
-	35, // 21: cqc.services.v1.StreamCandlesResponse.candle:type_name -> cqc.markets.v1.Candle
-	26, // 22: cqc.services.v1.StreamCandlesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	27, // 23: cqc.services.v1.StreamCandlesResponse.reset:type_name -> cqc.services.v1.StreamReset
-	30, // 24: cqc.services.v1.GetVWAPRequest.start_time:type_name -> google.protobuf.Timestamp
-	30, // 25: cqc.services.v1.GetVWAPRequest.end_time:type_name -> google.protobuf.Timestamp
-	36, // 26: cqc.services.v1.GetVWAPResponse.vwap:type_name -> cqc.markets.v1.VWAP
-	37, // 27: cqc.services.v1.GetMarketDepthResponse.market_depth:type_name -> cqc.markets.v1.MarketDepth
-	32, // 28: cqc.services.v1.GetLiquidityMetricsRequest.window:type_name -> google.protobuf.Duration
-	38, // 29: cqc.services.v1.GetLiquidityMetricsResponse.liquidity_metrics:type_name -> cqc.markets.v1.LiquidityMetrics
-	39, // 30: cqc.services.v1.GetTickerResponse.ticker:type_name -> cqc.markets.v1.Ticker
-	39, // 31: cqc.services.v1.StreamTickersResponse.ticker:type_name -> cqc.markets.v1.Ticker
-	26, // 32: cqc.services.v1.StreamTickersResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	27, // 33: cqc.services.v1.StreamTickersResponse.reset:type_name -> cqc.services.v1.StreamReset
-	0,  // 34: cqc.services.v1.MarketData.GetPrice:input_type -> cqc.services.v1.GetPriceRequest
-	1,  // 35: cqc.services.v1.MarketData.StreamPrices:input_type -> cqc.services.v1.StreamPricesRequest
-	3,  // 36: cqc.services.v1.MarketData.GetOrderBook:input_type -> cqc.services.v1.GetOrderBookRequest
-	5,  // 37: cqc.services.v1.MarketData.StreamOrderBook:input_type -> cqc.services.v1.StreamOrderBookRequest
-	7,  // 38: cqc.services.v1.MarketData.ListTrades:input_type -> cqc.services.v1.ListTradesRequest
-	9,  // 39: cqc.services.v1.MarketData.StreamTrades:input_type -> cqc.services.v1.StreamTradesRequest
-	11, // 40: cqc.services.v1.MarketData.ListCandles:input_type -> cqc.services.v1.ListCandlesRequest
-	13, // 41: cqc.services.v1.MarketData.StreamCandles:input_type -> cqc.services.v1.StreamCandlesRequest
-	15, // 42: cqc.services.v1.MarketData.GetVWAP:input_type -> cqc.services.v1.GetVWAPRequest
-	17, // 43: cqc.services.v1.MarketData.GetMarketDepth:input_type -> cqc.services.v1.GetMarketDepthRequest
-	19, // 44: cqc.services.v1.MarketData.GetLiquidityMetrics:input_type -> cqc.services.v1.GetLiquidityMetricsRequest
-	21, // 45: cqc.services.v1.MarketData.GetTicker:input_type -> cqc.services.v1.GetTickerRequest
-	23, // 46: cqc.services.v1.MarketData.StreamTickers:input_type -> cqc.services.v1.StreamTickersRequest
-	25, // 47: cqc.services.v1.MarketData.GetPrice:output_type -> cqc.markets.v1.Price
-	2,  // 48: cqc.services.v1.MarketData.StreamPrices:output_type -> cqc.services.v1.StreamPricesResponse
-	4,  // 49: cqc.services.v1.MarketData.GetOrderBook:output_type -> cqc.services.v1.GetOrderBookResponse
-	6,  // 50: cqc.services.v1.MarketData.StreamOrderBook:output_type -> cqc.services.v1.StreamOrderBookResponse
-	8,  // 51: cqc.services.v1.MarketData.ListTrades:output_type -> cqc.services.v1.ListTradesResponse
-	10, // 52: cqc.services.v1.MarketData.StreamTrades:output_type -> cqc.services.v1.StreamTradesResponse
-	12, // 53: cqc.services.v1.MarketData.ListCandles:output_type -> cqc.services.v1.ListCandlesResponse
-	14, // 54: cqc.services.v1.MarketData.StreamCandles:output_type -> cqc.services.v1.StreamCandlesResponse
-	16, // 55: cqc.services.v1.MarketData.GetVWAP:output_type -> cqc.services.v1.GetVWAPResponse
-	18, // 56: cqc.services.v1.MarketData.GetMarketDepth:output_type -> cqc.services.v1.GetMarketDepthResponse
-	20, // 57: cqc.services.v1.MarketData.GetLiquidityMetrics:output_type -> cqc.services.v1.GetLiquidityMetricsResponse
-	22, // 58: cqc.services.v1.MarketData.GetTicker:output_type -> cqc.services.v1.GetTickerResponse
-	24, // 59: cqc.services.v1.MarketData.StreamTickers:output_type -> cqc.services.v1.StreamTickersResponse
-	47, // [47:60] is the sub-list for method output_type
-	34, // [34:47] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	36, // 0: cqc.services.v1.StreamPricesResponse.price:type_name -> cqc.markets.v1.Price
+	37, // 1: cqc.services.v1.StreamPricesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 2: cqc.services.v1.StreamPricesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	39, // 3: cqc.services.v1.GetOrderBookResponse.order_book:type_name -> cqc.markets.v1.OrderBook
+	39, // 4: cqc.services.v1.StreamOrderBookResponse.snapshot:type_name -> cqc.markets.v1.OrderBook
+	40, // 5: cqc.services.v1.StreamOrderBookResponse.delta:type_name -> cqc.markets.v1.OrderBookDelta
+	37, // 6: cqc.services.v1.StreamOrderBookResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 7: cqc.services.v1.StreamOrderBookResponse.reset:type_name -> cqc.services.v1.StreamReset
+	41, // 8: cqc.services.v1.ListTradesRequest.start_time:type_name -> google.protobuf.Timestamp
+	41, // 9: cqc.services.v1.ListTradesRequest.end_time:type_name -> google.protobuf.Timestamp
+	42, // 10: cqc.services.v1.ListTradesResponse.trades:type_name -> cqc.markets.v1.Trade
+	42, // 11: cqc.services.v1.StreamTradesResponse.trade:type_name -> cqc.markets.v1.Trade
+	37, // 12: cqc.services.v1.StreamTradesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 13: cqc.services.v1.StreamTradesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	43, // 14: cqc.services.v1.ListCandlesRequest.interval:type_name -> google.protobuf.Duration
+	44, // 15: cqc.services.v1.ListCandlesRequest.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
+	41, // 16: cqc.services.v1.ListCandlesRequest.start_time:type_name -> google.protobuf.Timestamp
+	41, // 17: cqc.services.v1.ListCandlesRequest.end_time:type_name -> google.protobuf.Timestamp
+	45, // 18: cqc.services.v1.ListCandlesRequest.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
+	46, // 19: cqc.services.v1.ListCandlesResponse.candles:type_name -> cqc.markets.v1.Candle
+	43, // 20: cqc.services.v1.StreamCandlesRequest.interval:type_name -> google.protobuf.Duration
+	46, // 21: cqc.services.v1.StreamCandlesResponse.candle:type_name -> cqc.markets.v1.Candle
+	37, // 22: cqc.services.v1.StreamCandlesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 23: cqc.services.v1.StreamCandlesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	41, // 24: cqc.services.v1.GetVWAPRequest.start_time:type_name -> google.protobuf.Timestamp
+	41, // 25: cqc.services.v1.GetVWAPRequest.end_time:type_name -> google.protobuf.Timestamp
+	47, // 26: cqc.services.v1.GetVWAPResponse.vwap:type_name -> cqc.markets.v1.VWAP
+	48, // 27: cqc.services.v1.GetMarketDepthResponse.market_depth:type_name -> cqc.markets.v1.MarketDepth
+	43, // 28: cqc.services.v1.GetLiquidityMetricsRequest.window:type_name -> google.protobuf.Duration
+	49, // 29: cqc.services.v1.GetLiquidityMetricsResponse.liquidity_metrics:type_name -> cqc.markets.v1.LiquidityMetrics
+	50, // 30: cqc.services.v1.GetTickerResponse.ticker:type_name -> cqc.markets.v1.Ticker
+	50, // 31: cqc.services.v1.StreamTickersResponse.ticker:type_name -> cqc.markets.v1.Ticker
+	37, // 32: cqc.services.v1.StreamTickersResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 33: cqc.services.v1.StreamTickersResponse.reset:type_name -> cqc.services.v1.StreamReset
+	41, // 34: cqc.services.v1.ListFundingRatesRequest.start_time:type_name -> google.protobuf.Timestamp
+	41, // 35: cqc.services.v1.ListFundingRatesRequest.end_time:type_name -> google.protobuf.Timestamp
+	51, // 36: cqc.services.v1.ListFundingRatesResponse.funding_rates:type_name -> cqc.markets.v1.FundingRate
+	41, // 37: cqc.services.v1.ListOpenInterestRequest.start_time:type_name -> google.protobuf.Timestamp
+	41, // 38: cqc.services.v1.ListOpenInterestRequest.end_time:type_name -> google.protobuf.Timestamp
+	52, // 39: cqc.services.v1.ListOpenInterestResponse.open_interest:type_name -> cqc.markets.v1.OpenInterest
+	41, // 40: cqc.services.v1.ListOptionChainRequest.expiry_from:type_name -> google.protobuf.Timestamp
+	41, // 41: cqc.services.v1.ListOptionChainRequest.expiry_to:type_name -> google.protobuf.Timestamp
+	31, // 42: cqc.services.v1.ListOptionChainResponse.entries:type_name -> cqc.services.v1.OptionChainEntry
+	53, // 43: cqc.services.v1.OptionChainEntry.symbol:type_name -> cqc.markets.v1.Symbol
+	54, // 44: cqc.services.v1.OptionChainEntry.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	50, // 45: cqc.services.v1.OptionChainEntry.ticker:type_name -> cqc.markets.v1.Ticker
+	55, // 46: cqc.services.v1.OptionChainEntry.greeks:type_name -> cqc.markets.v1.OptionGreeks
+	52, // 47: cqc.services.v1.OptionChainEntry.open_interest:type_name -> cqc.markets.v1.OpenInterest
+	56, // 48: cqc.services.v1.StreamLiquidationsResponse.liquidation:type_name -> cqc.markets.v1.Liquidation
+	37, // 49: cqc.services.v1.StreamLiquidationsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 50: cqc.services.v1.StreamLiquidationsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	57, // 51: cqc.services.v1.StreamVenueSymbolStatusResponse.status:type_name -> cqc.venues.v1.InstrumentStatus
+	37, // 52: cqc.services.v1.StreamVenueSymbolStatusResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 53: cqc.services.v1.StreamVenueSymbolStatusResponse.reset:type_name -> cqc.services.v1.StreamReset
+	0,  // 54: cqc.services.v1.MarketData.GetPrice:input_type -> cqc.services.v1.GetPriceRequest
+	1,  // 55: cqc.services.v1.MarketData.StreamPrices:input_type -> cqc.services.v1.StreamPricesRequest
+	3,  // 56: cqc.services.v1.MarketData.GetOrderBook:input_type -> cqc.services.v1.GetOrderBookRequest
+	5,  // 57: cqc.services.v1.MarketData.StreamOrderBook:input_type -> cqc.services.v1.StreamOrderBookRequest
+	7,  // 58: cqc.services.v1.MarketData.ListTrades:input_type -> cqc.services.v1.ListTradesRequest
+	9,  // 59: cqc.services.v1.MarketData.StreamTrades:input_type -> cqc.services.v1.StreamTradesRequest
+	11, // 60: cqc.services.v1.MarketData.ListCandles:input_type -> cqc.services.v1.ListCandlesRequest
+	13, // 61: cqc.services.v1.MarketData.StreamCandles:input_type -> cqc.services.v1.StreamCandlesRequest
+	15, // 62: cqc.services.v1.MarketData.GetVWAP:input_type -> cqc.services.v1.GetVWAPRequest
+	17, // 63: cqc.services.v1.MarketData.GetMarketDepth:input_type -> cqc.services.v1.GetMarketDepthRequest
+	19, // 64: cqc.services.v1.MarketData.GetLiquidityMetrics:input_type -> cqc.services.v1.GetLiquidityMetricsRequest
+	21, // 65: cqc.services.v1.MarketData.GetTicker:input_type -> cqc.services.v1.GetTickerRequest
+	23, // 66: cqc.services.v1.MarketData.StreamTickers:input_type -> cqc.services.v1.StreamTickersRequest
+	25, // 67: cqc.services.v1.MarketData.ListFundingRates:input_type -> cqc.services.v1.ListFundingRatesRequest
+	27, // 68: cqc.services.v1.MarketData.ListOpenInterest:input_type -> cqc.services.v1.ListOpenInterestRequest
+	29, // 69: cqc.services.v1.MarketData.ListOptionChain:input_type -> cqc.services.v1.ListOptionChainRequest
+	32, // 70: cqc.services.v1.MarketData.StreamLiquidations:input_type -> cqc.services.v1.StreamLiquidationsRequest
+	34, // 71: cqc.services.v1.MarketData.StreamVenueSymbolStatus:input_type -> cqc.services.v1.StreamVenueSymbolStatusRequest
+	36, // 72: cqc.services.v1.MarketData.GetPrice:output_type -> cqc.markets.v1.Price
+	2,  // 73: cqc.services.v1.MarketData.StreamPrices:output_type -> cqc.services.v1.StreamPricesResponse
+	4,  // 74: cqc.services.v1.MarketData.GetOrderBook:output_type -> cqc.services.v1.GetOrderBookResponse
+	6,  // 75: cqc.services.v1.MarketData.StreamOrderBook:output_type -> cqc.services.v1.StreamOrderBookResponse
+	8,  // 76: cqc.services.v1.MarketData.ListTrades:output_type -> cqc.services.v1.ListTradesResponse
+	10, // 77: cqc.services.v1.MarketData.StreamTrades:output_type -> cqc.services.v1.StreamTradesResponse
+	12, // 78: cqc.services.v1.MarketData.ListCandles:output_type -> cqc.services.v1.ListCandlesResponse
+	14, // 79: cqc.services.v1.MarketData.StreamCandles:output_type -> cqc.services.v1.StreamCandlesResponse
+	16, // 80: cqc.services.v1.MarketData.GetVWAP:output_type -> cqc.services.v1.GetVWAPResponse
+	18, // 81: cqc.services.v1.MarketData.GetMarketDepth:output_type -> cqc.services.v1.GetMarketDepthResponse
+	20, // 82: cqc.services.v1.MarketData.GetLiquidityMetrics:output_type -> cqc.services.v1.GetLiquidityMetricsResponse
+	22, // 83: cqc.services.v1.MarketData.GetTicker:output_type -> cqc.services.v1.GetTickerResponse
+	24, // 84: cqc.services.v1.MarketData.StreamTickers:output_type -> cqc.services.v1.StreamTickersResponse
+	26, // 85: cqc.services.v1.MarketData.ListFundingRates:output_type -> cqc.services.v1.ListFundingRatesResponse
+	28, // 86: cqc.services.v1.MarketData.ListOpenInterest:output_type -> cqc.services.v1.ListOpenInterestResponse
+	30, // 87: cqc.services.v1.MarketData.ListOptionChain:output_type -> cqc.services.v1.ListOptionChainResponse
+	33, // 88: cqc.services.v1.MarketData.StreamLiquidations:output_type -> cqc.services.v1.StreamLiquidationsResponse
+	35, // 89: cqc.services.v1.MarketData.StreamVenueSymbolStatus:output_type -> cqc.services.v1.StreamVenueSymbolStatusResponse
+	72, // [72:90] is the sub-list for method output_type
+	54, // [54:72] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_market_data_proto_init() }
@@ -2073,13 +3026,23 @@ func file_cqc_services_v1_market_data_proto_init() {
 		(*StreamTickersResponse_Heartbeat)(nil),
 		(*StreamTickersResponse_Reset_)(nil),
 	}
+	file_cqc_services_v1_market_data_proto_msgTypes[33].OneofWrappers = []any{
+		(*StreamLiquidationsResponse_Liquidation)(nil),
+		(*StreamLiquidationsResponse_Heartbeat)(nil),
+		(*StreamLiquidationsResponse_Reset_)(nil),
+	}
+	file_cqc_services_v1_market_data_proto_msgTypes[35].OneofWrappers = []any{
+		(*StreamVenueSymbolStatusResponse_Status)(nil),
+		(*StreamVenueSymbolStatusResponse_Heartbeat)(nil),
+		(*StreamVenueSymbolStatusResponse_Reset_)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_services_v1_market_data_proto_rawDesc), len(file_cqc_services_v1_market_data_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

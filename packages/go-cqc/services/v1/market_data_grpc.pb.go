@@ -20,19 +20,24 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	MarketData_GetPrice_FullMethodName            = "/cqc.services.v1.MarketData/GetPrice"
-	MarketData_StreamPrices_FullMethodName        = "/cqc.services.v1.MarketData/StreamPrices"
-	MarketData_GetOrderBook_FullMethodName        = "/cqc.services.v1.MarketData/GetOrderBook"
-	MarketData_StreamOrderBook_FullMethodName     = "/cqc.services.v1.MarketData/StreamOrderBook"
-	MarketData_ListTrades_FullMethodName          = "/cqc.services.v1.MarketData/ListTrades"
-	MarketData_StreamTrades_FullMethodName        = "/cqc.services.v1.MarketData/StreamTrades"
-	MarketData_ListCandles_FullMethodName         = "/cqc.services.v1.MarketData/ListCandles"
-	MarketData_StreamCandles_FullMethodName       = "/cqc.services.v1.MarketData/StreamCandles"
-	MarketData_GetVWAP_FullMethodName             = "/cqc.services.v1.MarketData/GetVWAP"
-	MarketData_GetMarketDepth_FullMethodName      = "/cqc.services.v1.MarketData/GetMarketDepth"
-	MarketData_GetLiquidityMetrics_FullMethodName = "/cqc.services.v1.MarketData/GetLiquidityMetrics"
-	MarketData_GetTicker_FullMethodName           = "/cqc.services.v1.MarketData/GetTicker"
-	MarketData_StreamTickers_FullMethodName       = "/cqc.services.v1.MarketData/StreamTickers"
+	MarketData_GetPrice_FullMethodName                = "/cqc.services.v1.MarketData/GetPrice"
+	MarketData_StreamPrices_FullMethodName            = "/cqc.services.v1.MarketData/StreamPrices"
+	MarketData_GetOrderBook_FullMethodName            = "/cqc.services.v1.MarketData/GetOrderBook"
+	MarketData_StreamOrderBook_FullMethodName         = "/cqc.services.v1.MarketData/StreamOrderBook"
+	MarketData_ListTrades_FullMethodName              = "/cqc.services.v1.MarketData/ListTrades"
+	MarketData_StreamTrades_FullMethodName            = "/cqc.services.v1.MarketData/StreamTrades"
+	MarketData_ListCandles_FullMethodName             = "/cqc.services.v1.MarketData/ListCandles"
+	MarketData_StreamCandles_FullMethodName           = "/cqc.services.v1.MarketData/StreamCandles"
+	MarketData_GetVWAP_FullMethodName                 = "/cqc.services.v1.MarketData/GetVWAP"
+	MarketData_GetMarketDepth_FullMethodName          = "/cqc.services.v1.MarketData/GetMarketDepth"
+	MarketData_GetLiquidityMetrics_FullMethodName     = "/cqc.services.v1.MarketData/GetLiquidityMetrics"
+	MarketData_GetTicker_FullMethodName               = "/cqc.services.v1.MarketData/GetTicker"
+	MarketData_StreamTickers_FullMethodName           = "/cqc.services.v1.MarketData/StreamTickers"
+	MarketData_ListFundingRates_FullMethodName        = "/cqc.services.v1.MarketData/ListFundingRates"
+	MarketData_ListOpenInterest_FullMethodName        = "/cqc.services.v1.MarketData/ListOpenInterest"
+	MarketData_ListOptionChain_FullMethodName         = "/cqc.services.v1.MarketData/ListOptionChain"
+	MarketData_StreamLiquidations_FullMethodName      = "/cqc.services.v1.MarketData/StreamLiquidations"
+	MarketData_StreamVenueSymbolStatus_FullMethodName = "/cqc.services.v1.MarketData/StreamVenueSymbolStatus"
 )
 
 // MarketDataClient is the client API for MarketData service.
@@ -73,6 +78,16 @@ type MarketDataClient interface {
 	GetTicker(ctx context.Context, in *GetTickerRequest, opts ...grpc.CallOption) (*GetTickerResponse, error)
 	// Follows tickers of listings.
 	StreamTickers(ctx context.Context, in *StreamTickersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTickersResponse], error)
+	// Lists past funding rates of a perpetual, oldest first.
+	ListFundingRates(ctx context.Context, in *ListFundingRatesRequest, opts ...grpc.CallOption) (*ListFundingRatesResponse, error)
+	// Lists past open interest of a derivative, oldest first.
+	ListOpenInterest(ctx context.Context, in *ListOpenInterestRequest, opts ...grpc.CallOption) (*ListOpenInterestResponse, error)
+	// Lists the options on an underlying with their tickers and greeks, by expiry, strike and type.
+	ListOptionChain(ctx context.Context, in *ListOptionChainRequest, opts ...grpc.CallOption) (*ListOptionChainResponse, error)
+	// Follows liquidations on listings, as the venues make them public.
+	StreamLiquidations(ctx context.Context, in *StreamLiquidationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLiquidationsResponse], error)
+	// Follows what may be done on listings: how it stands first, then every change.
+	StreamVenueSymbolStatus(ctx context.Context, in *StreamVenueSymbolStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamVenueSymbolStatusResponse], error)
 }
 
 type marketDataClient struct {
@@ -258,6 +273,74 @@ func (c *marketDataClient) StreamTickers(ctx context.Context, in *StreamTickersR
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MarketData_StreamTickersClient = grpc.ServerStreamingClient[StreamTickersResponse]
 
+func (c *marketDataClient) ListFundingRates(ctx context.Context, in *ListFundingRatesRequest, opts ...grpc.CallOption) (*ListFundingRatesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListFundingRatesResponse)
+	err := c.cc.Invoke(ctx, MarketData_ListFundingRates_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) ListOpenInterest(ctx context.Context, in *ListOpenInterestRequest, opts ...grpc.CallOption) (*ListOpenInterestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListOpenInterestResponse)
+	err := c.cc.Invoke(ctx, MarketData_ListOpenInterest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) ListOptionChain(ctx context.Context, in *ListOptionChainRequest, opts ...grpc.CallOption) (*ListOptionChainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListOptionChainResponse)
+	err := c.cc.Invoke(ctx, MarketData_ListOptionChain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) StreamLiquidations(ctx context.Context, in *StreamLiquidationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLiquidationsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[5], MarketData_StreamLiquidations_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamLiquidationsRequest, StreamLiquidationsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamLiquidationsClient = grpc.ServerStreamingClient[StreamLiquidationsResponse]
+
+func (c *marketDataClient) StreamVenueSymbolStatus(ctx context.Context, in *StreamVenueSymbolStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamVenueSymbolStatusResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[6], MarketData_StreamVenueSymbolStatus_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamVenueSymbolStatusRequest, StreamVenueSymbolStatusResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamVenueSymbolStatusClient = grpc.ServerStreamingClient[StreamVenueSymbolStatusResponse]
+
 // MarketDataServer is the server API for MarketData service.
 // All implementations must embed UnimplementedMarketDataServer
 // for forward compatibility.
@@ -296,6 +379,16 @@ type MarketDataServer interface {
 	GetTicker(context.Context, *GetTickerRequest) (*GetTickerResponse, error)
 	// Follows tickers of listings.
 	StreamTickers(*StreamTickersRequest, grpc.ServerStreamingServer[StreamTickersResponse]) error
+	// Lists past funding rates of a perpetual, oldest first.
+	ListFundingRates(context.Context, *ListFundingRatesRequest) (*ListFundingRatesResponse, error)
+	// Lists past open interest of a derivative, oldest first.
+	ListOpenInterest(context.Context, *ListOpenInterestRequest) (*ListOpenInterestResponse, error)
+	// Lists the options on an underlying with their tickers and greeks, by expiry, strike and type.
+	ListOptionChain(context.Context, *ListOptionChainRequest) (*ListOptionChainResponse, error)
+	// Follows liquidations on listings, as the venues make them public.
+	StreamLiquidations(*StreamLiquidationsRequest, grpc.ServerStreamingServer[StreamLiquidationsResponse]) error
+	// Follows what may be done on listings: how it stands first, then every change.
+	StreamVenueSymbolStatus(*StreamVenueSymbolStatusRequest, grpc.ServerStreamingServer[StreamVenueSymbolStatusResponse]) error
 	mustEmbedUnimplementedMarketDataServer()
 }
 
@@ -344,6 +437,21 @@ func (UnimplementedMarketDataServer) GetTicker(context.Context, *GetTickerReques
 }
 func (UnimplementedMarketDataServer) StreamTickers(*StreamTickersRequest, grpc.ServerStreamingServer[StreamTickersResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method StreamTickers not implemented")
+}
+func (UnimplementedMarketDataServer) ListFundingRates(context.Context, *ListFundingRatesRequest) (*ListFundingRatesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListFundingRates not implemented")
+}
+func (UnimplementedMarketDataServer) ListOpenInterest(context.Context, *ListOpenInterestRequest) (*ListOpenInterestResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListOpenInterest not implemented")
+}
+func (UnimplementedMarketDataServer) ListOptionChain(context.Context, *ListOptionChainRequest) (*ListOptionChainResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListOptionChain not implemented")
+}
+func (UnimplementedMarketDataServer) StreamLiquidations(*StreamLiquidationsRequest, grpc.ServerStreamingServer[StreamLiquidationsResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamLiquidations not implemented")
+}
+func (UnimplementedMarketDataServer) StreamVenueSymbolStatus(*StreamVenueSymbolStatusRequest, grpc.ServerStreamingServer[StreamVenueSymbolStatusResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamVenueSymbolStatus not implemented")
 }
 func (UnimplementedMarketDataServer) mustEmbedUnimplementedMarketDataServer() {}
 func (UnimplementedMarketDataServer) testEmbeddedByValue()                    {}
@@ -565,6 +673,82 @@ func _MarketData_StreamTickers_Handler(srv interface{}, stream grpc.ServerStream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MarketData_StreamTickersServer = grpc.ServerStreamingServer[StreamTickersResponse]
 
+func _MarketData_ListFundingRates_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListFundingRatesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).ListFundingRates(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_ListFundingRates_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).ListFundingRates(ctx, req.(*ListFundingRatesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_ListOpenInterest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOpenInterestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).ListOpenInterest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_ListOpenInterest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).ListOpenInterest(ctx, req.(*ListOpenInterestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_ListOptionChain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOptionChainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).ListOptionChain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_ListOptionChain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).ListOptionChain(ctx, req.(*ListOptionChainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_StreamLiquidations_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamLiquidationsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MarketDataServer).StreamLiquidations(m, &grpc.GenericServerStream[StreamLiquidationsRequest, StreamLiquidationsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamLiquidationsServer = grpc.ServerStreamingServer[StreamLiquidationsResponse]
+
+func _MarketData_StreamVenueSymbolStatus_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamVenueSymbolStatusRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MarketDataServer).StreamVenueSymbolStatus(m, &grpc.GenericServerStream[StreamVenueSymbolStatusRequest, StreamVenueSymbolStatusResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamVenueSymbolStatusServer = grpc.ServerStreamingServer[StreamVenueSymbolStatusResponse]
+
 // MarketData_ServiceDesc is the grpc.ServiceDesc for MarketData service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -604,6 +788,18 @@ var MarketData_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "GetTicker",
 			Handler:    _MarketData_GetTicker_Handler,
 		},
+		{
+			MethodName: "ListFundingRates",
+			Handler:    _MarketData_ListFundingRates_Handler,
+		},
+		{
+			MethodName: "ListOpenInterest",
+			Handler:    _MarketData_ListOpenInterest_Handler,
+		},
+		{
+			MethodName: "ListOptionChain",
+			Handler:    _MarketData_ListOptionChain_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -629,6 +825,16 @@ var MarketData_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamTickers",
 			Handler:       _MarketData_StreamTickers_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamLiquidations",
+			Handler:       _MarketData_StreamLiquidations_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamVenueSymbolStatus",
+			Handler:       _MarketData_StreamVenueSymbolStatus_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -1378,6 +1378,236 @@ func (x *ListLotsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Whose allocations to return.
+type GetAllocationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Portfolio to describe.
+	PortfolioId   string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAllocationsRequest) Reset() {
+	*x = GetAllocationsRequest{}
+	mi := &file_cqc_services_v1_portfolio_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAllocationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAllocationsRequest) ProtoMessage() {}
+
+func (x *GetAllocationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_portfolio_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAllocationsRequest.ProtoReflect.Descriptor instead.
+func (*GetAllocationsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_portfolio_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *GetAllocationsRequest) GetPortfolioId() string {
+	if x != nil {
+		return x.PortfolioId
+	}
+	return ""
+}
+
+// The allocations.
+type GetAllocationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the portfolio is meant to hold.
+	Allocations []*v1.Allocation `protobuf:"bytes,1,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	// Revision of the portfolio that they stand in.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAllocationsResponse) Reset() {
+	*x = GetAllocationsResponse{}
+	mi := &file_cqc_services_v1_portfolio_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAllocationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAllocationsResponse) ProtoMessage() {}
+
+func (x *GetAllocationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_portfolio_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAllocationsResponse.ProtoReflect.Descriptor instead.
+func (*GetAllocationsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_portfolio_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *GetAllocationsResponse) GetAllocations() []*v1.Allocation {
+	if x != nil {
+		return x.Allocations
+	}
+	return nil
+}
+
+func (x *GetAllocationsResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// What to set.
+type SetAllocationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Portfolio to change.
+	PortfolioId string `protobuf:"bytes,2,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
+	// All allocations that shall hold; those that are not in here are removed.
+	Allocations []*v1.Allocation `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	// Revision of the portfolio that the caller read.
+	Revision      uint64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAllocationsRequest) Reset() {
+	*x = SetAllocationsRequest{}
+	mi := &file_cqc_services_v1_portfolio_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAllocationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAllocationsRequest) ProtoMessage() {}
+
+func (x *SetAllocationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_portfolio_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAllocationsRequest.ProtoReflect.Descriptor instead.
+func (*SetAllocationsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_portfolio_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SetAllocationsRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *SetAllocationsRequest) GetPortfolioId() string {
+	if x != nil {
+		return x.PortfolioId
+	}
+	return ""
+}
+
+func (x *SetAllocationsRequest) GetAllocations() []*v1.Allocation {
+	if x != nil {
+		return x.Allocations
+	}
+	return nil
+}
+
+func (x *SetAllocationsRequest) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// What was set.
+type SetAllocationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the portfolio is meant to hold.
+	Allocations []*v1.Allocation `protobuf:"bytes,1,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	// Revision of the portfolio after the change.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAllocationsResponse) Reset() {
+	*x = SetAllocationsResponse{}
+	mi := &file_cqc_services_v1_portfolio_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAllocationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAllocationsResponse) ProtoMessage() {}
+
+func (x *SetAllocationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_portfolio_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAllocationsResponse.ProtoReflect.Descriptor instead.
+func (*SetAllocationsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_portfolio_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SetAllocationsResponse) GetAllocations() []*v1.Allocation {
+	if x != nil {
+		return x.Allocations
+	}
+	return nil
+}
+
+func (x *SetAllocationsResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 var File_cqc_services_v1_portfolio_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
@@ -1498,7 +1728,23 @@ const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
 	"\t_asset_id\"o\n" +
 	"\x10ListLotsResponse\x12)\n" +
 	"\x04lots\x18\x01 \x03(\v2\x15.cqc.portfolio.v1.LotR\x04lots\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken2\xaa\b\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"F\n" +
+	"\x15GetAllocationsRequest\x12-\n" +
+	"\fportfolio_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\"t\n" +
+	"\x16GetAllocationsResponse\x12>\n" +
+	"\vallocations\x18\x01 \x03(\v2\x1c.cqc.portfolio.v1.AllocationR\vallocations\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\xcb\x01\n" +
+	"\x15SetAllocationsRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12-\n" +
+	"\fportfolio_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12>\n" +
+	"\vallocations\x18\x03 \x03(\v2\x1c.cqc.portfolio.v1.AllocationR\vallocations\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"t\n" +
+	"\x16SetAllocationsResponse\x12>\n" +
+	"\vallocations\x18\x01 \x03(\v2\x1c.cqc.portfolio.v1.AllocationR\vallocations\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision2\xf0\t\n" +
 	"\tPortfolio\x12[\n" +
 	"\fGetPortfolio\x12$.cqc.services.v1.GetPortfolioRequest\x1a%.cqc.services.v1.GetPortfolioResponse\x12a\n" +
 	"\x0eListPortfolios\x12&.cqc.services.v1.ListPortfoliosRequest\x1a'.cqc.services.v1.ListPortfoliosResponse\x12d\n" +
@@ -1510,7 +1756,9 @@ const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
 	"\x06GetPnL\x12\x1e.cqc.services.v1.GetPnLRequest\x1a\x1f.cqc.services.v1.GetPnLResponse\x12g\n" +
 	"\x10ListTransactions\x12(.cqc.services.v1.ListTransactionsRequest\x1a).cqc.services.v1.ListTransactionsResponse\x12j\n" +
 	"\x11RecordTransaction\x12).cqc.services.v1.RecordTransactionRequest\x1a*.cqc.services.v1.RecordTransactionResponse\x12O\n" +
-	"\bListLots\x12 .cqc.services.v1.ListLotsRequest\x1a!.cqc.services.v1.ListLotsResponseBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"\bListLots\x12 .cqc.services.v1.ListLotsRequest\x1a!.cqc.services.v1.ListLotsResponse\x12a\n" +
+	"\x0eGetAllocations\x12&.cqc.services.v1.GetAllocationsRequest\x1a'.cqc.services.v1.GetAllocationsResponse\x12a\n" +
+	"\x0eSetAllocations\x12&.cqc.services.v1.SetAllocationsRequest\x1a'.cqc.services.v1.SetAllocationsResponseBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_portfolio_proto_rawDescOnce sync.Once
@@ -1524,7 +1772,7 @@ func file_cqc_services_v1_portfolio_proto_rawDescGZIP() []byte {
 	return file_cqc_services_v1_portfolio_proto_rawDescData
 }
 
-var file_cqc_services_v1_portfolio_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_cqc_services_v1_portfolio_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_cqc_services_v1_portfolio_proto_goTypes = []any{
 	(*GetPortfolioRequest)(nil),       // 0: cqc.services.v1.GetPortfolioRequest
 	(*GetPortfolioResponse)(nil),      // 1: cqc.services.v1.GetPortfolioResponse
@@ -1548,69 +1796,81 @@ var file_cqc_services_v1_portfolio_proto_goTypes = []any{
 	(*RecordTransactionResponse)(nil), // 19: cqc.services.v1.RecordTransactionResponse
 	(*ListLotsRequest)(nil),           // 20: cqc.services.v1.ListLotsRequest
 	(*ListLotsResponse)(nil),          // 21: cqc.services.v1.ListLotsResponse
-	(*v1.Portfolio)(nil),              // 22: cqc.portfolio.v1.Portfolio
-	(*fieldmaskpb.FieldMask)(nil),     // 23: google.protobuf.FieldMask
-	(*v1.Position)(nil),               // 24: cqc.portfolio.v1.Position
-	(*timestamppb.Timestamp)(nil),     // 25: google.protobuf.Timestamp
-	(*Heartbeat)(nil),                 // 26: cqc.services.v1.Heartbeat
-	(*StreamReset)(nil),               // 27: cqc.services.v1.StreamReset
-	(v1.CostBasisMethod)(0),           // 28: cqc.portfolio.v1.CostBasisMethod
-	(*v1.PnL)(nil),                    // 29: cqc.portfolio.v1.PnL
-	(*v1.Transaction)(nil),            // 30: cqc.portfolio.v1.Transaction
-	(*v1.Lot)(nil),                    // 31: cqc.portfolio.v1.Lot
+	(*GetAllocationsRequest)(nil),     // 22: cqc.services.v1.GetAllocationsRequest
+	(*GetAllocationsResponse)(nil),    // 23: cqc.services.v1.GetAllocationsResponse
+	(*SetAllocationsRequest)(nil),     // 24: cqc.services.v1.SetAllocationsRequest
+	(*SetAllocationsResponse)(nil),    // 25: cqc.services.v1.SetAllocationsResponse
+	(*v1.Portfolio)(nil),              // 26: cqc.portfolio.v1.Portfolio
+	(*fieldmaskpb.FieldMask)(nil),     // 27: google.protobuf.FieldMask
+	(*v1.Position)(nil),               // 28: cqc.portfolio.v1.Position
+	(*timestamppb.Timestamp)(nil),     // 29: google.protobuf.Timestamp
+	(*Heartbeat)(nil),                 // 30: cqc.services.v1.Heartbeat
+	(*StreamReset)(nil),               // 31: cqc.services.v1.StreamReset
+	(v1.CostBasisMethod)(0),           // 32: cqc.portfolio.v1.CostBasisMethod
+	(*v1.PnL)(nil),                    // 33: cqc.portfolio.v1.PnL
+	(*v1.Transaction)(nil),            // 34: cqc.portfolio.v1.Transaction
+	(*v1.Lot)(nil),                    // 35: cqc.portfolio.v1.Lot
+	(*v1.Allocation)(nil),             // 36: cqc.portfolio.v1.Allocation
 }
 var file_cqc_services_v1_portfolio_proto_depIdxs = []int32{
-	22, // 0: cqc.services.v1.GetPortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	22, // 1: cqc.services.v1.ListPortfoliosResponse.portfolios:type_name -> cqc.portfolio.v1.Portfolio
-	22, // 2: cqc.services.v1.CreatePortfolioRequest.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	22, // 3: cqc.services.v1.CreatePortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	22, // 4: cqc.services.v1.UpdatePortfolioRequest.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	23, // 5: cqc.services.v1.UpdatePortfolioRequest.update_mask:type_name -> google.protobuf.FieldMask
-	22, // 6: cqc.services.v1.UpdatePortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	24, // 7: cqc.services.v1.GetPositionResponse.position:type_name -> cqc.portfolio.v1.Position
-	25, // 8: cqc.services.v1.ListPositionsRequest.as_of:type_name -> google.protobuf.Timestamp
-	24, // 9: cqc.services.v1.ListPositionsResponse.positions:type_name -> cqc.portfolio.v1.Position
-	24, // 10: cqc.services.v1.StreamPositionsResponse.position:type_name -> cqc.portfolio.v1.Position
-	26, // 11: cqc.services.v1.StreamPositionsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	27, // 12: cqc.services.v1.StreamPositionsResponse.reset:type_name -> cqc.services.v1.StreamReset
-	25, // 13: cqc.services.v1.GetPnLRequest.start_time:type_name -> google.protobuf.Timestamp
-	25, // 14: cqc.services.v1.GetPnLRequest.end_time:type_name -> google.protobuf.Timestamp
-	28, // 15: cqc.services.v1.GetPnLRequest.method:type_name -> cqc.portfolio.v1.CostBasisMethod
-	29, // 16: cqc.services.v1.GetPnLResponse.pnl:type_name -> cqc.portfolio.v1.PnL
-	25, // 17: cqc.services.v1.ListTransactionsRequest.start_time:type_name -> google.protobuf.Timestamp
-	25, // 18: cqc.services.v1.ListTransactionsRequest.end_time:type_name -> google.protobuf.Timestamp
-	30, // 19: cqc.services.v1.ListTransactionsResponse.transactions:type_name -> cqc.portfolio.v1.Transaction
-	30, // 20: cqc.services.v1.RecordTransactionRequest.transaction:type_name -> cqc.portfolio.v1.Transaction
-	30, // 21: cqc.services.v1.RecordTransactionResponse.transaction:type_name -> cqc.portfolio.v1.Transaction
-	25, // 22: cqc.services.v1.ListLotsRequest.as_of:type_name -> google.protobuf.Timestamp
-	31, // 23: cqc.services.v1.ListLotsResponse.lots:type_name -> cqc.portfolio.v1.Lot
-	0,  // 24: cqc.services.v1.Portfolio.GetPortfolio:input_type -> cqc.services.v1.GetPortfolioRequest
-	2,  // 25: cqc.services.v1.Portfolio.ListPortfolios:input_type -> cqc.services.v1.ListPortfoliosRequest
-	4,  // 26: cqc.services.v1.Portfolio.CreatePortfolio:input_type -> cqc.services.v1.CreatePortfolioRequest
-	6,  // 27: cqc.services.v1.Portfolio.UpdatePortfolio:input_type -> cqc.services.v1.UpdatePortfolioRequest
-	8,  // 28: cqc.services.v1.Portfolio.GetPosition:input_type -> cqc.services.v1.GetPositionRequest
-	10, // 29: cqc.services.v1.Portfolio.ListPositions:input_type -> cqc.services.v1.ListPositionsRequest
-	12, // 30: cqc.services.v1.Portfolio.StreamPositions:input_type -> cqc.services.v1.StreamPositionsRequest
-	14, // 31: cqc.services.v1.Portfolio.GetPnL:input_type -> cqc.services.v1.GetPnLRequest
-	16, // 32: cqc.services.v1.Portfolio.ListTransactions:input_type -> cqc.services.v1.ListTransactionsRequest
-	18, // 33: cqc.services.v1.Portfolio.RecordTransaction:input_type -> cqc.services.v1.RecordTransactionRequest
-	20, // 34: cqc.services.v1.Portfolio.ListLots:input_type -> cqc.services.v1.ListLotsRequest
-	1,  // 35: cqc.services.v1.Portfolio.GetPortfolio:output_type -> cqc.services.v1.GetPortfolioResponse
-	3,  // 36: cqc.services.v1.Portfolio.ListPortfolios:output_type -> cqc.services.v1.ListPortfoliosResponse
-	5,  // 37: cqc.services.v1.Portfolio.CreatePortfolio:output_type -> cqc.services.v1.CreatePortfolioResponse
-	7,  // 38: cqc.services.v1.Portfolio.UpdatePortfolio:output_type -> cqc.services.v1.UpdatePortfolioResponse
-	9,  // 39: cqc.services.v1.Portfolio.GetPosition:output_type -> cqc.services.v1.GetPositionResponse
-	11, // 40: cqc.services.v1.Portfolio.ListPositions:output_type -> cqc.services.v1.ListPositionsResponse
-	13, // 41: cqc.services.v1.Portfolio.StreamPositions:output_type -> cqc.services.v1.StreamPositionsResponse
-	15, // 42: cqc.services.v1.Portfolio.GetPnL:output_type -> cqc.services.v1.GetPnLResponse
-	17, // 43: cqc.services.v1.Portfolio.ListTransactions:output_type -> cqc.services.v1.ListTransactionsResponse
-	19, // 44: cqc.services.v1.Portfolio.RecordTransaction:output_type -> cqc.services.v1.RecordTransactionResponse
-	21, // 45: cqc.services.v1.Portfolio.ListLots:output_type -> cqc.services.v1.ListLotsResponse
-	35, // [35:46] is the sub-list for method output_type
-	24, // [24:35] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	26, // 0: cqc.services.v1.GetPortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	26, // 1: cqc.services.v1.ListPortfoliosResponse.portfolios:type_name -> cqc.portfolio.v1.Portfolio
+	26, // 2: cqc.services.v1.CreatePortfolioRequest.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	26, // 3: cqc.services.v1.CreatePortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	26, // 4: cqc.services.v1.UpdatePortfolioRequest.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	27, // 5: cqc.services.v1.UpdatePortfolioRequest.update_mask:type_name -> google.protobuf.FieldMask
+	26, // 6: cqc.services.v1.UpdatePortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	28, // 7: cqc.services.v1.GetPositionResponse.position:type_name -> cqc.portfolio.v1.Position
+	29, // 8: cqc.services.v1.ListPositionsRequest.as_of:type_name -> google.protobuf.Timestamp
+	28, // 9: cqc.services.v1.ListPositionsResponse.positions:type_name -> cqc.portfolio.v1.Position
+	28, // 10: cqc.services.v1.StreamPositionsResponse.position:type_name -> cqc.portfolio.v1.Position
+	30, // 11: cqc.services.v1.StreamPositionsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	31, // 12: cqc.services.v1.StreamPositionsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	29, // 13: cqc.services.v1.GetPnLRequest.start_time:type_name -> google.protobuf.Timestamp
+	29, // 14: cqc.services.v1.GetPnLRequest.end_time:type_name -> google.protobuf.Timestamp
+	32, // 15: cqc.services.v1.GetPnLRequest.method:type_name -> cqc.portfolio.v1.CostBasisMethod
+	33, // 16: cqc.services.v1.GetPnLResponse.pnl:type_name -> cqc.portfolio.v1.PnL
+	29, // 17: cqc.services.v1.ListTransactionsRequest.start_time:type_name -> google.protobuf.Timestamp
+	29, // 18: cqc.services.v1.ListTransactionsRequest.end_time:type_name -> google.protobuf.Timestamp
+	34, // 19: cqc.services.v1.ListTransactionsResponse.transactions:type_name -> cqc.portfolio.v1.Transaction
+	34, // 20: cqc.services.v1.RecordTransactionRequest.transaction:type_name -> cqc.portfolio.v1.Transaction
+	34, // 21: cqc.services.v1.RecordTransactionResponse.transaction:type_name -> cqc.portfolio.v1.Transaction
+	29, // 22: cqc.services.v1.ListLotsRequest.as_of:type_name -> google.protobuf.Timestamp
+	35, // 23: cqc.services.v1.ListLotsResponse.lots:type_name -> cqc.portfolio.v1.Lot
+	36, // 24: cqc.services.v1.GetAllocationsResponse.allocations:type_name -> cqc.portfolio.v1.Allocation
+	36, // 25: cqc.services.v1.SetAllocationsRequest.allocations:type_name -> cqc.portfolio.v1.Allocation
+	36, // 26: cqc.services.v1.SetAllocationsResponse.allocations:type_name -> cqc.portfolio.v1.Allocation
+	0,  // 27: cqc.services.v1.Portfolio.GetPortfolio:input_type -> cqc.services.v1.GetPortfolioRequest
+	2,  // 28: cqc.services.v1.Portfolio.ListPortfolios:input_type -> cqc.services.v1.ListPortfoliosRequest
+	4,  // 29: cqc.services.v1.Portfolio.CreatePortfolio:input_type -> cqc.services.v1.CreatePortfolioRequest
+	6,  // 30: cqc.services.v1.Portfolio.UpdatePortfolio:input_type -> cqc.services.v1.UpdatePortfolioRequest
+	8,  // 31: cqc.services.v1.Portfolio.GetPosition:input_type -> cqc.services.v1.GetPositionRequest
+	10, // 32: cqc.services.v1.Portfolio.ListPositions:input_type -> cqc.services.v1.ListPositionsRequest
+	12, // 33: cqc.services.v1.Portfolio.StreamPositions:input_type -> cqc.services.v1.StreamPositionsRequest
+	14, // 34: cqc.services.v1.Portfolio.GetPnL:input_type -> cqc.services.v1.GetPnLRequest
+	16, // 35: cqc.services.v1.Portfolio.ListTransactions:input_type -> cqc.services.v1.ListTransactionsRequest
+	18, // 36: cqc.services.v1.Portfolio.RecordTransaction:input_type -> cqc.services.v1.RecordTransactionRequest
+	20, // 37: cqc.services.v1.Portfolio.ListLots:input_type -> cqc.services.v1.ListLotsRequest
+	22, // 38: cqc.services.v1.Portfolio.GetAllocations:input_type -> cqc.services.v1.GetAllocationsRequest
+	24, // 39: cqc.services.v1.Portfolio.SetAllocations:input_type -> cqc.services.v1.SetAllocationsRequest
+	1,  // 40: cqc.services.v1.Portfolio.GetPortfolio:output_type -> cqc.services.v1.GetPortfolioResponse
+	3,  // 41: cqc.services.v1.Portfolio.ListPortfolios:output_type -> cqc.services.v1.ListPortfoliosResponse
+	5,  // 42: cqc.services.v1.Portfolio.CreatePortfolio:output_type -> cqc.services.v1.CreatePortfolioResponse
+	7,  // 43: cqc.services.v1.Portfolio.UpdatePortfolio:output_type -> cqc.services.v1.UpdatePortfolioResponse
+	9,  // 44: cqc.services.v1.Portfolio.GetPosition:output_type -> cqc.services.v1.GetPositionResponse
+	11, // 45: cqc.services.v1.Portfolio.ListPositions:output_type -> cqc.services.v1.ListPositionsResponse
+	13, // 46: cqc.services.v1.Portfolio.StreamPositions:output_type -> cqc.services.v1.StreamPositionsResponse
+	15, // 47: cqc.services.v1.Portfolio.GetPnL:output_type -> cqc.services.v1.GetPnLResponse
+	17, // 48: cqc.services.v1.Portfolio.ListTransactions:output_type -> cqc.services.v1.ListTransactionsResponse
+	19, // 49: cqc.services.v1.Portfolio.RecordTransaction:output_type -> cqc.services.v1.RecordTransactionResponse
+	21, // 50: cqc.services.v1.Portfolio.ListLots:output_type -> cqc.services.v1.ListLotsResponse
+	23, // 51: cqc.services.v1.Portfolio.GetAllocations:output_type -> cqc.services.v1.GetAllocationsResponse
+	25, // 52: cqc.services.v1.Portfolio.SetAllocations:output_type -> cqc.services.v1.SetAllocationsResponse
+	40, // [40:53] is the sub-list for method output_type
+	27, // [27:40] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_portfolio_proto_init() }
@@ -1635,7 +1895,7 @@ func file_cqc_services_v1_portfolio_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_services_v1_portfolio_proto_rawDesc), len(file_cqc_services_v1_portfolio_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

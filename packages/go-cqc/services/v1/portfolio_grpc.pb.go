@@ -30,6 +30,8 @@ const (
 	Portfolio_ListTransactions_FullMethodName  = "/cqc.services.v1.Portfolio/ListTransactions"
 	Portfolio_RecordTransaction_FullMethodName = "/cqc.services.v1.Portfolio/RecordTransaction"
 	Portfolio_ListLots_FullMethodName          = "/cqc.services.v1.Portfolio/ListLots"
+	Portfolio_GetAllocations_FullMethodName    = "/cqc.services.v1.Portfolio/GetAllocations"
+	Portfolio_SetAllocations_FullMethodName    = "/cqc.services.v1.Portfolio/SetAllocations"
 )
 
 // PortfolioClient is the client API for Portfolio service.
@@ -64,6 +66,10 @@ type PortfolioClient interface {
 	RecordTransaction(ctx context.Context, in *RecordTransactionRequest, opts ...grpc.CallOption) (*RecordTransactionResponse, error)
 	// Lists what is left of what was acquired, oldest first.
 	ListLots(ctx context.Context, in *ListLotsRequest, opts ...grpc.CallOption) (*ListLotsResponse, error)
+	// Returns what a portfolio is meant to hold.
+	GetAllocations(ctx context.Context, in *GetAllocationsRequest, opts ...grpc.CallOption) (*GetAllocationsResponse, error)
+	// Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one.
+	SetAllocations(ctx context.Context, in *SetAllocationsRequest, opts ...grpc.CallOption) (*SetAllocationsResponse, error)
 }
 
 type portfolioClient struct {
@@ -193,6 +199,26 @@ func (c *portfolioClient) ListLots(ctx context.Context, in *ListLotsRequest, opt
 	return out, nil
 }
 
+func (c *portfolioClient) GetAllocations(ctx context.Context, in *GetAllocationsRequest, opts ...grpc.CallOption) (*GetAllocationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAllocationsResponse)
+	err := c.cc.Invoke(ctx, Portfolio_GetAllocations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *portfolioClient) SetAllocations(ctx context.Context, in *SetAllocationsRequest, opts ...grpc.CallOption) (*SetAllocationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetAllocationsResponse)
+	err := c.cc.Invoke(ctx, Portfolio_SetAllocations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PortfolioServer is the server API for Portfolio service.
 // All implementations must embed UnimplementedPortfolioServer
 // for forward compatibility.
@@ -225,6 +251,10 @@ type PortfolioServer interface {
 	RecordTransaction(context.Context, *RecordTransactionRequest) (*RecordTransactionResponse, error)
 	// Lists what is left of what was acquired, oldest first.
 	ListLots(context.Context, *ListLotsRequest) (*ListLotsResponse, error)
+	// Returns what a portfolio is meant to hold.
+	GetAllocations(context.Context, *GetAllocationsRequest) (*GetAllocationsResponse, error)
+	// Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one.
+	SetAllocations(context.Context, *SetAllocationsRequest) (*SetAllocationsResponse, error)
 	mustEmbedUnimplementedPortfolioServer()
 }
 
@@ -267,6 +297,12 @@ func (UnimplementedPortfolioServer) RecordTransaction(context.Context, *RecordTr
 }
 func (UnimplementedPortfolioServer) ListLots(context.Context, *ListLotsRequest) (*ListLotsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListLots not implemented")
+}
+func (UnimplementedPortfolioServer) GetAllocations(context.Context, *GetAllocationsRequest) (*GetAllocationsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetAllocations not implemented")
+}
+func (UnimplementedPortfolioServer) SetAllocations(context.Context, *SetAllocationsRequest) (*SetAllocationsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetAllocations not implemented")
 }
 func (UnimplementedPortfolioServer) mustEmbedUnimplementedPortfolioServer() {}
 func (UnimplementedPortfolioServer) testEmbeddedByValue()                   {}
@@ -480,6 +516,42 @@ func _Portfolio_ListLots_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Portfolio_GetAllocations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAllocationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PortfolioServer).GetAllocations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Portfolio_GetAllocations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PortfolioServer).GetAllocations(ctx, req.(*GetAllocationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Portfolio_SetAllocations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetAllocationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PortfolioServer).SetAllocations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Portfolio_SetAllocations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PortfolioServer).SetAllocations(ctx, req.(*SetAllocationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Portfolio_ServiceDesc is the grpc.ServiceDesc for Portfolio service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -526,6 +598,14 @@ var Portfolio_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListLots",
 			Handler:    _Portfolio_ListLots_Handler,
+		},
+		{
+			MethodName: "GetAllocations",
+			Handler:    _Portfolio_GetAllocations_Handler,
+		},
+		{
+			MethodName: "SetAllocations",
+			Handler:    _Portfolio_SetAllocations_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

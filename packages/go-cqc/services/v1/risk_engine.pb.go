@@ -13,6 +13,7 @@ import (
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -1703,11 +1704,862 @@ func (x *CheckOrderResponse) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// Where a trading state holds. All parts that are set must fit; none set means everywhere.
+type TradingScope struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Portfolio. Absent means all.
+	PortfolioId *string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
+	// Account. Absent means all.
+	AccountId *string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
+	// Venue. Absent means all.
+	VenueId       *string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TradingScope) Reset() {
+	*x = TradingScope{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TradingScope) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TradingScope) ProtoMessage() {}
+
+func (x *TradingScope) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TradingScope.ProtoReflect.Descriptor instead.
+func (*TradingScope) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *TradingScope) GetPortfolioId() string {
+	if x != nil && x.PortfolioId != nil {
+		return *x.PortfolioId
+	}
+	return ""
+}
+
+func (x *TradingScope) GetAccountId() string {
+	if x != nil && x.AccountId != nil {
+		return *x.AccountId
+	}
+	return ""
+}
+
+func (x *TradingScope) GetVenueId() string {
+	if x != nil && x.VenueId != nil {
+		return *x.VenueId
+	}
+	return ""
+}
+
+// Whether trading is allowed in a scope, and why.
+type TradingStateRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it holds.
+	Scope *TradingScope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	// Whether trading is allowed.
+	State v11.TradingState `protobuf:"varint,2,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
+	// Why, for people. Empty when there is nothing to say.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Since when it holds.
+	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// Version of this record, raised by one at each change; the value to send back with a change.
+	Revision      uint64 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TradingStateRecord) Reset() {
+	*x = TradingStateRecord{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TradingStateRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TradingStateRecord) ProtoMessage() {}
+
+func (x *TradingStateRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TradingStateRecord.ProtoReflect.Descriptor instead.
+func (*TradingStateRecord) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *TradingStateRecord) GetScope() *TradingScope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *TradingStateRecord) GetState() v11.TradingState {
+	if x != nil {
+		return x.State
+	}
+	return v11.TradingState(0)
+}
+
+func (x *TradingStateRecord) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *TradingStateRecord) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *TradingStateRecord) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// Which scope to describe.
+type GetTradingStateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The scope. Absent means everywhere.
+	Scope         *TradingScope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTradingStateRequest) Reset() {
+	*x = GetTradingStateRequest{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTradingStateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTradingStateRequest) ProtoMessage() {}
+
+func (x *GetTradingStateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTradingStateRequest.ProtoReflect.Descriptor instead.
+func (*GetTradingStateRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetTradingStateRequest) GetScope() *TradingScope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+// The state.
+type GetTradingStateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The strictest state of all scopes that contain the one that was asked for.
+	TradingState  *TradingStateRecord `protobuf:"bytes,1,opt,name=trading_state,json=tradingState,proto3" json:"trading_state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetTradingStateResponse) Reset() {
+	*x = GetTradingStateResponse{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetTradingStateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetTradingStateResponse) ProtoMessage() {}
+
+func (x *GetTradingStateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetTradingStateResponse.ProtoReflect.Descriptor instead.
+func (*GetTradingStateResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetTradingStateResponse) GetTradingState() *TradingStateRecord {
+	if x != nil {
+		return x.TradingState
+	}
+	return nil
+}
+
+// What to set.
+type SetTradingStateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Where. Absent means everywhere.
+	Scope *TradingScope `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
+	// Whether trading is allowed.
+	State v11.TradingState `protobuf:"varint,3,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
+	// Why, for people.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Revision that the caller read; another current one fails with ABORTED. Absent sets it in any case, as an emergency
+	// needs.
+	Revision *uint64 `protobuf:"varint,5,opt,name=revision,proto3,oneof" json:"revision,omitempty"`
+	// Whether all open orders of the scope are cancelled as well. Only where trading is halted.
+	CancelOpenOrders bool `protobuf:"varint,6,opt,name=cancel_open_orders,json=cancelOpenOrders,proto3" json:"cancel_open_orders,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SetTradingStateRequest) Reset() {
+	*x = SetTradingStateRequest{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTradingStateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTradingStateRequest) ProtoMessage() {}
+
+func (x *SetTradingStateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTradingStateRequest.ProtoReflect.Descriptor instead.
+func (*SetTradingStateRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *SetTradingStateRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *SetTradingStateRequest) GetScope() *TradingScope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *SetTradingStateRequest) GetState() v11.TradingState {
+	if x != nil {
+		return x.State
+	}
+	return v11.TradingState(0)
+}
+
+func (x *SetTradingStateRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SetTradingStateRequest) GetRevision() uint64 {
+	if x != nil && x.Revision != nil {
+		return *x.Revision
+	}
+	return 0
+}
+
+func (x *SetTradingStateRequest) GetCancelOpenOrders() bool {
+	if x != nil {
+		return x.CancelOpenOrders
+	}
+	return false
+}
+
+// What was set.
+type SetTradingStateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The state after the change.
+	TradingState  *TradingStateRecord `protobuf:"bytes,1,opt,name=trading_state,json=tradingState,proto3" json:"trading_state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTradingStateResponse) Reset() {
+	*x = SetTradingStateResponse{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTradingStateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTradingStateResponse) ProtoMessage() {}
+
+func (x *SetTradingStateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTradingStateResponse.ProtoReflect.Descriptor instead.
+func (*SetTradingStateResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SetTradingStateResponse) GetTradingState() *TradingStateRecord {
+	if x != nil {
+		return x.TradingState
+	}
+	return nil
+}
+
+// Which states to follow.
+type StreamTradingStateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `resume_token` of the last answer that was handled. Empty starts with how it stands.
+	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamTradingStateRequest) Reset() {
+	*x = StreamTradingStateRequest{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamTradingStateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamTradingStateRequest) ProtoMessage() {}
+
+func (x *StreamTradingStateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamTradingStateRequest.ProtoReflect.Descriptor instead.
+func (*StreamTradingStateRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *StreamTradingStateRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// One step of the stream.
+type StreamTradingStateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamTradingStateResponse_TradingState
+	//	*StreamTradingStateResponse_Heartbeat
+	//	*StreamTradingStateResponse_Reset_
+	Event isStreamTradingStateResponse_Event `protobuf_oneof:"event"`
+	// What to resume the stream with after this answer.
+	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamTradingStateResponse) Reset() {
+	*x = StreamTradingStateResponse{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamTradingStateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamTradingStateResponse) ProtoMessage() {}
+
+func (x *StreamTradingStateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamTradingStateResponse.ProtoReflect.Descriptor instead.
+func (*StreamTradingStateResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *StreamTradingStateResponse) GetEvent() isStreamTradingStateResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamTradingStateResponse) GetTradingState() *TradingStateRecord {
+	if x != nil {
+		if x, ok := x.Event.(*StreamTradingStateResponse_TradingState); ok {
+			return x.TradingState
+		}
+	}
+	return nil
+}
+
+func (x *StreamTradingStateResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamTradingStateResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamTradingStateResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamTradingStateResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamTradingStateResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamTradingStateResponse_Event interface {
+	isStreamTradingStateResponse_Event()
+}
+
+type StreamTradingStateResponse_TradingState struct {
+	// A state: it takes the place of the one of the same scope.
+	TradingState *TradingStateRecord `protobuf:"bytes,1,opt,name=trading_state,json=tradingState,proto3,oneof"`
+}
+
+type StreamTradingStateResponse_Heartbeat struct {
+	// Nothing, for a while.
+	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamTradingStateResponse_Reset_ struct {
+	// Changes were lost; how it stands follows. Until then trading is to be treated as halted.
+	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamTradingStateResponse_TradingState) isStreamTradingStateResponse_Event() {}
+
+func (*StreamTradingStateResponse_Heartbeat) isStreamTradingStateResponse_Event() {}
+
+func (*StreamTradingStateResponse_Reset_) isStreamTradingStateResponse_Event() {}
+
+// One thing that moves in a scenario.
+type ScenarioShock struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What moves.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*ScenarioShock_AssetId
+	//	*ScenarioShock_VenueSymbolId
+	Target isScenarioShock_Target `protobuf_oneof:"target"`
+	// Change of the price as a part of it, such as -0.2 for a fall by a fifth. At least -1.
+	PriceChange *float64 `protobuf:"fixed64,3,opt,name=price_change,json=priceChange,proto3,oneof" json:"price_change,omitempty"`
+	// Change of implied volatility in points, a point being one percent. Absent means none.
+	VolatilityChange *float64 `protobuf:"fixed64,4,opt,name=volatility_change,json=volatilityChange,proto3,oneof" json:"volatility_change,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ScenarioShock) Reset() {
+	*x = ScenarioShock{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScenarioShock) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScenarioShock) ProtoMessage() {}
+
+func (x *ScenarioShock) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScenarioShock.ProtoReflect.Descriptor instead.
+func (*ScenarioShock) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ScenarioShock) GetTarget() isScenarioShock_Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *ScenarioShock) GetAssetId() string {
+	if x != nil {
+		if x, ok := x.Target.(*ScenarioShock_AssetId); ok {
+			return x.AssetId
+		}
+	}
+	return ""
+}
+
+func (x *ScenarioShock) GetVenueSymbolId() string {
+	if x != nil {
+		if x, ok := x.Target.(*ScenarioShock_VenueSymbolId); ok {
+			return x.VenueSymbolId
+		}
+	}
+	return ""
+}
+
+func (x *ScenarioShock) GetPriceChange() float64 {
+	if x != nil && x.PriceChange != nil {
+		return *x.PriceChange
+	}
+	return 0
+}
+
+func (x *ScenarioShock) GetVolatilityChange() float64 {
+	if x != nil && x.VolatilityChange != nil {
+		return *x.VolatilityChange
+	}
+	return 0
+}
+
+type isScenarioShock_Target interface {
+	isScenarioShock_Target()
+}
+
+type ScenarioShock_AssetId struct {
+	// Every price of this asset.
+	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3,oneof"`
+}
+
+type ScenarioShock_VenueSymbolId struct {
+	// The price on this listing alone.
+	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof"`
+}
+
+func (*ScenarioShock_AssetId) isScenarioShock_Target() {}
+
+func (*ScenarioShock_VenueSymbolId) isScenarioShock_Target() {}
+
+// What to compute.
+type RunScenarioRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Portfolio to look at.
+	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
+	// What moves, all at the same time.
+	Shocks []*ScenarioShock `protobuf:"bytes,2,rep,name=shocks,proto3" json:"shocks,omitempty"`
+	// Time that passes meanwhile. Absent means none.
+	Horizon *durationpb.Duration `protobuf:"bytes,3,opt,name=horizon,proto3" json:"horizon,omitempty"`
+	// Asset to state the result in. Absent means the portfolio's reporting asset.
+	ReportingAssetId *string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *RunScenarioRequest) Reset() {
+	*x = RunScenarioRequest{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunScenarioRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunScenarioRequest) ProtoMessage() {}
+
+func (x *RunScenarioRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunScenarioRequest.ProtoReflect.Descriptor instead.
+func (*RunScenarioRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *RunScenarioRequest) GetPortfolioId() string {
+	if x != nil {
+		return x.PortfolioId
+	}
+	return ""
+}
+
+func (x *RunScenarioRequest) GetShocks() []*ScenarioShock {
+	if x != nil {
+		return x.Shocks
+	}
+	return nil
+}
+
+func (x *RunScenarioRequest) GetHorizon() *durationpb.Duration {
+	if x != nil {
+		return x.Horizon
+	}
+	return nil
+}
+
+func (x *RunScenarioRequest) GetReportingAssetId() string {
+	if x != nil && x.ReportingAssetId != nil {
+		return *x.ReportingAssetId
+	}
+	return ""
+}
+
+// What would happen: estimates, therefore doubles.
+type RunScenarioResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Change of the portfolio's value, in the reporting asset.
+	ValueChange float64 `protobuf:"fixed64,1,opt,name=value_change,json=valueChange,proto3" json:"value_change,omitempty"`
+	// The same by position, largest loss first.
+	Results []*ScenarioResult `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
+	// Limits that would be exceeded.
+	Breaches []*RiskBreach `protobuf:"bytes,3,rep,name=breaches,proto3" json:"breaches,omitempty"`
+	// Asset in which the result is stated.
+	ReportingAssetId string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3" json:"reporting_asset_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *RunScenarioResponse) Reset() {
+	*x = RunScenarioResponse{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunScenarioResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunScenarioResponse) ProtoMessage() {}
+
+func (x *RunScenarioResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunScenarioResponse.ProtoReflect.Descriptor instead.
+func (*RunScenarioResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *RunScenarioResponse) GetValueChange() float64 {
+	if x != nil {
+		return x.ValueChange
+	}
+	return 0
+}
+
+func (x *RunScenarioResponse) GetResults() []*ScenarioResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *RunScenarioResponse) GetBreaches() []*RiskBreach {
+	if x != nil {
+		return x.Breaches
+	}
+	return nil
+}
+
+func (x *RunScenarioResponse) GetReportingAssetId() string {
+	if x != nil {
+		return x.ReportingAssetId
+	}
+	return ""
+}
+
+// What would happen to one position.
+type ScenarioResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The position.
+	PositionId string `protobuf:"bytes,1,opt,name=position_id,json=positionId,proto3" json:"position_id,omitempty"`
+	// Change of its value, in the reporting asset.
+	ValueChange float64 `protobuf:"fixed64,2,opt,name=value_change,json=valueChange,proto3" json:"value_change,omitempty"`
+	// Whether it would be liquidated.
+	Liquidated    bool `protobuf:"varint,3,opt,name=liquidated,proto3" json:"liquidated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScenarioResult) Reset() {
+	*x = ScenarioResult{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScenarioResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScenarioResult) ProtoMessage() {}
+
+func (x *ScenarioResult) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScenarioResult.ProtoReflect.Descriptor instead.
+func (*ScenarioResult) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ScenarioResult) GetPositionId() string {
+	if x != nil {
+		return x.PositionId
+	}
+	return ""
+}
+
+func (x *ScenarioResult) GetValueChange() float64 {
+	if x != nil {
+		return x.ValueChange
+	}
+	return 0
+}
+
+func (x *ScenarioResult) GetLiquidated() bool {
+	if x != nil {
+		return x.Liquidated
+	}
+	return false
+}
+
 var File_cqc_services_v1_risk_engine_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\n" +
-	"!cqc/services/v1/risk_engine.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/events/v1/risk_events.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a#cqc/services/v1/venue_gateway.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x06\n" +
+	"!cqc/services/v1/risk_engine.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/events/v1/risk_events.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a#cqc/services/v1/venue_gateway.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x06\n" +
 	"\tRiskLimit\x12%\n" +
 	"\blimit_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\alimitId\x12\x1e\n" +
@@ -1842,7 +2694,76 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\bdecision\x18\x01 \x01(\x0e2\x1d.cqc.services.v1.RiskDecisionR\bdecision\x127\n" +
 	"\bbreaches\x18\x02 \x03(\v2\x1b.cqc.services.v1.RiskBreachR\bbreaches\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt*\x98\x02\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xca\x01\n" +
+	"\fTradingScope\x122\n" +
+	"\fportfolio_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12.\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\taccountId\x88\x01\x01\x12)\n" +
+	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x02R\avenueId\x88\x01\x01B\x0f\n" +
+	"\r_portfolio_idB\r\n" +
+	"\v_account_idB\v\n" +
+	"\t_venue_id\"\xec\x01\n" +
+	"\x12TradingStateRecord\x123\n" +
+	"\x05scope\x18\x01 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\x121\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1b.cqc.events.v1.TradingStateR\x05state\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1a\n" +
+	"\brevision\x18\x05 \x01(\x04R\brevision\"M\n" +
+	"\x16GetTradingStateRequest\x123\n" +
+	"\x05scope\x18\x01 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\"c\n" +
+	"\x17GetTradingStateResponse\x12H\n" +
+	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"\xb5\x02\n" +
+	"\x16SetTradingStateRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x123\n" +
+	"\x05scope\x18\x02 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\x12=\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x1b.cqc.events.v1.TradingStateB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05state\x12\"\n" +
+	"\x06reason\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\x06reason\x12\x1f\n" +
+	"\brevision\x18\x05 \x01(\x04H\x00R\brevision\x88\x01\x01\x12,\n" +
+	"\x12cancel_open_orders\x18\x06 \x01(\bR\x10cancelOpenOrdersB\v\n" +
+	"\t_revision\"c\n" +
+	"\x17SetTradingStateResponse\x12H\n" +
+	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"H\n" +
+	"\x19StreamTradingStateRequest\x12+\n" +
+	"\fresume_token\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x97\x02\n" +
+	"\x1aStreamTradingStateResponse\x12J\n" +
+	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordH\x00R\ftradingState\x12:\n" +
+	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\x99\x02\n" +
+	"\rScenarioShock\x12&\n" +
+	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x123\n" +
+	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x128\n" +
+	"\fprice_change\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\xf0\xbfH\x01R\vpriceChange\x88\x01\x01\x129\n" +
+	"\x11volatility_change\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x02R\x10volatilityChange\x88\x01\x01B\x0f\n" +
+	"\x06target\x12\x05\xbaH\x02\b\x01B\x0f\n" +
+	"\r_price_changeB\x14\n" +
+	"\x12_volatility_change\"\x9c\x02\n" +
+	"\x12RunScenarioRequest\x12-\n" +
+	"\fportfolio_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12C\n" +
+	"\x06shocks\x18\x02 \x03(\v2\x1e.cqc.services.v1.ScenarioShockB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06shocks\x12=\n" +
+	"\ahorizon\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\ahorizon\x12<\n" +
+	"\x12reporting_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\x10reportingAssetId\x88\x01\x01B\x15\n" +
+	"\x13_reporting_asset_id\"\xee\x01\n" +
+	"\x13RunScenarioResponse\x12*\n" +
+	"\fvalue_change\x18\x01 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\vvalueChange\x129\n" +
+	"\aresults\x18\x02 \x03(\v2\x1f.cqc.services.v1.ScenarioResultR\aresults\x127\n" +
+	"\bbreaches\x18\x03 \x03(\v2\x1b.cqc.services.v1.RiskBreachR\bbreaches\x127\n" +
+	"\x12reporting_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\x10reportingAssetId\"\x89\x01\n" +
+	"\x0eScenarioResult\x12+\n" +
+	"\vposition_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
+	"positionId\x12*\n" +
+	"\fvalue_change\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\vvalueChange\x12\x1e\n" +
+	"\n" +
+	"liquidated\x18\x03 \x01(\bR\n" +
+	"liquidated*\x98\x02\n" +
 	"\n" +
 	"RiskMetric\x12\x1b\n" +
 	"\x17RISK_METRIC_UNSPECIFIED\x10\x00\x12\x1e\n" +
@@ -1864,7 +2785,8 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\fRiskDecision\x12\x1d\n" +
 	"\x19RISK_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16RISK_DECISION_APPROVED\x10\x01\x12\x1a\n" +
-	"\x16RISK_DECISION_REJECTED\x10\x022\xce\a\n" +
+	"\x16RISK_DECISION_REJECTED\x10\x022\xe5\n" +
+	"\n" +
 	"\n" +
 	"RiskEngine\x12[\n" +
 	"\fGetRiskLimit\x12$.cqc.services.v1.GetRiskLimitRequest\x1a%.cqc.services.v1.GetRiskLimitResponse\x12a\n" +
@@ -1878,7 +2800,11 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\fStreamAlerts\x12$.cqc.services.v1.StreamAlertsRequest\x1a%.cqc.services.v1.StreamAlertsResponse0\x01\x12g\n" +
 	"\x10AcknowledgeAlert\x12(.cqc.services.v1.AcknowledgeAlertRequest\x1a).cqc.services.v1.AcknowledgeAlertResponse\x12U\n" +
 	"\n" +
-	"CheckOrder\x12\".cqc.services.v1.CheckOrderRequest\x1a#.cqc.services.v1.CheckOrderResponseBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"CheckOrder\x12\".cqc.services.v1.CheckOrderRequest\x1a#.cqc.services.v1.CheckOrderResponse\x12d\n" +
+	"\x0fGetTradingState\x12'.cqc.services.v1.GetTradingStateRequest\x1a(.cqc.services.v1.GetTradingStateResponse\x12d\n" +
+	"\x0fSetTradingState\x12'.cqc.services.v1.SetTradingStateRequest\x1a(.cqc.services.v1.SetTradingStateResponse\x12o\n" +
+	"\x12StreamTradingState\x12*.cqc.services.v1.StreamTradingStateRequest\x1a+.cqc.services.v1.StreamTradingStateResponse0\x01\x12X\n" +
+	"\vRunScenario\x12#.cqc.services.v1.RunScenarioRequest\x1a$.cqc.services.v1.RunScenarioResponseBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_risk_engine_proto_rawDescOnce sync.Once
@@ -1893,92 +2819,129 @@ func file_cqc_services_v1_risk_engine_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_services_v1_risk_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cqc_services_v1_risk_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_cqc_services_v1_risk_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_cqc_services_v1_risk_engine_proto_goTypes = []any{
-	(RiskMetric)(0),                  // 0: cqc.services.v1.RiskMetric
-	(RiskAction)(0),                  // 1: cqc.services.v1.RiskAction
-	(RiskDecision)(0),                // 2: cqc.services.v1.RiskDecision
-	(*RiskLimit)(nil),                // 3: cqc.services.v1.RiskLimit
-	(*RiskBreach)(nil),               // 4: cqc.services.v1.RiskBreach
-	(*GetRiskLimitRequest)(nil),      // 5: cqc.services.v1.GetRiskLimitRequest
-	(*GetRiskLimitResponse)(nil),     // 6: cqc.services.v1.GetRiskLimitResponse
-	(*ListRiskLimitsRequest)(nil),    // 7: cqc.services.v1.ListRiskLimitsRequest
-	(*ListRiskLimitsResponse)(nil),   // 8: cqc.services.v1.ListRiskLimitsResponse
-	(*CreateRiskLimitRequest)(nil),   // 9: cqc.services.v1.CreateRiskLimitRequest
-	(*CreateRiskLimitResponse)(nil),  // 10: cqc.services.v1.CreateRiskLimitResponse
-	(*UpdateRiskLimitRequest)(nil),   // 11: cqc.services.v1.UpdateRiskLimitRequest
-	(*UpdateRiskLimitResponse)(nil),  // 12: cqc.services.v1.UpdateRiskLimitResponse
-	(*DeleteRiskLimitRequest)(nil),   // 13: cqc.services.v1.DeleteRiskLimitRequest
-	(*DeleteRiskLimitResponse)(nil),  // 14: cqc.services.v1.DeleteRiskLimitResponse
-	(*GetExposureRequest)(nil),       // 15: cqc.services.v1.GetExposureRequest
-	(*GetExposureResponse)(nil),      // 16: cqc.services.v1.GetExposureResponse
-	(*ListAlertsRequest)(nil),        // 17: cqc.services.v1.ListAlertsRequest
-	(*ListAlertsResponse)(nil),       // 18: cqc.services.v1.ListAlertsResponse
-	(*StreamAlertsRequest)(nil),      // 19: cqc.services.v1.StreamAlertsRequest
-	(*StreamAlertsResponse)(nil),     // 20: cqc.services.v1.StreamAlertsResponse
-	(*AcknowledgeAlertRequest)(nil),  // 21: cqc.services.v1.AcknowledgeAlertRequest
-	(*AcknowledgeAlertResponse)(nil), // 22: cqc.services.v1.AcknowledgeAlertResponse
-	(*CheckOrderRequest)(nil),        // 23: cqc.services.v1.CheckOrderRequest
-	(*CheckOrderResponse)(nil),       // 24: cqc.services.v1.CheckOrderResponse
-	(*timestamppb.Timestamp)(nil),    // 25: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),    // 26: google.protobuf.FieldMask
-	(v1.ExposureDimension)(0),        // 27: cqc.portfolio.v1.ExposureDimension
-	(*v1.Exposure)(nil),              // 28: cqc.portfolio.v1.Exposure
-	(*v11.RiskAlert)(nil),            // 29: cqc.events.v1.RiskAlert
-	(*Heartbeat)(nil),                // 30: cqc.services.v1.Heartbeat
-	(*StreamReset)(nil),              // 31: cqc.services.v1.StreamReset
-	(*NewOrder)(nil),                 // 32: cqc.services.v1.NewOrder
+	(RiskMetric)(0),                    // 0: cqc.services.v1.RiskMetric
+	(RiskAction)(0),                    // 1: cqc.services.v1.RiskAction
+	(RiskDecision)(0),                  // 2: cqc.services.v1.RiskDecision
+	(*RiskLimit)(nil),                  // 3: cqc.services.v1.RiskLimit
+	(*RiskBreach)(nil),                 // 4: cqc.services.v1.RiskBreach
+	(*GetRiskLimitRequest)(nil),        // 5: cqc.services.v1.GetRiskLimitRequest
+	(*GetRiskLimitResponse)(nil),       // 6: cqc.services.v1.GetRiskLimitResponse
+	(*ListRiskLimitsRequest)(nil),      // 7: cqc.services.v1.ListRiskLimitsRequest
+	(*ListRiskLimitsResponse)(nil),     // 8: cqc.services.v1.ListRiskLimitsResponse
+	(*CreateRiskLimitRequest)(nil),     // 9: cqc.services.v1.CreateRiskLimitRequest
+	(*CreateRiskLimitResponse)(nil),    // 10: cqc.services.v1.CreateRiskLimitResponse
+	(*UpdateRiskLimitRequest)(nil),     // 11: cqc.services.v1.UpdateRiskLimitRequest
+	(*UpdateRiskLimitResponse)(nil),    // 12: cqc.services.v1.UpdateRiskLimitResponse
+	(*DeleteRiskLimitRequest)(nil),     // 13: cqc.services.v1.DeleteRiskLimitRequest
+	(*DeleteRiskLimitResponse)(nil),    // 14: cqc.services.v1.DeleteRiskLimitResponse
+	(*GetExposureRequest)(nil),         // 15: cqc.services.v1.GetExposureRequest
+	(*GetExposureResponse)(nil),        // 16: cqc.services.v1.GetExposureResponse
+	(*ListAlertsRequest)(nil),          // 17: cqc.services.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),         // 18: cqc.services.v1.ListAlertsResponse
+	(*StreamAlertsRequest)(nil),        // 19: cqc.services.v1.StreamAlertsRequest
+	(*StreamAlertsResponse)(nil),       // 20: cqc.services.v1.StreamAlertsResponse
+	(*AcknowledgeAlertRequest)(nil),    // 21: cqc.services.v1.AcknowledgeAlertRequest
+	(*AcknowledgeAlertResponse)(nil),   // 22: cqc.services.v1.AcknowledgeAlertResponse
+	(*CheckOrderRequest)(nil),          // 23: cqc.services.v1.CheckOrderRequest
+	(*CheckOrderResponse)(nil),         // 24: cqc.services.v1.CheckOrderResponse
+	(*TradingScope)(nil),               // 25: cqc.services.v1.TradingScope
+	(*TradingStateRecord)(nil),         // 26: cqc.services.v1.TradingStateRecord
+	(*GetTradingStateRequest)(nil),     // 27: cqc.services.v1.GetTradingStateRequest
+	(*GetTradingStateResponse)(nil),    // 28: cqc.services.v1.GetTradingStateResponse
+	(*SetTradingStateRequest)(nil),     // 29: cqc.services.v1.SetTradingStateRequest
+	(*SetTradingStateResponse)(nil),    // 30: cqc.services.v1.SetTradingStateResponse
+	(*StreamTradingStateRequest)(nil),  // 31: cqc.services.v1.StreamTradingStateRequest
+	(*StreamTradingStateResponse)(nil), // 32: cqc.services.v1.StreamTradingStateResponse
+	(*ScenarioShock)(nil),              // 33: cqc.services.v1.ScenarioShock
+	(*RunScenarioRequest)(nil),         // 34: cqc.services.v1.RunScenarioRequest
+	(*RunScenarioResponse)(nil),        // 35: cqc.services.v1.RunScenarioResponse
+	(*ScenarioResult)(nil),             // 36: cqc.services.v1.ScenarioResult
+	(*timestamppb.Timestamp)(nil),      // 37: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),      // 38: google.protobuf.FieldMask
+	(v1.ExposureDimension)(0),          // 39: cqc.portfolio.v1.ExposureDimension
+	(*v1.Exposure)(nil),                // 40: cqc.portfolio.v1.Exposure
+	(*v11.RiskAlert)(nil),              // 41: cqc.events.v1.RiskAlert
+	(*Heartbeat)(nil),                  // 42: cqc.services.v1.Heartbeat
+	(*StreamReset)(nil),                // 43: cqc.services.v1.StreamReset
+	(*NewOrder)(nil),                   // 44: cqc.services.v1.NewOrder
+	(v11.TradingState)(0),              // 45: cqc.events.v1.TradingState
+	(*durationpb.Duration)(nil),        // 46: google.protobuf.Duration
 }
 var file_cqc_services_v1_risk_engine_proto_depIdxs = []int32{
 	0,  // 0: cqc.services.v1.RiskLimit.metric:type_name -> cqc.services.v1.RiskMetric
 	1,  // 1: cqc.services.v1.RiskLimit.action:type_name -> cqc.services.v1.RiskAction
-	25, // 2: cqc.services.v1.RiskLimit.valid_to:type_name -> google.protobuf.Timestamp
+	37, // 2: cqc.services.v1.RiskLimit.valid_to:type_name -> google.protobuf.Timestamp
 	3,  // 3: cqc.services.v1.GetRiskLimitResponse.limit:type_name -> cqc.services.v1.RiskLimit
 	3,  // 4: cqc.services.v1.ListRiskLimitsResponse.limits:type_name -> cqc.services.v1.RiskLimit
 	3,  // 5: cqc.services.v1.CreateRiskLimitRequest.limit:type_name -> cqc.services.v1.RiskLimit
 	3,  // 6: cqc.services.v1.CreateRiskLimitResponse.limit:type_name -> cqc.services.v1.RiskLimit
 	3,  // 7: cqc.services.v1.UpdateRiskLimitRequest.limit:type_name -> cqc.services.v1.RiskLimit
-	26, // 8: cqc.services.v1.UpdateRiskLimitRequest.update_mask:type_name -> google.protobuf.FieldMask
+	38, // 8: cqc.services.v1.UpdateRiskLimitRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,  // 9: cqc.services.v1.UpdateRiskLimitResponse.limit:type_name -> cqc.services.v1.RiskLimit
 	3,  // 10: cqc.services.v1.DeleteRiskLimitResponse.limit:type_name -> cqc.services.v1.RiskLimit
-	27, // 11: cqc.services.v1.GetExposureRequest.group_by:type_name -> cqc.portfolio.v1.ExposureDimension
-	28, // 12: cqc.services.v1.GetExposureResponse.exposures:type_name -> cqc.portfolio.v1.Exposure
-	25, // 13: cqc.services.v1.ListAlertsRequest.start_time:type_name -> google.protobuf.Timestamp
-	25, // 14: cqc.services.v1.ListAlertsRequest.end_time:type_name -> google.protobuf.Timestamp
-	29, // 15: cqc.services.v1.ListAlertsResponse.alerts:type_name -> cqc.events.v1.RiskAlert
-	29, // 16: cqc.services.v1.StreamAlertsResponse.alert:type_name -> cqc.events.v1.RiskAlert
-	30, // 17: cqc.services.v1.StreamAlertsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	31, // 18: cqc.services.v1.StreamAlertsResponse.reset:type_name -> cqc.services.v1.StreamReset
-	29, // 19: cqc.services.v1.AcknowledgeAlertResponse.alert:type_name -> cqc.events.v1.RiskAlert
-	32, // 20: cqc.services.v1.CheckOrderRequest.order:type_name -> cqc.services.v1.NewOrder
+	39, // 11: cqc.services.v1.GetExposureRequest.group_by:type_name -> cqc.portfolio.v1.ExposureDimension
+	40, // 12: cqc.services.v1.GetExposureResponse.exposures:type_name -> cqc.portfolio.v1.Exposure
+	37, // 13: cqc.services.v1.ListAlertsRequest.start_time:type_name -> google.protobuf.Timestamp
+	37, // 14: cqc.services.v1.ListAlertsRequest.end_time:type_name -> google.protobuf.Timestamp
+	41, // 15: cqc.services.v1.ListAlertsResponse.alerts:type_name -> cqc.events.v1.RiskAlert
+	41, // 16: cqc.services.v1.StreamAlertsResponse.alert:type_name -> cqc.events.v1.RiskAlert
+	42, // 17: cqc.services.v1.StreamAlertsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	43, // 18: cqc.services.v1.StreamAlertsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	41, // 19: cqc.services.v1.AcknowledgeAlertResponse.alert:type_name -> cqc.events.v1.RiskAlert
+	44, // 20: cqc.services.v1.CheckOrderRequest.order:type_name -> cqc.services.v1.NewOrder
 	2,  // 21: cqc.services.v1.CheckOrderResponse.decision:type_name -> cqc.services.v1.RiskDecision
 	4,  // 22: cqc.services.v1.CheckOrderResponse.breaches:type_name -> cqc.services.v1.RiskBreach
-	25, // 23: cqc.services.v1.CheckOrderResponse.expires_at:type_name -> google.protobuf.Timestamp
-	5,  // 24: cqc.services.v1.RiskEngine.GetRiskLimit:input_type -> cqc.services.v1.GetRiskLimitRequest
-	7,  // 25: cqc.services.v1.RiskEngine.ListRiskLimits:input_type -> cqc.services.v1.ListRiskLimitsRequest
-	9,  // 26: cqc.services.v1.RiskEngine.CreateRiskLimit:input_type -> cqc.services.v1.CreateRiskLimitRequest
-	11, // 27: cqc.services.v1.RiskEngine.UpdateRiskLimit:input_type -> cqc.services.v1.UpdateRiskLimitRequest
-	13, // 28: cqc.services.v1.RiskEngine.DeleteRiskLimit:input_type -> cqc.services.v1.DeleteRiskLimitRequest
-	15, // 29: cqc.services.v1.RiskEngine.GetExposure:input_type -> cqc.services.v1.GetExposureRequest
-	17, // 30: cqc.services.v1.RiskEngine.ListAlerts:input_type -> cqc.services.v1.ListAlertsRequest
-	19, // 31: cqc.services.v1.RiskEngine.StreamAlerts:input_type -> cqc.services.v1.StreamAlertsRequest
-	21, // 32: cqc.services.v1.RiskEngine.AcknowledgeAlert:input_type -> cqc.services.v1.AcknowledgeAlertRequest
-	23, // 33: cqc.services.v1.RiskEngine.CheckOrder:input_type -> cqc.services.v1.CheckOrderRequest
-	6,  // 34: cqc.services.v1.RiskEngine.GetRiskLimit:output_type -> cqc.services.v1.GetRiskLimitResponse
-	8,  // 35: cqc.services.v1.RiskEngine.ListRiskLimits:output_type -> cqc.services.v1.ListRiskLimitsResponse
-	10, // 36: cqc.services.v1.RiskEngine.CreateRiskLimit:output_type -> cqc.services.v1.CreateRiskLimitResponse
-	12, // 37: cqc.services.v1.RiskEngine.UpdateRiskLimit:output_type -> cqc.services.v1.UpdateRiskLimitResponse
-	14, // 38: cqc.services.v1.RiskEngine.DeleteRiskLimit:output_type -> cqc.services.v1.DeleteRiskLimitResponse
-	16, // 39: cqc.services.v1.RiskEngine.GetExposure:output_type -> cqc.services.v1.GetExposureResponse
-	18, // 40: cqc.services.v1.RiskEngine.ListAlerts:output_type -> cqc.services.v1.ListAlertsResponse
-	20, // 41: cqc.services.v1.RiskEngine.StreamAlerts:output_type -> cqc.services.v1.StreamAlertsResponse
-	22, // 42: cqc.services.v1.RiskEngine.AcknowledgeAlert:output_type -> cqc.services.v1.AcknowledgeAlertResponse
-	24, // 43: cqc.services.v1.RiskEngine.CheckOrder:output_type -> cqc.services.v1.CheckOrderResponse
-	34, // [34:44] is the sub-list for method output_type
-	24, // [24:34] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	37, // 23: cqc.services.v1.CheckOrderResponse.expires_at:type_name -> google.protobuf.Timestamp
+	25, // 24: cqc.services.v1.TradingStateRecord.scope:type_name -> cqc.services.v1.TradingScope
+	45, // 25: cqc.services.v1.TradingStateRecord.state:type_name -> cqc.events.v1.TradingState
+	37, // 26: cqc.services.v1.TradingStateRecord.since:type_name -> google.protobuf.Timestamp
+	25, // 27: cqc.services.v1.GetTradingStateRequest.scope:type_name -> cqc.services.v1.TradingScope
+	26, // 28: cqc.services.v1.GetTradingStateResponse.trading_state:type_name -> cqc.services.v1.TradingStateRecord
+	25, // 29: cqc.services.v1.SetTradingStateRequest.scope:type_name -> cqc.services.v1.TradingScope
+	45, // 30: cqc.services.v1.SetTradingStateRequest.state:type_name -> cqc.events.v1.TradingState
+	26, // 31: cqc.services.v1.SetTradingStateResponse.trading_state:type_name -> cqc.services.v1.TradingStateRecord
+	26, // 32: cqc.services.v1.StreamTradingStateResponse.trading_state:type_name -> cqc.services.v1.TradingStateRecord
+	42, // 33: cqc.services.v1.StreamTradingStateResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	43, // 34: cqc.services.v1.StreamTradingStateResponse.reset:type_name -> cqc.services.v1.StreamReset
+	33, // 35: cqc.services.v1.RunScenarioRequest.shocks:type_name -> cqc.services.v1.ScenarioShock
+	46, // 36: cqc.services.v1.RunScenarioRequest.horizon:type_name -> google.protobuf.Duration
+	36, // 37: cqc.services.v1.RunScenarioResponse.results:type_name -> cqc.services.v1.ScenarioResult
+	4,  // 38: cqc.services.v1.RunScenarioResponse.breaches:type_name -> cqc.services.v1.RiskBreach
+	5,  // 39: cqc.services.v1.RiskEngine.GetRiskLimit:input_type -> cqc.services.v1.GetRiskLimitRequest
+	7,  // 40: cqc.services.v1.RiskEngine.ListRiskLimits:input_type -> cqc.services.v1.ListRiskLimitsRequest
+	9,  // 41: cqc.services.v1.RiskEngine.CreateRiskLimit:input_type -> cqc.services.v1.CreateRiskLimitRequest
+	11, // 42: cqc.services.v1.RiskEngine.UpdateRiskLimit:input_type -> cqc.services.v1.UpdateRiskLimitRequest
+	13, // 43: cqc.services.v1.RiskEngine.DeleteRiskLimit:input_type -> cqc.services.v1.DeleteRiskLimitRequest
+	15, // 44: cqc.services.v1.RiskEngine.GetExposure:input_type -> cqc.services.v1.GetExposureRequest
+	17, // 45: cqc.services.v1.RiskEngine.ListAlerts:input_type -> cqc.services.v1.ListAlertsRequest
+	19, // 46: cqc.services.v1.RiskEngine.StreamAlerts:input_type -> cqc.services.v1.StreamAlertsRequest
+	21, // 47: cqc.services.v1.RiskEngine.AcknowledgeAlert:input_type -> cqc.services.v1.AcknowledgeAlertRequest
+	23, // 48: cqc.services.v1.RiskEngine.CheckOrder:input_type -> cqc.services.v1.CheckOrderRequest
+	27, // 49: cqc.services.v1.RiskEngine.GetTradingState:input_type -> cqc.services.v1.GetTradingStateRequest
+	29, // 50: cqc.services.v1.RiskEngine.SetTradingState:input_type -> cqc.services.v1.SetTradingStateRequest
+	31, // 51: cqc.services.v1.RiskEngine.StreamTradingState:input_type -> cqc.services.v1.StreamTradingStateRequest
+	34, // 52: cqc.services.v1.RiskEngine.RunScenario:input_type -> cqc.services.v1.RunScenarioRequest
+	6,  // 53: cqc.services.v1.RiskEngine.GetRiskLimit:output_type -> cqc.services.v1.GetRiskLimitResponse
+	8,  // 54: cqc.services.v1.RiskEngine.ListRiskLimits:output_type -> cqc.services.v1.ListRiskLimitsResponse
+	10, // 55: cqc.services.v1.RiskEngine.CreateRiskLimit:output_type -> cqc.services.v1.CreateRiskLimitResponse
+	12, // 56: cqc.services.v1.RiskEngine.UpdateRiskLimit:output_type -> cqc.services.v1.UpdateRiskLimitResponse
+	14, // 57: cqc.services.v1.RiskEngine.DeleteRiskLimit:output_type -> cqc.services.v1.DeleteRiskLimitResponse
+	16, // 58: cqc.services.v1.RiskEngine.GetExposure:output_type -> cqc.services.v1.GetExposureResponse
+	18, // 59: cqc.services.v1.RiskEngine.ListAlerts:output_type -> cqc.services.v1.ListAlertsResponse
+	20, // 60: cqc.services.v1.RiskEngine.StreamAlerts:output_type -> cqc.services.v1.StreamAlertsResponse
+	22, // 61: cqc.services.v1.RiskEngine.AcknowledgeAlert:output_type -> cqc.services.v1.AcknowledgeAlertResponse
+	24, // 62: cqc.services.v1.RiskEngine.CheckOrder:output_type -> cqc.services.v1.CheckOrderResponse
+	28, // 63: cqc.services.v1.RiskEngine.GetTradingState:output_type -> cqc.services.v1.GetTradingStateResponse
+	30, // 64: cqc.services.v1.RiskEngine.SetTradingState:output_type -> cqc.services.v1.SetTradingStateResponse
+	32, // 65: cqc.services.v1.RiskEngine.StreamTradingState:output_type -> cqc.services.v1.StreamTradingStateResponse
+	35, // 66: cqc.services.v1.RiskEngine.RunScenario:output_type -> cqc.services.v1.RunScenarioResponse
+	53, // [53:67] is the sub-list for method output_type
+	39, // [39:53] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_risk_engine_proto_init() }
@@ -2001,13 +2964,25 @@ func file_cqc_services_v1_risk_engine_proto_init() {
 		(*StreamAlertsResponse_Heartbeat)(nil),
 		(*StreamAlertsResponse_Reset_)(nil),
 	}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[22].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[26].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[29].OneofWrappers = []any{
+		(*StreamTradingStateResponse_TradingState)(nil),
+		(*StreamTradingStateResponse_Heartbeat)(nil),
+		(*StreamTradingStateResponse_Reset_)(nil),
+	}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[30].OneofWrappers = []any{
+		(*ScenarioShock_AssetId)(nil),
+		(*ScenarioShock_VenueSymbolId)(nil),
+	}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_services_v1_risk_engine_proto_rawDesc), len(file_cqc_services_v1_risk_engine_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   22,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

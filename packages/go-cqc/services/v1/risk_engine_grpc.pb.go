@@ -19,16 +19,20 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RiskEngine_GetRiskLimit_FullMethodName     = "/cqc.services.v1.RiskEngine/GetRiskLimit"
-	RiskEngine_ListRiskLimits_FullMethodName   = "/cqc.services.v1.RiskEngine/ListRiskLimits"
-	RiskEngine_CreateRiskLimit_FullMethodName  = "/cqc.services.v1.RiskEngine/CreateRiskLimit"
-	RiskEngine_UpdateRiskLimit_FullMethodName  = "/cqc.services.v1.RiskEngine/UpdateRiskLimit"
-	RiskEngine_DeleteRiskLimit_FullMethodName  = "/cqc.services.v1.RiskEngine/DeleteRiskLimit"
-	RiskEngine_GetExposure_FullMethodName      = "/cqc.services.v1.RiskEngine/GetExposure"
-	RiskEngine_ListAlerts_FullMethodName       = "/cqc.services.v1.RiskEngine/ListAlerts"
-	RiskEngine_StreamAlerts_FullMethodName     = "/cqc.services.v1.RiskEngine/StreamAlerts"
-	RiskEngine_AcknowledgeAlert_FullMethodName = "/cqc.services.v1.RiskEngine/AcknowledgeAlert"
-	RiskEngine_CheckOrder_FullMethodName       = "/cqc.services.v1.RiskEngine/CheckOrder"
+	RiskEngine_GetRiskLimit_FullMethodName       = "/cqc.services.v1.RiskEngine/GetRiskLimit"
+	RiskEngine_ListRiskLimits_FullMethodName     = "/cqc.services.v1.RiskEngine/ListRiskLimits"
+	RiskEngine_CreateRiskLimit_FullMethodName    = "/cqc.services.v1.RiskEngine/CreateRiskLimit"
+	RiskEngine_UpdateRiskLimit_FullMethodName    = "/cqc.services.v1.RiskEngine/UpdateRiskLimit"
+	RiskEngine_DeleteRiskLimit_FullMethodName    = "/cqc.services.v1.RiskEngine/DeleteRiskLimit"
+	RiskEngine_GetExposure_FullMethodName        = "/cqc.services.v1.RiskEngine/GetExposure"
+	RiskEngine_ListAlerts_FullMethodName         = "/cqc.services.v1.RiskEngine/ListAlerts"
+	RiskEngine_StreamAlerts_FullMethodName       = "/cqc.services.v1.RiskEngine/StreamAlerts"
+	RiskEngine_AcknowledgeAlert_FullMethodName   = "/cqc.services.v1.RiskEngine/AcknowledgeAlert"
+	RiskEngine_CheckOrder_FullMethodName         = "/cqc.services.v1.RiskEngine/CheckOrder"
+	RiskEngine_GetTradingState_FullMethodName    = "/cqc.services.v1.RiskEngine/GetTradingState"
+	RiskEngine_SetTradingState_FullMethodName    = "/cqc.services.v1.RiskEngine/SetTradingState"
+	RiskEngine_StreamTradingState_FullMethodName = "/cqc.services.v1.RiskEngine/StreamTradingState"
+	RiskEngine_RunScenario_FullMethodName        = "/cqc.services.v1.RiskEngine/RunScenario"
 )
 
 // RiskEngineClient is the client API for RiskEngine service.
@@ -61,6 +65,14 @@ type RiskEngineClient interface {
 	AcknowledgeAlert(ctx context.Context, in *AcknowledgeAlertRequest, opts ...grpc.CallOption) (*AcknowledgeAlertResponse, error)
 	// Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked.
 	CheckOrder(ctx context.Context, in *CheckOrderRequest, opts ...grpc.CallOption) (*CheckOrderResponse, error)
+	// Returns whether trading is allowed in a scope.
+	GetTradingState(ctx context.Context, in *GetTradingStateRequest, opts ...grpc.CallOption) (*GetTradingStateResponse, error)
+	// Allows, restricts or stops trading in a scope: the kill switch.
+	SetTradingState(ctx context.Context, in *SetTradingStateRequest, opts ...grpc.CallOption) (*SetTradingStateResponse, error)
+	// Follows whether trading is allowed: how it stands in every scope first, then every change.
+	StreamTradingState(ctx context.Context, in *StreamTradingStateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTradingStateResponse], error)
+	// Computes what a portfolio would win or lose if prices moved.
+	RunScenario(ctx context.Context, in *RunScenarioRequest, opts ...grpc.CallOption) (*RunScenarioResponse, error)
 }
 
 type riskEngineClient struct {
@@ -180,6 +192,55 @@ func (c *riskEngineClient) CheckOrder(ctx context.Context, in *CheckOrderRequest
 	return out, nil
 }
 
+func (c *riskEngineClient) GetTradingState(ctx context.Context, in *GetTradingStateRequest, opts ...grpc.CallOption) (*GetTradingStateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTradingStateResponse)
+	err := c.cc.Invoke(ctx, RiskEngine_GetTradingState_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *riskEngineClient) SetTradingState(ctx context.Context, in *SetTradingStateRequest, opts ...grpc.CallOption) (*SetTradingStateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetTradingStateResponse)
+	err := c.cc.Invoke(ctx, RiskEngine_SetTradingState_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *riskEngineClient) StreamTradingState(ctx context.Context, in *StreamTradingStateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTradingStateResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RiskEngine_ServiceDesc.Streams[1], RiskEngine_StreamTradingState_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamTradingStateRequest, StreamTradingStateResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RiskEngine_StreamTradingStateClient = grpc.ServerStreamingClient[StreamTradingStateResponse]
+
+func (c *riskEngineClient) RunScenario(ctx context.Context, in *RunScenarioRequest, opts ...grpc.CallOption) (*RunScenarioResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RunScenarioResponse)
+	err := c.cc.Invoke(ctx, RiskEngine_RunScenario_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RiskEngineServer is the server API for RiskEngine service.
 // All implementations must embed UnimplementedRiskEngineServer
 // for forward compatibility.
@@ -210,6 +271,14 @@ type RiskEngineServer interface {
 	AcknowledgeAlert(context.Context, *AcknowledgeAlertRequest) (*AcknowledgeAlertResponse, error)
 	// Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked.
 	CheckOrder(context.Context, *CheckOrderRequest) (*CheckOrderResponse, error)
+	// Returns whether trading is allowed in a scope.
+	GetTradingState(context.Context, *GetTradingStateRequest) (*GetTradingStateResponse, error)
+	// Allows, restricts or stops trading in a scope: the kill switch.
+	SetTradingState(context.Context, *SetTradingStateRequest) (*SetTradingStateResponse, error)
+	// Follows whether trading is allowed: how it stands in every scope first, then every change.
+	StreamTradingState(*StreamTradingStateRequest, grpc.ServerStreamingServer[StreamTradingStateResponse]) error
+	// Computes what a portfolio would win or lose if prices moved.
+	RunScenario(context.Context, *RunScenarioRequest) (*RunScenarioResponse, error)
 	mustEmbedUnimplementedRiskEngineServer()
 }
 
@@ -249,6 +318,18 @@ func (UnimplementedRiskEngineServer) AcknowledgeAlert(context.Context, *Acknowle
 }
 func (UnimplementedRiskEngineServer) CheckOrder(context.Context, *CheckOrderRequest) (*CheckOrderResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method CheckOrder not implemented")
+}
+func (UnimplementedRiskEngineServer) GetTradingState(context.Context, *GetTradingStateRequest) (*GetTradingStateResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetTradingState not implemented")
+}
+func (UnimplementedRiskEngineServer) SetTradingState(context.Context, *SetTradingStateRequest) (*SetTradingStateResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetTradingState not implemented")
+}
+func (UnimplementedRiskEngineServer) StreamTradingState(*StreamTradingStateRequest, grpc.ServerStreamingServer[StreamTradingStateResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamTradingState not implemented")
+}
+func (UnimplementedRiskEngineServer) RunScenario(context.Context, *RunScenarioRequest) (*RunScenarioResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RunScenario not implemented")
 }
 func (UnimplementedRiskEngineServer) mustEmbedUnimplementedRiskEngineServer() {}
 func (UnimplementedRiskEngineServer) testEmbeddedByValue()                    {}
@@ -444,6 +525,71 @@ func _RiskEngine_CheckOrder_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RiskEngine_GetTradingState_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTradingStateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RiskEngineServer).GetTradingState(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RiskEngine_GetTradingState_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RiskEngineServer).GetTradingState(ctx, req.(*GetTradingStateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RiskEngine_SetTradingState_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetTradingStateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RiskEngineServer).SetTradingState(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RiskEngine_SetTradingState_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RiskEngineServer).SetTradingState(ctx, req.(*SetTradingStateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RiskEngine_StreamTradingState_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamTradingStateRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RiskEngineServer).StreamTradingState(m, &grpc.GenericServerStream[StreamTradingStateRequest, StreamTradingStateResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RiskEngine_StreamTradingStateServer = grpc.ServerStreamingServer[StreamTradingStateResponse]
+
+func _RiskEngine_RunScenario_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RunScenarioRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RiskEngineServer).RunScenario(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RiskEngine_RunScenario_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RiskEngineServer).RunScenario(ctx, req.(*RunScenarioRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RiskEngine_ServiceDesc is the grpc.ServiceDesc for RiskEngine service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -487,11 +633,28 @@ var RiskEngine_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "CheckOrder",
 			Handler:    _RiskEngine_CheckOrder_Handler,
 		},
+		{
+			MethodName: "GetTradingState",
+			Handler:    _RiskEngine_GetTradingState_Handler,
+		},
+		{
+			MethodName: "SetTradingState",
+			Handler:    _RiskEngine_SetTradingState_Handler,
+		},
+		{
+			MethodName: "RunScenario",
+			Handler:    _RiskEngine_RunScenario_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "StreamAlerts",
 			Handler:       _RiskEngine_StreamAlerts_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamTradingState",
+			Handler:       _RiskEngine_StreamTradingState_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -26,6 +27,59 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// How many positions an account holds per listing.
+type PositionMode int32
+
+const (
+	// Not known.
+	PositionMode_POSITION_MODE_UNSPECIFIED PositionMode = 0
+	// One, long or short.
+	PositionMode_POSITION_MODE_ONE_WAY PositionMode = 1
+	// A long and a short one at the same time.
+	PositionMode_POSITION_MODE_HEDGE PositionMode = 2
+)
+
+// Enum value maps for PositionMode.
+var (
+	PositionMode_name = map[int32]string{
+		0: "POSITION_MODE_UNSPECIFIED",
+		1: "POSITION_MODE_ONE_WAY",
+		2: "POSITION_MODE_HEDGE",
+	}
+	PositionMode_value = map[string]int32{
+		"POSITION_MODE_UNSPECIFIED": 0,
+		"POSITION_MODE_ONE_WAY":     1,
+		"POSITION_MODE_HEDGE":       2,
+	}
+)
+
+func (x PositionMode) Enum() *PositionMode {
+	p := new(PositionMode)
+	*p = x
+	return p
+}
+
+func (x PositionMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PositionMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_services_v1_venue_gateway_proto_enumTypes[0].Descriptor()
+}
+
+func (PositionMode) Type() protoreflect.EnumType {
+	return &file_cqc_services_v1_venue_gateway_proto_enumTypes[0]
+}
+
+func (x PositionMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PositionMode.Descriptor instead.
+func (PositionMode) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{0}
+}
 
 // Which account to return.
 type GetVenueAccountRequest struct {
@@ -3013,11 +3067,1675 @@ func (x *CancelWithdrawalResponse) GetWithdrawal() *v1.Transfer {
 	return nil
 }
 
+// What to place.
+type PlaceOrdersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The orders, in the order in which they are sent.
+	Orders        []*NewOrder `protobuf:"bytes,2,rep,name=orders,proto3" json:"orders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlaceOrdersRequest) Reset() {
+	*x = PlaceOrdersRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlaceOrdersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlaceOrdersRequest) ProtoMessage() {}
+
+func (x *PlaceOrdersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlaceOrdersRequest.ProtoReflect.Descriptor instead.
+func (*PlaceOrdersRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *PlaceOrdersRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *PlaceOrdersRequest) GetOrders() []*NewOrder {
+	if x != nil {
+		return x.Orders
+	}
+	return nil
+}
+
+// What became of each.
+type PlaceOrdersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One result per order, in the order of the request.
+	Results       []*OrderResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlaceOrdersResponse) Reset() {
+	*x = PlaceOrdersResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlaceOrdersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlaceOrdersResponse) ProtoMessage() {}
+
+func (x *PlaceOrdersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlaceOrdersResponse.ProtoReflect.Descriptor instead.
+func (*PlaceOrdersResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *PlaceOrdersResponse) GetResults() []*OrderResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// What became of one item of a batch.
+type OrderResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The result.
+	//
+	// Types that are valid to be assigned to Result:
+	//
+	//	*OrderResult_Order
+	//	*OrderResult_Error
+	Result        isOrderResult_Result `protobuf_oneof:"result"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderResult) Reset() {
+	*x = OrderResult{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderResult) ProtoMessage() {}
+
+func (x *OrderResult) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderResult.ProtoReflect.Descriptor instead.
+func (*OrderResult) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *OrderResult) GetResult() isOrderResult_Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *OrderResult) GetOrder() *v1.Order {
+	if x != nil {
+		if x, ok := x.Result.(*OrderResult_Order); ok {
+			return x.Order
+		}
+	}
+	return nil
+}
+
+func (x *OrderResult) GetError() *OrderError {
+	if x != nil {
+		if x, ok := x.Result.(*OrderResult_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+type isOrderResult_Result interface {
+	isOrderResult_Result()
+}
+
+type OrderResult_Order struct {
+	// The order as it was sent, or as it is being cancelled.
+	Order *v1.Order `protobuf:"bytes,1,opt,name=order,proto3,oneof"`
+}
+
+type OrderResult_Error struct {
+	// Why nothing was sent.
+	Error *OrderError `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
+}
+
+func (*OrderResult_Order) isOrderResult_Result() {}
+
+func (*OrderResult_Error) isOrderResult_Result() {}
+
+// Why one item of a batch failed.
+type OrderError struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Canonical gRPC status code, such as 9 for FAILED_PRECONDITION.
+	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
+	// The same for people.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Why, in the contract's terms.
+	Reason        v1.OrderReason `protobuf:"varint,3,opt,name=reason,proto3,enum=cqc.venues.v1.OrderReason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderError) Reset() {
+	*x = OrderError{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderError) ProtoMessage() {}
+
+func (x *OrderError) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderError.ProtoReflect.Descriptor instead.
+func (*OrderError) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *OrderError) GetCode() int32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *OrderError) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *OrderError) GetReason() v1.OrderReason {
+	if x != nil {
+		return x.Reason
+	}
+	return v1.OrderReason(0)
+}
+
+// What to cancel.
+type CancelOrdersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// The orders.
+	Keys          []*OrderKey `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelOrdersRequest) Reset() {
+	*x = CancelOrdersRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelOrdersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelOrdersRequest) ProtoMessage() {}
+
+func (x *CancelOrdersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelOrdersRequest.ProtoReflect.Descriptor instead.
+func (*CancelOrdersRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *CancelOrdersRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CancelOrdersRequest) GetKeys() []*OrderKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// What became of each.
+type CancelOrdersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One result per order, in the order of the request.
+	Results       []*OrderResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelOrdersResponse) Reset() {
+	*x = CancelOrdersResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelOrdersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelOrdersResponse) ProtoMessage() {}
+
+func (x *CancelOrdersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelOrdersResponse.ProtoReflect.Descriptor instead.
+func (*CancelOrdersResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *CancelOrdersResponse) GetResults() []*OrderResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// What to cancel.
+type CancelAllOrdersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Account whose orders to cancel.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Only orders on this listing. Absent means all.
+	VenueSymbolId *string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// Only orders on this side. Unspecified means both.
+	Side          v1.OrderSide `protobuf:"varint,4,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelAllOrdersRequest) Reset() {
+	*x = CancelAllOrdersRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelAllOrdersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelAllOrdersRequest) ProtoMessage() {}
+
+func (x *CancelAllOrdersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelAllOrdersRequest.ProtoReflect.Descriptor instead.
+func (*CancelAllOrdersRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *CancelAllOrdersRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CancelAllOrdersRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *CancelAllOrdersRequest) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *CancelAllOrdersRequest) GetSide() v1.OrderSide {
+	if x != nil {
+		return x.Side
+	}
+	return v1.OrderSide(0)
+}
+
+// What is being cancelled.
+type CancelAllOrdersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The orders, with the cancellation pending or done.
+	Orders        []*v1.Order `protobuf:"bytes,1,rep,name=orders,proto3" json:"orders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelAllOrdersResponse) Reset() {
+	*x = CancelAllOrdersResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelAllOrdersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelAllOrdersResponse) ProtoMessage() {}
+
+func (x *CancelAllOrdersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelAllOrdersResponse.ProtoReflect.Descriptor instead.
+func (*CancelAllOrdersResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *CancelAllOrdersResponse) GetOrders() []*v1.Order {
+	if x != nil {
+		return x.Orders
+	}
+	return nil
+}
+
+// When to cancel.
+type CancelAllAfterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Account whose orders to cancel.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Time after which the venue cancels, unless it is called again before. Zero switches it off.
+	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelAllAfterRequest) Reset() {
+	*x = CancelAllAfterRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelAllAfterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelAllAfterRequest) ProtoMessage() {}
+
+func (x *CancelAllAfterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelAllAfterRequest.ProtoReflect.Descriptor instead.
+func (*CancelAllAfterRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *CancelAllAfterRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CancelAllAfterRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *CancelAllAfterRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+// What was set.
+type CancelAllAfterResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the venue will cancel, by its clock. Absent when it was switched off.
+	CancelAt      *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=cancel_at,json=cancelAt,proto3" json:"cancel_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelAllAfterResponse) Reset() {
+	*x = CancelAllAfterResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelAllAfterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelAllAfterResponse) ProtoMessage() {}
+
+func (x *CancelAllAfterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelAllAfterResponse.ProtoReflect.Descriptor instead.
+func (*CancelAllAfterResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *CancelAllAfterResponse) GetCancelAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CancelAt
+	}
+	return nil
+}
+
+// Which order to look at.
+type PreviewOrderRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The order as it would be placed.
+	Order         *NewOrder `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewOrderRequest) Reset() {
+	*x = PreviewOrderRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewOrderRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewOrderRequest) ProtoMessage() {}
+
+func (x *PreviewOrderRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewOrderRequest.ProtoReflect.Descriptor instead.
+func (*PreviewOrderRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *PreviewOrderRequest) GetOrder() *NewOrder {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// What the order would cost and need: estimates, as the market stands.
+type PreviewOrderResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Mean price at which it would fill at once, in quote units. Absent when it would rest.
+	AveragePrice *string `protobuf:"bytes,1,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
+	// Quantity that would fill at once, in the order's unit. Absent when not known.
+	FillQuantity *string `protobuf:"bytes,2,opt,name=fill_quantity,json=fillQuantity,proto3,oneof" json:"fill_quantity,omitempty"`
+	// Fees it would be charged. Empty when not known.
+	Fees []*v1.Fee `protobuf:"bytes,3,rep,name=fees,proto3" json:"fees,omitempty"`
+	// Margin it would need, in the settlement asset. Absent without margin, or when not known.
+	InitialMargin *string `protobuf:"bytes,4,opt,name=initial_margin,json=initialMargin,proto3,oneof" json:"initial_margin,omitempty"`
+	// Rules of the listing or of the venue that it would break, for people. Empty when none is known.
+	Warnings      []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewOrderResponse) Reset() {
+	*x = PreviewOrderResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewOrderResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewOrderResponse) ProtoMessage() {}
+
+func (x *PreviewOrderResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewOrderResponse.ProtoReflect.Descriptor instead.
+func (*PreviewOrderResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *PreviewOrderResponse) GetAveragePrice() string {
+	if x != nil && x.AveragePrice != nil {
+		return *x.AveragePrice
+	}
+	return ""
+}
+
+func (x *PreviewOrderResponse) GetFillQuantity() string {
+	if x != nil && x.FillQuantity != nil {
+		return *x.FillQuantity
+	}
+	return ""
+}
+
+func (x *PreviewOrderResponse) GetFees() []*v1.Fee {
+	if x != nil {
+		return x.Fees
+	}
+	return nil
+}
+
+func (x *PreviewOrderResponse) GetInitialMargin() string {
+	if x != nil && x.InitialMargin != nil {
+		return *x.InitialMargin
+	}
+	return ""
+}
+
+func (x *PreviewOrderResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// Whose margin to follow.
+type StreamAccountMarginRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Accounts to follow.
+	AccountIds []string `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
+	// `resume_token` of the last answer that was handled. Empty starts anew.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamAccountMarginRequest) Reset() {
+	*x = StreamAccountMarginRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamAccountMarginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamAccountMarginRequest) ProtoMessage() {}
+
+func (x *StreamAccountMarginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamAccountMarginRequest.ProtoReflect.Descriptor instead.
+func (*StreamAccountMarginRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *StreamAccountMarginRequest) GetAccountIds() []string {
+	if x != nil {
+		return x.AccountIds
+	}
+	return nil
+}
+
+func (x *StreamAccountMarginRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// One step of the stream.
+type StreamAccountMarginResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamAccountMarginResponse_Margin
+	//	*StreamAccountMarginResponse_Heartbeat
+	//	*StreamAccountMarginResponse_Reset_
+	Event isStreamAccountMarginResponse_Event `protobuf_oneof:"event"`
+	// What to resume the stream with after this answer.
+	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamAccountMarginResponse) Reset() {
+	*x = StreamAccountMarginResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamAccountMarginResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamAccountMarginResponse) ProtoMessage() {}
+
+func (x *StreamAccountMarginResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamAccountMarginResponse.ProtoReflect.Descriptor instead.
+func (*StreamAccountMarginResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *StreamAccountMarginResponse) GetEvent() isStreamAccountMarginResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamAccountMarginResponse) GetMargin() *v1.AccountMargin {
+	if x != nil {
+		if x, ok := x.Event.(*StreamAccountMarginResponse_Margin); ok {
+			return x.Margin
+		}
+	}
+	return nil
+}
+
+func (x *StreamAccountMarginResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamAccountMarginResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamAccountMarginResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamAccountMarginResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamAccountMarginResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamAccountMarginResponse_Event interface {
+	isStreamAccountMarginResponse_Event()
+}
+
+type StreamAccountMarginResponse_Margin struct {
+	// What an account needs and has in one asset now.
+	Margin *v1.AccountMargin `protobuf:"bytes,1,opt,name=margin,proto3,oneof"`
+}
+
+type StreamAccountMarginResponse_Heartbeat struct {
+	// Nothing, for a while.
+	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamAccountMarginResponse_Reset_ struct {
+	// Something was lost.
+	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamAccountMarginResponse_Margin) isStreamAccountMarginResponse_Event() {}
+
+func (*StreamAccountMarginResponse_Heartbeat) isStreamAccountMarginResponse_Event() {}
+
+func (*StreamAccountMarginResponse_Reset_) isStreamAccountMarginResponse_Event() {}
+
+// What to move.
+type CreateTransferRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Account that is debited.
+	FromAccountId string `protobuf:"bytes,2,opt,name=from_account_id,json=fromAccountId,proto3" json:"from_account_id,omitempty"`
+	// Account that is credited.
+	ToAccountId string `protobuf:"bytes,3,opt,name=to_account_id,json=toAccountId,proto3" json:"to_account_id,omitempty"`
+	// Asset that moves.
+	AssetId string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// How much, in units of the asset.
+	Amount        string `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTransferRequest) Reset() {
+	*x = CreateTransferRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTransferRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTransferRequest) ProtoMessage() {}
+
+func (x *CreateTransferRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTransferRequest.ProtoReflect.Descriptor instead.
+func (*CreateTransferRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *CreateTransferRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *CreateTransferRequest) GetFromAccountId() string {
+	if x != nil {
+		return x.FromAccountId
+	}
+	return ""
+}
+
+func (x *CreateTransferRequest) GetToAccountId() string {
+	if x != nil {
+		return x.ToAccountId
+	}
+	return ""
+}
+
+func (x *CreateTransferRequest) GetAssetId() string {
+	if x != nil {
+		return x.AssetId
+	}
+	return ""
+}
+
+func (x *CreateTransferRequest) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+// What was asked for.
+type CreateTransferResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The transfer as it stands.
+	Transfer      *v1.Transfer `protobuf:"bytes,1,opt,name=transfer,proto3" json:"transfer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTransferResponse) Reset() {
+	*x = CreateTransferResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTransferResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTransferResponse) ProtoMessage() {}
+
+func (x *CreateTransferResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTransferResponse.ProtoReflect.Descriptor instead.
+func (*CreateTransferResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *CreateTransferResponse) GetTransfer() *v1.Transfer {
+	if x != nil {
+		return x.Transfer
+	}
+	return nil
+}
+
+// Which transfers to list.
+type ListTransfersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the answer before. Empty asks for the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Account that is debited or credited.
+	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Only transfers of this asset. Absent means all.
+	AssetId *string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// Only transfers at or after this time. Absent means from the oldest that is kept.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only transfers before this time. Absent means up to now.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTransfersRequest) Reset() {
+	*x = ListTransfersRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTransfersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTransfersRequest) ProtoMessage() {}
+
+func (x *ListTransfersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTransfersRequest.ProtoReflect.Descriptor instead.
+func (*ListTransfersRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *ListTransfersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListTransfersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListTransfersRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *ListTransfersRequest) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *ListTransfersRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *ListTransfersRequest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+// A page of transfers.
+type ListTransfersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Transfers of this page, newest first.
+	Transfers []*v1.Transfer `protobuf:"bytes,1,rep,name=transfers,proto3" json:"transfers,omitempty"`
+	// What to ask for the next page with. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTransfersResponse) Reset() {
+	*x = ListTransfersResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTransfersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTransfersResponse) ProtoMessage() {}
+
+func (x *ListTransfersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTransfersResponse.ProtoReflect.Descriptor instead.
+func (*ListTransfersResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *ListTransfersResponse) GetTransfers() []*v1.Transfer {
+	if x != nil {
+		return x.Transfers
+	}
+	return nil
+}
+
+func (x *ListTransfersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Which leverage to set.
+type SetLeverageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Account to set it for.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Listing to set it on.
+	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// The leverage, such as 10.
+	Leverage string `protobuf:"bytes,4,opt,name=leverage,proto3" json:"leverage,omitempty"`
+	// Position to set it for, where the venue has two. Unspecified means all.
+	PositionSide  v1.PositionSide `protobuf:"varint,5,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLeverageRequest) Reset() {
+	*x = SetLeverageRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLeverageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLeverageRequest) ProtoMessage() {}
+
+func (x *SetLeverageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLeverageRequest.ProtoReflect.Descriptor instead.
+func (*SetLeverageRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *SetLeverageRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *SetLeverageRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *SetLeverageRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *SetLeverageRequest) GetLeverage() string {
+	if x != nil {
+		return x.Leverage
+	}
+	return ""
+}
+
+func (x *SetLeverageRequest) GetPositionSide() v1.PositionSide {
+	if x != nil {
+		return x.PositionSide
+	}
+	return v1.PositionSide(0)
+}
+
+// What was set.
+type SetLeverageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The leverage as the venue confirmed it.
+	Leverage string `protobuf:"bytes,1,opt,name=leverage,proto3" json:"leverage,omitempty"`
+	// Largest value of a position at this leverage, in quote units. Absent where the venue does not say.
+	MaxNotional   *string `protobuf:"bytes,2,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetLeverageResponse) Reset() {
+	*x = SetLeverageResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetLeverageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetLeverageResponse) ProtoMessage() {}
+
+func (x *SetLeverageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetLeverageResponse.ProtoReflect.Descriptor instead.
+func (*SetLeverageResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *SetLeverageResponse) GetLeverage() string {
+	if x != nil {
+		return x.Leverage
+	}
+	return ""
+}
+
+func (x *SetLeverageResponse) GetMaxNotional() string {
+	if x != nil && x.MaxNotional != nil {
+		return *x.MaxNotional
+	}
+	return ""
+}
+
+// Which collateral to set.
+type SetMarginModeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Account to set it for.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Listing to set it on.
+	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// The collateral.
+	MarginMode    v1.MarginMode `protobuf:"varint,4,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMarginModeRequest) Reset() {
+	*x = SetMarginModeRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMarginModeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMarginModeRequest) ProtoMessage() {}
+
+func (x *SetMarginModeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMarginModeRequest.ProtoReflect.Descriptor instead.
+func (*SetMarginModeRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *SetMarginModeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *SetMarginModeRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *SetMarginModeRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *SetMarginModeRequest) GetMarginMode() v1.MarginMode {
+	if x != nil {
+		return x.MarginMode
+	}
+	return v1.MarginMode(0)
+}
+
+// What was set.
+type SetMarginModeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The collateral as the venue confirmed it.
+	MarginMode    v1.MarginMode `protobuf:"varint,1,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMarginModeResponse) Reset() {
+	*x = SetMarginModeResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMarginModeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMarginModeResponse) ProtoMessage() {}
+
+func (x *SetMarginModeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMarginModeResponse.ProtoReflect.Descriptor instead.
+func (*SetMarginModeResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *SetMarginModeResponse) GetMarginMode() v1.MarginMode {
+	if x != nil {
+		return x.MarginMode
+	}
+	return v1.MarginMode(0)
+}
+
+// Which mode to set.
+type SetPositionModeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Account to set it for.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// The mode.
+	PositionMode  PositionMode `protobuf:"varint,3,opt,name=position_mode,json=positionMode,proto3,enum=cqc.services.v1.PositionMode" json:"position_mode,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetPositionModeRequest) Reset() {
+	*x = SetPositionModeRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPositionModeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPositionModeRequest) ProtoMessage() {}
+
+func (x *SetPositionModeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPositionModeRequest.ProtoReflect.Descriptor instead.
+func (*SetPositionModeRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *SetPositionModeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *SetPositionModeRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *SetPositionModeRequest) GetPositionMode() PositionMode {
+	if x != nil {
+		return x.PositionMode
+	}
+	return PositionMode_POSITION_MODE_UNSPECIFIED
+}
+
+// What was set.
+type SetPositionModeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The mode as the venue confirmed it.
+	PositionMode  PositionMode `protobuf:"varint,1,opt,name=position_mode,json=positionMode,proto3,enum=cqc.services.v1.PositionMode" json:"position_mode,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetPositionModeResponse) Reset() {
+	*x = SetPositionModeResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetPositionModeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetPositionModeResponse) ProtoMessage() {}
+
+func (x *SetPositionModeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetPositionModeResponse.ProtoReflect.Descriptor instead.
+func (*SetPositionModeResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *SetPositionModeResponse) GetPositionMode() PositionMode {
+	if x != nil {
+		return x.PositionMode
+	}
+	return PositionMode_POSITION_MODE_UNSPECIFIED
+}
+
+// What to compare.
+type ReconcileRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+	// body under the same id fails with ALREADY_EXISTS.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Account to compare.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Since when. Absent means since the last comparison.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReconcileRequest) Reset() {
+	*x = ReconcileRequest{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReconcileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReconcileRequest) ProtoMessage() {}
+
+func (x *ReconcileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReconcileRequest.ProtoReflect.Descriptor instead.
+func (*ReconcileRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *ReconcileRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ReconcileRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *ReconcileRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// What was found.
+type ReconcileResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Reports of what was missed, oldest first; they are published as well.
+	ExecutionReports []*v1.ExecutionReport `protobuf:"bytes,1,rep,name=execution_reports,json=executionReports,proto3" json:"execution_reports,omitempty"`
+	// Orders that are open here and not known to the venue.
+	UnknownToVenue []*v1.Order `protobuf:"bytes,2,rep,name=unknown_to_venue,json=unknownToVenue,proto3" json:"unknown_to_venue,omitempty"`
+	// Orders that are open at the venue and were not known here.
+	UnknownToUs []*v1.Order `protobuf:"bytes,3,rep,name=unknown_to_us,json=unknownToUs,proto3" json:"unknown_to_us,omitempty"`
+	// Balances that differ, as the venue states them.
+	DifferingBalances []*v1.Balance `protobuf:"bytes,4,rep,name=differing_balances,json=differingBalances,proto3" json:"differing_balances,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *ReconcileResponse) Reset() {
+	*x = ReconcileResponse{}
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReconcileResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReconcileResponse) ProtoMessage() {}
+
+func (x *ReconcileResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_venue_gateway_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReconcileResponse.ProtoReflect.Descriptor instead.
+func (*ReconcileResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *ReconcileResponse) GetExecutionReports() []*v1.ExecutionReport {
+	if x != nil {
+		return x.ExecutionReports
+	}
+	return nil
+}
+
+func (x *ReconcileResponse) GetUnknownToVenue() []*v1.Order {
+	if x != nil {
+		return x.UnknownToVenue
+	}
+	return nil
+}
+
+func (x *ReconcileResponse) GetUnknownToUs() []*v1.Order {
+	if x != nil {
+		return x.UnknownToUs
+	}
+	return nil
+}
+
+func (x *ReconcileResponse) GetDifferingBalances() []*v1.Balance {
+	if x != nil {
+		return x.DifferingBalances
+	}
+	return nil
+}
+
 var File_cqc_services_v1_venue_gateway_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\n" +
-	"#cqc/services/v1/venue_gateway.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a\x1bcqc/venues/v1/account.proto\x1a\x1dcqc/venues/v1/execution.proto\x1a\x1acqc/venues/v1/margin.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1ccqc/venues/v1/transfer.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"C\n" +
+	"#cqc/services/v1/venue_gateway.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a\x1bcqc/venues/v1/account.proto\x1a\x1dcqc/venues/v1/execution.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x1acqc/venues/v1/margin.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1ccqc/venues/v1/transfer.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"C\n" +
 	"\x16GetVenueAccountRequest\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -3310,7 +5028,152 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\x18CancelWithdrawalResponse\x127\n" +
 	"\n" +
 	"withdrawal\x18\x01 \x01(\v2\x17.cqc.venues.v1.TransferR\n" +
-	"withdrawal2\xf2\x0f\n" +
+	"withdrawal\"|\n" +
+	"\x12PlaceOrdersRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12=\n" +
+	"\x06orders\x18\x02 \x03(\v2\x19.cqc.services.v1.NewOrderB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x06orders\"M\n" +
+	"\x13PlaceOrdersResponse\x126\n" +
+	"\aresults\x18\x01 \x03(\v2\x1c.cqc.services.v1.OrderResultR\aresults\"\x81\x01\n" +
+	"\vOrderResult\x12,\n" +
+	"\x05order\x18\x01 \x01(\v2\x14.cqc.venues.v1.OrderH\x00R\x05order\x123\n" +
+	"\x05error\x18\x02 \x01(\v2\x1b.cqc.services.v1.OrderErrorH\x00R\x05errorB\x0f\n" +
+	"\x06result\x12\x05\xbaH\x02\b\x01\"\x83\x01\n" +
+	"\n" +
+	"OrderError\x12\x1d\n" +
+	"\x04code\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x10(\x01R\x04code\x12\"\n" +
+	"\amessage\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\amessage\x122\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x1a.cqc.venues.v1.OrderReasonR\x06reason\"y\n" +
+	"\x13CancelOrdersRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x129\n" +
+	"\x04keys\x18\x02 \x03(\v2\x19.cqc.services.v1.OrderKeyB\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x04keys\"N\n" +
+	"\x14CancelOrdersResponse\x126\n" +
+	"\aresults\x18\x01 \x03(\v2\x1c.cqc.services.v1.OrderResultR\aresults\"\xf0\x01\n" +
+	"\x16CancelAllOrdersRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12)\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x126\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x126\n" +
+	"\x04side\x18\x04 \x01(\x0e2\x18.cqc.venues.v1.OrderSideB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04sideB\x12\n" +
+	"\x10_venue_symbol_id\"G\n" +
+	"\x17CancelAllOrdersResponse\x12,\n" +
+	"\x06orders\x18\x01 \x03(\v2\x14.cqc.venues.v1.OrderR\x06orders\"\xad\x01\n" +
+	"\x15CancelAllAfterRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12)\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12@\n" +
+	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\v\xbaH\b\xc8\x01\x01\xaa\x01\x022\x00R\atimeout\"Q\n" +
+	"\x16CancelAllAfterResponse\x127\n" +
+	"\tcancel_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bcancelAt\"N\n" +
+	"\x13PreviewOrderRequest\x127\n" +
+	"\x05order\x18\x01 \x01(\v2\x19.cqc.services.v1.NewOrderB\x06\xbaH\x03\xc8\x01\x01R\x05order\"\xc1\x02\n" +
+	"\x14PreviewOrderResponse\x123\n" +
+	"\raverage_price\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\faveragePrice\x88\x01\x01\x123\n" +
+	"\rfill_quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\ffillQuantity\x88\x01\x01\x12&\n" +
+	"\x04fees\x18\x03 \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x125\n" +
+	"\x0einitial_margin\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\rinitialMargin\x88\x01\x01\x12)\n" +
+	"\bwarnings\x18\x05 \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80 R\bwarningsB\x10\n" +
+	"\x0e_average_priceB\x10\n" +
+	"\x0e_fill_quantityB\x11\n" +
+	"\x0f_initial_margin\"\x82\x01\n" +
+	"\x1aStreamAccountMarginRequest\x127\n" +
+	"\vaccount_ids\x18\x01 \x03(\tB\x16\xbaH\x13\x92\x01\x10\b\x01\x10\xe8\a\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\n" +
+	"accountIds\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x84\x02\n" +
+	"\x1bStreamAccountMarginResponse\x126\n" +
+	"\x06margin\x18\x01 \x01(\v2\x1c.cqc.venues.v1.AccountMarginH\x00R\x06margin\x12:\n" +
+	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xe7\x02\n" +
+	"\x15CreateTransferRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
+	"\x0ffrom_account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\rfromAccountId\x12.\n" +
+	"\rto_account_id\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vtoAccountId\x12$\n" +
+	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
+	"\x06amount\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\x06amount:x\xbaHu\x1as\n" +
+	"\x18create_transfer.accounts\x12+a transfer goes from one account to another\x1a*this.from_account_id != this.to_account_id\"M\n" +
+	"\x16CreateTransferResponse\x123\n" +
+	"\btransfer\x18\x01 \x01(\v2\x17.cqc.venues.v1.TransferR\btransfer\"\xbd\x02\n" +
+	"\x14ListTransfersRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
+	"\n" +
+	"account_id\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12)\n" +
+	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x129\n" +
+	"\n" +
+	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\v\n" +
+	"\t_asset_id\"\x80\x01\n" +
+	"\x15ListTransfersResponse\x125\n" +
+	"\ttransfers\x18\x01 \x03(\v2\x17.cqc.venues.v1.TransferR\ttransfers\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x8e\x02\n" +
+	"\x12SetLeverageRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12)\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x121\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12%\n" +
+	"\bleverage\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\bleverage\x12J\n" +
+	"\rposition_side\x18\x05 \x01(\x0e2\x1b.cqc.venues.v1.PositionSideB\b\xbaH\x05\x82\x01\x02\x10\x01R\fpositionSide\"\x80\x01\n" +
+	"\x13SetLeverageResponse\x12%\n" +
+	"\bleverage\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bleverage\x121\n" +
+	"\fmax_notional\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\vmaxNotional\x88\x01\x01B\x0f\n" +
+	"\r_max_notional\"\xe5\x01\n" +
+	"\x14SetMarginModeRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12)\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x121\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12F\n" +
+	"\vmargin_mode\x18\x04 \x01(\x0e2\x19.cqc.venues.v1.MarginModeB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\n" +
+	"marginMode\"S\n" +
+	"\x15SetMarginModeResponse\x12:\n" +
+	"\vmargin_mode\x18\x01 \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
+	"marginMode\"\xbc\x01\n" +
+	"\x16SetPositionModeRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12)\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12N\n" +
+	"\rposition_mode\x18\x03 \x01(\x0e2\x1d.cqc.services.v1.PositionModeB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\fpositionMode\"]\n" +
+	"\x17SetPositionModeResponse\x12B\n" +
+	"\rposition_mode\x18\x01 \x01(\x0e2\x1d.cqc.services.v1.PositionModeR\fpositionMode\"\x98\x01\n" +
+	"\x10ReconcileRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12)\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xa1\x02\n" +
+	"\x11ReconcileResponse\x12K\n" +
+	"\x11execution_reports\x18\x01 \x03(\v2\x1e.cqc.venues.v1.ExecutionReportR\x10executionReports\x12>\n" +
+	"\x10unknown_to_venue\x18\x02 \x03(\v2\x14.cqc.venues.v1.OrderR\x0eunknownToVenue\x128\n" +
+	"\runknown_to_us\x18\x03 \x03(\v2\x14.cqc.venues.v1.OrderR\vunknownToUs\x12E\n" +
+	"\x12differing_balances\x18\x04 \x03(\v2\x16.cqc.venues.v1.BalanceR\x11differingBalances*a\n" +
+	"\fPositionMode\x12\x1d\n" +
+	"\x19POSITION_MODE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15POSITION_MODE_ONE_WAY\x10\x01\x12\x17\n" +
+	"\x13POSITION_MODE_HEDGE\x10\x022\xfa\x18\n" +
 	"\fVenueGateway\x12d\n" +
 	"\x0fGetVenueAccount\x12'.cqc.services.v1.GetVenueAccountRequest\x1a(.cqc.services.v1.GetVenueAccountResponse\x12j\n" +
 	"\x11ListVenueAccounts\x12).cqc.services.v1.ListVenueAccountsRequest\x1a*.cqc.services.v1.ListVenueAccountsResponse\x12m\n" +
@@ -3333,7 +5196,19 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\x10CreateWithdrawal\x12(.cqc.services.v1.CreateWithdrawalRequest\x1a).cqc.services.v1.CreateWithdrawalResponse\x12^\n" +
 	"\rGetWithdrawal\x12%.cqc.services.v1.GetWithdrawalRequest\x1a&.cqc.services.v1.GetWithdrawalResponse\x12d\n" +
 	"\x0fListWithdrawals\x12'.cqc.services.v1.ListWithdrawalsRequest\x1a(.cqc.services.v1.ListWithdrawalsResponse\x12g\n" +
-	"\x10CancelWithdrawal\x12(.cqc.services.v1.CancelWithdrawalRequest\x1a).cqc.services.v1.CancelWithdrawalResponseBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"\x10CancelWithdrawal\x12(.cqc.services.v1.CancelWithdrawalRequest\x1a).cqc.services.v1.CancelWithdrawalResponse\x12X\n" +
+	"\vPlaceOrders\x12#.cqc.services.v1.PlaceOrdersRequest\x1a$.cqc.services.v1.PlaceOrdersResponse\x12[\n" +
+	"\fCancelOrders\x12$.cqc.services.v1.CancelOrdersRequest\x1a%.cqc.services.v1.CancelOrdersResponse\x12d\n" +
+	"\x0fCancelAllOrders\x12'.cqc.services.v1.CancelAllOrdersRequest\x1a(.cqc.services.v1.CancelAllOrdersResponse\x12a\n" +
+	"\x0eCancelAllAfter\x12&.cqc.services.v1.CancelAllAfterRequest\x1a'.cqc.services.v1.CancelAllAfterResponse\x12[\n" +
+	"\fPreviewOrder\x12$.cqc.services.v1.PreviewOrderRequest\x1a%.cqc.services.v1.PreviewOrderResponse\x12r\n" +
+	"\x13StreamAccountMargin\x12+.cqc.services.v1.StreamAccountMarginRequest\x1a,.cqc.services.v1.StreamAccountMarginResponse0\x01\x12a\n" +
+	"\x0eCreateTransfer\x12&.cqc.services.v1.CreateTransferRequest\x1a'.cqc.services.v1.CreateTransferResponse\x12^\n" +
+	"\rListTransfers\x12%.cqc.services.v1.ListTransfersRequest\x1a&.cqc.services.v1.ListTransfersResponse\x12X\n" +
+	"\vSetLeverage\x12#.cqc.services.v1.SetLeverageRequest\x1a$.cqc.services.v1.SetLeverageResponse\x12^\n" +
+	"\rSetMarginMode\x12%.cqc.services.v1.SetMarginModeRequest\x1a&.cqc.services.v1.SetMarginModeResponse\x12d\n" +
+	"\x0fSetPositionMode\x12'.cqc.services.v1.SetPositionModeRequest\x1a(.cqc.services.v1.SetPositionModeResponse\x12R\n" +
+	"\tReconcile\x12!.cqc.services.v1.ReconcileRequest\x1a\".cqc.services.v1.ReconcileResponseBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_venue_gateway_proto_rawDescOnce sync.Once
@@ -3347,169 +5222,254 @@ func file_cqc_services_v1_venue_gateway_proto_rawDescGZIP() []byte {
 	return file_cqc_services_v1_venue_gateway_proto_rawDescData
 }
 
-var file_cqc_services_v1_venue_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_cqc_services_v1_venue_gateway_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_cqc_services_v1_venue_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
 var file_cqc_services_v1_venue_gateway_proto_goTypes = []any{
-	(*GetVenueAccountRequest)(nil),         // 0: cqc.services.v1.GetVenueAccountRequest
-	(*GetVenueAccountResponse)(nil),        // 1: cqc.services.v1.GetVenueAccountResponse
-	(*ListVenueAccountsRequest)(nil),       // 2: cqc.services.v1.ListVenueAccountsRequest
-	(*ListVenueAccountsResponse)(nil),      // 3: cqc.services.v1.ListVenueAccountsResponse
-	(*CreateVenueAccountRequest)(nil),      // 4: cqc.services.v1.CreateVenueAccountRequest
-	(*CreateVenueAccountResponse)(nil),     // 5: cqc.services.v1.CreateVenueAccountResponse
-	(*UpdateVenueAccountRequest)(nil),      // 6: cqc.services.v1.UpdateVenueAccountRequest
-	(*UpdateVenueAccountResponse)(nil),     // 7: cqc.services.v1.UpdateVenueAccountResponse
-	(*NewOrder)(nil),                       // 8: cqc.services.v1.NewOrder
-	(*PlaceOrderRequest)(nil),              // 9: cqc.services.v1.PlaceOrderRequest
-	(*PlaceOrderResponse)(nil),             // 10: cqc.services.v1.PlaceOrderResponse
-	(*OrderKey)(nil),                       // 11: cqc.services.v1.OrderKey
-	(*CancelOrderRequest)(nil),             // 12: cqc.services.v1.CancelOrderRequest
-	(*CancelOrderResponse)(nil),            // 13: cqc.services.v1.CancelOrderResponse
-	(*ReplaceOrderRequest)(nil),            // 14: cqc.services.v1.ReplaceOrderRequest
-	(*ReplaceOrderResponse)(nil),           // 15: cqc.services.v1.ReplaceOrderResponse
-	(*GetOrderRequest)(nil),                // 16: cqc.services.v1.GetOrderRequest
-	(*GetOrderResponse)(nil),               // 17: cqc.services.v1.GetOrderResponse
-	(*ListOrdersRequest)(nil),              // 18: cqc.services.v1.ListOrdersRequest
-	(*ListOrdersResponse)(nil),             // 19: cqc.services.v1.ListOrdersResponse
-	(*StreamExecutionReportsRequest)(nil),  // 20: cqc.services.v1.StreamExecutionReportsRequest
-	(*StreamExecutionReportsResponse)(nil), // 21: cqc.services.v1.StreamExecutionReportsResponse
-	(*ListExecutionReportsRequest)(nil),    // 22: cqc.services.v1.ListExecutionReportsRequest
-	(*ListExecutionReportsResponse)(nil),   // 23: cqc.services.v1.ListExecutionReportsResponse
-	(*ListBalancesRequest)(nil),            // 24: cqc.services.v1.ListBalancesRequest
-	(*ListBalancesResponse)(nil),           // 25: cqc.services.v1.ListBalancesResponse
-	(*StreamBalancesRequest)(nil),          // 26: cqc.services.v1.StreamBalancesRequest
-	(*StreamBalancesResponse)(nil),         // 27: cqc.services.v1.StreamBalancesResponse
-	(*GetAccountMarginRequest)(nil),        // 28: cqc.services.v1.GetAccountMarginRequest
-	(*GetAccountMarginResponse)(nil),       // 29: cqc.services.v1.GetAccountMarginResponse
-	(*GetDepositAddressRequest)(nil),       // 30: cqc.services.v1.GetDepositAddressRequest
-	(*GetDepositAddressResponse)(nil),      // 31: cqc.services.v1.GetDepositAddressResponse
-	(*ListDepositsRequest)(nil),            // 32: cqc.services.v1.ListDepositsRequest
-	(*ListDepositsResponse)(nil),           // 33: cqc.services.v1.ListDepositsResponse
-	(*CreateWithdrawalRequest)(nil),        // 34: cqc.services.v1.CreateWithdrawalRequest
-	(*CreateWithdrawalResponse)(nil),       // 35: cqc.services.v1.CreateWithdrawalResponse
-	(*GetWithdrawalRequest)(nil),           // 36: cqc.services.v1.GetWithdrawalRequest
-	(*GetWithdrawalResponse)(nil),          // 37: cqc.services.v1.GetWithdrawalResponse
-	(*ListWithdrawalsRequest)(nil),         // 38: cqc.services.v1.ListWithdrawalsRequest
-	(*ListWithdrawalsResponse)(nil),        // 39: cqc.services.v1.ListWithdrawalsResponse
-	(*CancelWithdrawalRequest)(nil),        // 40: cqc.services.v1.CancelWithdrawalRequest
-	(*CancelWithdrawalResponse)(nil),       // 41: cqc.services.v1.CancelWithdrawalResponse
-	(*v1.VenueAccount)(nil),                // 42: cqc.venues.v1.VenueAccount
-	(*fieldmaskpb.FieldMask)(nil),          // 43: google.protobuf.FieldMask
-	(v1.OrderSide)(0),                      // 44: cqc.venues.v1.OrderSide
-	(v1.OrderType)(0),                      // 45: cqc.venues.v1.OrderType
-	(v1.TimeInForce)(0),                    // 46: cqc.venues.v1.TimeInForce
-	(v11.QuantityUnit)(0),                  // 47: cqc.markets.v1.QuantityUnit
-	(v1.TriggerKind)(0),                    // 48: cqc.venues.v1.TriggerKind
-	(v1.TrailingOffsetKind)(0),             // 49: cqc.venues.v1.TrailingOffsetKind
-	(v1.SelfTradePrevention)(0),            // 50: cqc.venues.v1.SelfTradePrevention
-	(v1.PriceMatch)(0),                     // 51: cqc.venues.v1.PriceMatch
-	(v1.PositionSide)(0),                   // 52: cqc.venues.v1.PositionSide
-	(v1.MarginMode)(0),                     // 53: cqc.venues.v1.MarginMode
-	(*timestamppb.Timestamp)(nil),          // 54: google.protobuf.Timestamp
-	(*v1.Order)(nil),                       // 55: cqc.venues.v1.Order
-	(v1.OrderStatus)(0),                    // 56: cqc.venues.v1.OrderStatus
-	(*v1.ExecutionReport)(nil),             // 57: cqc.venues.v1.ExecutionReport
-	(*Heartbeat)(nil),                      // 58: cqc.services.v1.Heartbeat
-	(*StreamReset)(nil),                    // 59: cqc.services.v1.StreamReset
-	(*v1.Balance)(nil),                     // 60: cqc.venues.v1.Balance
-	(*v1.AccountMargin)(nil),               // 61: cqc.venues.v1.AccountMargin
-	(*v1.Transfer)(nil),                    // 62: cqc.venues.v1.Transfer
+	(PositionMode)(0),                      // 0: cqc.services.v1.PositionMode
+	(*GetVenueAccountRequest)(nil),         // 1: cqc.services.v1.GetVenueAccountRequest
+	(*GetVenueAccountResponse)(nil),        // 2: cqc.services.v1.GetVenueAccountResponse
+	(*ListVenueAccountsRequest)(nil),       // 3: cqc.services.v1.ListVenueAccountsRequest
+	(*ListVenueAccountsResponse)(nil),      // 4: cqc.services.v1.ListVenueAccountsResponse
+	(*CreateVenueAccountRequest)(nil),      // 5: cqc.services.v1.CreateVenueAccountRequest
+	(*CreateVenueAccountResponse)(nil),     // 6: cqc.services.v1.CreateVenueAccountResponse
+	(*UpdateVenueAccountRequest)(nil),      // 7: cqc.services.v1.UpdateVenueAccountRequest
+	(*UpdateVenueAccountResponse)(nil),     // 8: cqc.services.v1.UpdateVenueAccountResponse
+	(*NewOrder)(nil),                       // 9: cqc.services.v1.NewOrder
+	(*PlaceOrderRequest)(nil),              // 10: cqc.services.v1.PlaceOrderRequest
+	(*PlaceOrderResponse)(nil),             // 11: cqc.services.v1.PlaceOrderResponse
+	(*OrderKey)(nil),                       // 12: cqc.services.v1.OrderKey
+	(*CancelOrderRequest)(nil),             // 13: cqc.services.v1.CancelOrderRequest
+	(*CancelOrderResponse)(nil),            // 14: cqc.services.v1.CancelOrderResponse
+	(*ReplaceOrderRequest)(nil),            // 15: cqc.services.v1.ReplaceOrderRequest
+	(*ReplaceOrderResponse)(nil),           // 16: cqc.services.v1.ReplaceOrderResponse
+	(*GetOrderRequest)(nil),                // 17: cqc.services.v1.GetOrderRequest
+	(*GetOrderResponse)(nil),               // 18: cqc.services.v1.GetOrderResponse
+	(*ListOrdersRequest)(nil),              // 19: cqc.services.v1.ListOrdersRequest
+	(*ListOrdersResponse)(nil),             // 20: cqc.services.v1.ListOrdersResponse
+	(*StreamExecutionReportsRequest)(nil),  // 21: cqc.services.v1.StreamExecutionReportsRequest
+	(*StreamExecutionReportsResponse)(nil), // 22: cqc.services.v1.StreamExecutionReportsResponse
+	(*ListExecutionReportsRequest)(nil),    // 23: cqc.services.v1.ListExecutionReportsRequest
+	(*ListExecutionReportsResponse)(nil),   // 24: cqc.services.v1.ListExecutionReportsResponse
+	(*ListBalancesRequest)(nil),            // 25: cqc.services.v1.ListBalancesRequest
+	(*ListBalancesResponse)(nil),           // 26: cqc.services.v1.ListBalancesResponse
+	(*StreamBalancesRequest)(nil),          // 27: cqc.services.v1.StreamBalancesRequest
+	(*StreamBalancesResponse)(nil),         // 28: cqc.services.v1.StreamBalancesResponse
+	(*GetAccountMarginRequest)(nil),        // 29: cqc.services.v1.GetAccountMarginRequest
+	(*GetAccountMarginResponse)(nil),       // 30: cqc.services.v1.GetAccountMarginResponse
+	(*GetDepositAddressRequest)(nil),       // 31: cqc.services.v1.GetDepositAddressRequest
+	(*GetDepositAddressResponse)(nil),      // 32: cqc.services.v1.GetDepositAddressResponse
+	(*ListDepositsRequest)(nil),            // 33: cqc.services.v1.ListDepositsRequest
+	(*ListDepositsResponse)(nil),           // 34: cqc.services.v1.ListDepositsResponse
+	(*CreateWithdrawalRequest)(nil),        // 35: cqc.services.v1.CreateWithdrawalRequest
+	(*CreateWithdrawalResponse)(nil),       // 36: cqc.services.v1.CreateWithdrawalResponse
+	(*GetWithdrawalRequest)(nil),           // 37: cqc.services.v1.GetWithdrawalRequest
+	(*GetWithdrawalResponse)(nil),          // 38: cqc.services.v1.GetWithdrawalResponse
+	(*ListWithdrawalsRequest)(nil),         // 39: cqc.services.v1.ListWithdrawalsRequest
+	(*ListWithdrawalsResponse)(nil),        // 40: cqc.services.v1.ListWithdrawalsResponse
+	(*CancelWithdrawalRequest)(nil),        // 41: cqc.services.v1.CancelWithdrawalRequest
+	(*CancelWithdrawalResponse)(nil),       // 42: cqc.services.v1.CancelWithdrawalResponse
+	(*PlaceOrdersRequest)(nil),             // 43: cqc.services.v1.PlaceOrdersRequest
+	(*PlaceOrdersResponse)(nil),            // 44: cqc.services.v1.PlaceOrdersResponse
+	(*OrderResult)(nil),                    // 45: cqc.services.v1.OrderResult
+	(*OrderError)(nil),                     // 46: cqc.services.v1.OrderError
+	(*CancelOrdersRequest)(nil),            // 47: cqc.services.v1.CancelOrdersRequest
+	(*CancelOrdersResponse)(nil),           // 48: cqc.services.v1.CancelOrdersResponse
+	(*CancelAllOrdersRequest)(nil),         // 49: cqc.services.v1.CancelAllOrdersRequest
+	(*CancelAllOrdersResponse)(nil),        // 50: cqc.services.v1.CancelAllOrdersResponse
+	(*CancelAllAfterRequest)(nil),          // 51: cqc.services.v1.CancelAllAfterRequest
+	(*CancelAllAfterResponse)(nil),         // 52: cqc.services.v1.CancelAllAfterResponse
+	(*PreviewOrderRequest)(nil),            // 53: cqc.services.v1.PreviewOrderRequest
+	(*PreviewOrderResponse)(nil),           // 54: cqc.services.v1.PreviewOrderResponse
+	(*StreamAccountMarginRequest)(nil),     // 55: cqc.services.v1.StreamAccountMarginRequest
+	(*StreamAccountMarginResponse)(nil),    // 56: cqc.services.v1.StreamAccountMarginResponse
+	(*CreateTransferRequest)(nil),          // 57: cqc.services.v1.CreateTransferRequest
+	(*CreateTransferResponse)(nil),         // 58: cqc.services.v1.CreateTransferResponse
+	(*ListTransfersRequest)(nil),           // 59: cqc.services.v1.ListTransfersRequest
+	(*ListTransfersResponse)(nil),          // 60: cqc.services.v1.ListTransfersResponse
+	(*SetLeverageRequest)(nil),             // 61: cqc.services.v1.SetLeverageRequest
+	(*SetLeverageResponse)(nil),            // 62: cqc.services.v1.SetLeverageResponse
+	(*SetMarginModeRequest)(nil),           // 63: cqc.services.v1.SetMarginModeRequest
+	(*SetMarginModeResponse)(nil),          // 64: cqc.services.v1.SetMarginModeResponse
+	(*SetPositionModeRequest)(nil),         // 65: cqc.services.v1.SetPositionModeRequest
+	(*SetPositionModeResponse)(nil),        // 66: cqc.services.v1.SetPositionModeResponse
+	(*ReconcileRequest)(nil),               // 67: cqc.services.v1.ReconcileRequest
+	(*ReconcileResponse)(nil),              // 68: cqc.services.v1.ReconcileResponse
+	(*v1.VenueAccount)(nil),                // 69: cqc.venues.v1.VenueAccount
+	(*fieldmaskpb.FieldMask)(nil),          // 70: google.protobuf.FieldMask
+	(v1.OrderSide)(0),                      // 71: cqc.venues.v1.OrderSide
+	(v1.OrderType)(0),                      // 72: cqc.venues.v1.OrderType
+	(v1.TimeInForce)(0),                    // 73: cqc.venues.v1.TimeInForce
+	(v11.QuantityUnit)(0),                  // 74: cqc.markets.v1.QuantityUnit
+	(v1.TriggerKind)(0),                    // 75: cqc.venues.v1.TriggerKind
+	(v1.TrailingOffsetKind)(0),             // 76: cqc.venues.v1.TrailingOffsetKind
+	(v1.SelfTradePrevention)(0),            // 77: cqc.venues.v1.SelfTradePrevention
+	(v1.PriceMatch)(0),                     // 78: cqc.venues.v1.PriceMatch
+	(v1.PositionSide)(0),                   // 79: cqc.venues.v1.PositionSide
+	(v1.MarginMode)(0),                     // 80: cqc.venues.v1.MarginMode
+	(*timestamppb.Timestamp)(nil),          // 81: google.protobuf.Timestamp
+	(*v1.Order)(nil),                       // 82: cqc.venues.v1.Order
+	(v1.OrderStatus)(0),                    // 83: cqc.venues.v1.OrderStatus
+	(*v1.ExecutionReport)(nil),             // 84: cqc.venues.v1.ExecutionReport
+	(*Heartbeat)(nil),                      // 85: cqc.services.v1.Heartbeat
+	(*StreamReset)(nil),                    // 86: cqc.services.v1.StreamReset
+	(*v1.Balance)(nil),                     // 87: cqc.venues.v1.Balance
+	(*v1.AccountMargin)(nil),               // 88: cqc.venues.v1.AccountMargin
+	(*v1.Transfer)(nil),                    // 89: cqc.venues.v1.Transfer
+	(v1.OrderReason)(0),                    // 90: cqc.venues.v1.OrderReason
+	(*durationpb.Duration)(nil),            // 91: google.protobuf.Duration
+	(*v1.Fee)(nil),                         // 92: cqc.venues.v1.Fee
 }
 var file_cqc_services_v1_venue_gateway_proto_depIdxs = []int32{
-	42, // 0: cqc.services.v1.GetVenueAccountResponse.account:type_name -> cqc.venues.v1.VenueAccount
-	42, // 1: cqc.services.v1.ListVenueAccountsResponse.accounts:type_name -> cqc.venues.v1.VenueAccount
-	42, // 2: cqc.services.v1.CreateVenueAccountRequest.account:type_name -> cqc.venues.v1.VenueAccount
-	42, // 3: cqc.services.v1.CreateVenueAccountResponse.account:type_name -> cqc.venues.v1.VenueAccount
-	42, // 4: cqc.services.v1.UpdateVenueAccountRequest.account:type_name -> cqc.venues.v1.VenueAccount
-	43, // 5: cqc.services.v1.UpdateVenueAccountRequest.update_mask:type_name -> google.protobuf.FieldMask
-	42, // 6: cqc.services.v1.UpdateVenueAccountResponse.account:type_name -> cqc.venues.v1.VenueAccount
-	44, // 7: cqc.services.v1.NewOrder.side:type_name -> cqc.venues.v1.OrderSide
-	45, // 8: cqc.services.v1.NewOrder.type:type_name -> cqc.venues.v1.OrderType
-	46, // 9: cqc.services.v1.NewOrder.time_in_force:type_name -> cqc.venues.v1.TimeInForce
-	47, // 10: cqc.services.v1.NewOrder.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	48, // 11: cqc.services.v1.NewOrder.trigger_kind:type_name -> cqc.venues.v1.TriggerKind
-	49, // 12: cqc.services.v1.NewOrder.trailing_offset_kind:type_name -> cqc.venues.v1.TrailingOffsetKind
-	50, // 13: cqc.services.v1.NewOrder.self_trade_prevention:type_name -> cqc.venues.v1.SelfTradePrevention
-	51, // 14: cqc.services.v1.NewOrder.price_match:type_name -> cqc.venues.v1.PriceMatch
-	52, // 15: cqc.services.v1.NewOrder.position_side:type_name -> cqc.venues.v1.PositionSide
-	53, // 16: cqc.services.v1.NewOrder.margin_mode:type_name -> cqc.venues.v1.MarginMode
-	54, // 17: cqc.services.v1.NewOrder.good_til_time:type_name -> google.protobuf.Timestamp
-	54, // 18: cqc.services.v1.NewOrder.start_at:type_name -> google.protobuf.Timestamp
-	8,  // 19: cqc.services.v1.PlaceOrderRequest.order:type_name -> cqc.services.v1.NewOrder
-	55, // 20: cqc.services.v1.PlaceOrderResponse.order:type_name -> cqc.venues.v1.Order
-	11, // 21: cqc.services.v1.CancelOrderRequest.key:type_name -> cqc.services.v1.OrderKey
-	55, // 22: cqc.services.v1.CancelOrderResponse.order:type_name -> cqc.venues.v1.Order
-	11, // 23: cqc.services.v1.ReplaceOrderRequest.key:type_name -> cqc.services.v1.OrderKey
-	55, // 24: cqc.services.v1.ReplaceOrderResponse.order:type_name -> cqc.venues.v1.Order
-	11, // 25: cqc.services.v1.GetOrderRequest.key:type_name -> cqc.services.v1.OrderKey
-	55, // 26: cqc.services.v1.GetOrderResponse.order:type_name -> cqc.venues.v1.Order
-	56, // 27: cqc.services.v1.ListOrdersRequest.statuses:type_name -> cqc.venues.v1.OrderStatus
-	54, // 28: cqc.services.v1.ListOrdersRequest.start_time:type_name -> google.protobuf.Timestamp
-	54, // 29: cqc.services.v1.ListOrdersRequest.end_time:type_name -> google.protobuf.Timestamp
-	55, // 30: cqc.services.v1.ListOrdersResponse.orders:type_name -> cqc.venues.v1.Order
-	57, // 31: cqc.services.v1.StreamExecutionReportsResponse.execution_report:type_name -> cqc.venues.v1.ExecutionReport
-	58, // 32: cqc.services.v1.StreamExecutionReportsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	59, // 33: cqc.services.v1.StreamExecutionReportsResponse.reset:type_name -> cqc.services.v1.StreamReset
-	54, // 34: cqc.services.v1.ListExecutionReportsRequest.start_time:type_name -> google.protobuf.Timestamp
-	54, // 35: cqc.services.v1.ListExecutionReportsRequest.end_time:type_name -> google.protobuf.Timestamp
-	57, // 36: cqc.services.v1.ListExecutionReportsResponse.execution_reports:type_name -> cqc.venues.v1.ExecutionReport
-	60, // 37: cqc.services.v1.ListBalancesResponse.balances:type_name -> cqc.venues.v1.Balance
-	60, // 38: cqc.services.v1.StreamBalancesResponse.balance:type_name -> cqc.venues.v1.Balance
-	58, // 39: cqc.services.v1.StreamBalancesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	59, // 40: cqc.services.v1.StreamBalancesResponse.reset:type_name -> cqc.services.v1.StreamReset
-	61, // 41: cqc.services.v1.GetAccountMarginResponse.margins:type_name -> cqc.venues.v1.AccountMargin
-	54, // 42: cqc.services.v1.ListDepositsRequest.start_time:type_name -> google.protobuf.Timestamp
-	54, // 43: cqc.services.v1.ListDepositsRequest.end_time:type_name -> google.protobuf.Timestamp
-	62, // 44: cqc.services.v1.ListDepositsResponse.deposits:type_name -> cqc.venues.v1.Transfer
-	62, // 45: cqc.services.v1.CreateWithdrawalResponse.withdrawal:type_name -> cqc.venues.v1.Transfer
-	62, // 46: cqc.services.v1.GetWithdrawalResponse.withdrawal:type_name -> cqc.venues.v1.Transfer
-	54, // 47: cqc.services.v1.ListWithdrawalsRequest.start_time:type_name -> google.protobuf.Timestamp
-	54, // 48: cqc.services.v1.ListWithdrawalsRequest.end_time:type_name -> google.protobuf.Timestamp
-	62, // 49: cqc.services.v1.ListWithdrawalsResponse.withdrawals:type_name -> cqc.venues.v1.Transfer
-	62, // 50: cqc.services.v1.CancelWithdrawalResponse.withdrawal:type_name -> cqc.venues.v1.Transfer
-	0,  // 51: cqc.services.v1.VenueGateway.GetVenueAccount:input_type -> cqc.services.v1.GetVenueAccountRequest
-	2,  // 52: cqc.services.v1.VenueGateway.ListVenueAccounts:input_type -> cqc.services.v1.ListVenueAccountsRequest
-	4,  // 53: cqc.services.v1.VenueGateway.CreateVenueAccount:input_type -> cqc.services.v1.CreateVenueAccountRequest
-	6,  // 54: cqc.services.v1.VenueGateway.UpdateVenueAccount:input_type -> cqc.services.v1.UpdateVenueAccountRequest
-	9,  // 55: cqc.services.v1.VenueGateway.PlaceOrder:input_type -> cqc.services.v1.PlaceOrderRequest
-	12, // 56: cqc.services.v1.VenueGateway.CancelOrder:input_type -> cqc.services.v1.CancelOrderRequest
-	14, // 57: cqc.services.v1.VenueGateway.ReplaceOrder:input_type -> cqc.services.v1.ReplaceOrderRequest
-	16, // 58: cqc.services.v1.VenueGateway.GetOrder:input_type -> cqc.services.v1.GetOrderRequest
-	18, // 59: cqc.services.v1.VenueGateway.ListOrders:input_type -> cqc.services.v1.ListOrdersRequest
-	20, // 60: cqc.services.v1.VenueGateway.StreamExecutionReports:input_type -> cqc.services.v1.StreamExecutionReportsRequest
-	22, // 61: cqc.services.v1.VenueGateway.ListExecutionReports:input_type -> cqc.services.v1.ListExecutionReportsRequest
-	24, // 62: cqc.services.v1.VenueGateway.ListBalances:input_type -> cqc.services.v1.ListBalancesRequest
-	26, // 63: cqc.services.v1.VenueGateway.StreamBalances:input_type -> cqc.services.v1.StreamBalancesRequest
-	28, // 64: cqc.services.v1.VenueGateway.GetAccountMargin:input_type -> cqc.services.v1.GetAccountMarginRequest
-	30, // 65: cqc.services.v1.VenueGateway.GetDepositAddress:input_type -> cqc.services.v1.GetDepositAddressRequest
-	32, // 66: cqc.services.v1.VenueGateway.ListDeposits:input_type -> cqc.services.v1.ListDepositsRequest
-	34, // 67: cqc.services.v1.VenueGateway.CreateWithdrawal:input_type -> cqc.services.v1.CreateWithdrawalRequest
-	36, // 68: cqc.services.v1.VenueGateway.GetWithdrawal:input_type -> cqc.services.v1.GetWithdrawalRequest
-	38, // 69: cqc.services.v1.VenueGateway.ListWithdrawals:input_type -> cqc.services.v1.ListWithdrawalsRequest
-	40, // 70: cqc.services.v1.VenueGateway.CancelWithdrawal:input_type -> cqc.services.v1.CancelWithdrawalRequest
-	1,  // 71: cqc.services.v1.VenueGateway.GetVenueAccount:output_type -> cqc.services.v1.GetVenueAccountResponse
-	3,  // 72: cqc.services.v1.VenueGateway.ListVenueAccounts:output_type -> cqc.services.v1.ListVenueAccountsResponse
-	5,  // 73: cqc.services.v1.VenueGateway.CreateVenueAccount:output_type -> cqc.services.v1.CreateVenueAccountResponse
-	7,  // 74: cqc.services.v1.VenueGateway.UpdateVenueAccount:output_type -> cqc.services.v1.UpdateVenueAccountResponse
-	10, // 75: cqc.services.v1.VenueGateway.PlaceOrder:output_type -> cqc.services.v1.PlaceOrderResponse
-	13, // 76: cqc.services.v1.VenueGateway.CancelOrder:output_type -> cqc.services.v1.CancelOrderResponse
-	15, // 77: cqc.services.v1.VenueGateway.ReplaceOrder:output_type -> cqc.services.v1.ReplaceOrderResponse
-	17, // 78: cqc.services.v1.VenueGateway.GetOrder:output_type -> cqc.services.v1.GetOrderResponse
-	19, // 79: cqc.services.v1.VenueGateway.ListOrders:output_type -> cqc.services.v1.ListOrdersResponse
-	21, // 80: cqc.services.v1.VenueGateway.StreamExecutionReports:output_type -> cqc.services.v1.StreamExecutionReportsResponse
-	23, // 81: cqc.services.v1.VenueGateway.ListExecutionReports:output_type -> cqc.services.v1.ListExecutionReportsResponse
-	25, // 82: cqc.services.v1.VenueGateway.ListBalances:output_type -> cqc.services.v1.ListBalancesResponse
-	27, // 83: cqc.services.v1.VenueGateway.StreamBalances:output_type -> cqc.services.v1.StreamBalancesResponse
-	29, // 84: cqc.services.v1.VenueGateway.GetAccountMargin:output_type -> cqc.services.v1.GetAccountMarginResponse
-	31, // 85: cqc.services.v1.VenueGateway.GetDepositAddress:output_type -> cqc.services.v1.GetDepositAddressResponse
-	33, // 86: cqc.services.v1.VenueGateway.ListDeposits:output_type -> cqc.services.v1.ListDepositsResponse
-	35, // 87: cqc.services.v1.VenueGateway.CreateWithdrawal:output_type -> cqc.services.v1.CreateWithdrawalResponse
-	37, // 88: cqc.services.v1.VenueGateway.GetWithdrawal:output_type -> cqc.services.v1.GetWithdrawalResponse
-	39, // 89: cqc.services.v1.VenueGateway.ListWithdrawals:output_type -> cqc.services.v1.ListWithdrawalsResponse
-	41, // 90: cqc.services.v1.VenueGateway.CancelWithdrawal:output_type -> cqc.services.v1.CancelWithdrawalResponse
-	71, // [71:91] is the sub-list for method output_type
-	51, // [51:71] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	69,  // 0: cqc.services.v1.GetVenueAccountResponse.account:type_name -> cqc.venues.v1.VenueAccount
+	69,  // 1: cqc.services.v1.ListVenueAccountsResponse.accounts:type_name -> cqc.venues.v1.VenueAccount
+	69,  // 2: cqc.services.v1.CreateVenueAccountRequest.account:type_name -> cqc.venues.v1.VenueAccount
+	69,  // 3: cqc.services.v1.CreateVenueAccountResponse.account:type_name -> cqc.venues.v1.VenueAccount
+	69,  // 4: cqc.services.v1.UpdateVenueAccountRequest.account:type_name -> cqc.venues.v1.VenueAccount
+	70,  // 5: cqc.services.v1.UpdateVenueAccountRequest.update_mask:type_name -> google.protobuf.FieldMask
+	69,  // 6: cqc.services.v1.UpdateVenueAccountResponse.account:type_name -> cqc.venues.v1.VenueAccount
+	71,  // 7: cqc.services.v1.NewOrder.side:type_name -> cqc.venues.v1.OrderSide
+	72,  // 8: cqc.services.v1.NewOrder.type:type_name -> cqc.venues.v1.OrderType
+	73,  // 9: cqc.services.v1.NewOrder.time_in_force:type_name -> cqc.venues.v1.TimeInForce
+	74,  // 10: cqc.services.v1.NewOrder.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	75,  // 11: cqc.services.v1.NewOrder.trigger_kind:type_name -> cqc.venues.v1.TriggerKind
+	76,  // 12: cqc.services.v1.NewOrder.trailing_offset_kind:type_name -> cqc.venues.v1.TrailingOffsetKind
+	77,  // 13: cqc.services.v1.NewOrder.self_trade_prevention:type_name -> cqc.venues.v1.SelfTradePrevention
+	78,  // 14: cqc.services.v1.NewOrder.price_match:type_name -> cqc.venues.v1.PriceMatch
+	79,  // 15: cqc.services.v1.NewOrder.position_side:type_name -> cqc.venues.v1.PositionSide
+	80,  // 16: cqc.services.v1.NewOrder.margin_mode:type_name -> cqc.venues.v1.MarginMode
+	81,  // 17: cqc.services.v1.NewOrder.good_til_time:type_name -> google.protobuf.Timestamp
+	81,  // 18: cqc.services.v1.NewOrder.start_at:type_name -> google.protobuf.Timestamp
+	9,   // 19: cqc.services.v1.PlaceOrderRequest.order:type_name -> cqc.services.v1.NewOrder
+	82,  // 20: cqc.services.v1.PlaceOrderResponse.order:type_name -> cqc.venues.v1.Order
+	12,  // 21: cqc.services.v1.CancelOrderRequest.key:type_name -> cqc.services.v1.OrderKey
+	82,  // 22: cqc.services.v1.CancelOrderResponse.order:type_name -> cqc.venues.v1.Order
+	12,  // 23: cqc.services.v1.ReplaceOrderRequest.key:type_name -> cqc.services.v1.OrderKey
+	82,  // 24: cqc.services.v1.ReplaceOrderResponse.order:type_name -> cqc.venues.v1.Order
+	12,  // 25: cqc.services.v1.GetOrderRequest.key:type_name -> cqc.services.v1.OrderKey
+	82,  // 26: cqc.services.v1.GetOrderResponse.order:type_name -> cqc.venues.v1.Order
+	83,  // 27: cqc.services.v1.ListOrdersRequest.statuses:type_name -> cqc.venues.v1.OrderStatus
+	81,  // 28: cqc.services.v1.ListOrdersRequest.start_time:type_name -> google.protobuf.Timestamp
+	81,  // 29: cqc.services.v1.ListOrdersRequest.end_time:type_name -> google.protobuf.Timestamp
+	82,  // 30: cqc.services.v1.ListOrdersResponse.orders:type_name -> cqc.venues.v1.Order
+	84,  // 31: cqc.services.v1.StreamExecutionReportsResponse.execution_report:type_name -> cqc.venues.v1.ExecutionReport
+	85,  // 32: cqc.services.v1.StreamExecutionReportsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	86,  // 33: cqc.services.v1.StreamExecutionReportsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	81,  // 34: cqc.services.v1.ListExecutionReportsRequest.start_time:type_name -> google.protobuf.Timestamp
+	81,  // 35: cqc.services.v1.ListExecutionReportsRequest.end_time:type_name -> google.protobuf.Timestamp
+	84,  // 36: cqc.services.v1.ListExecutionReportsResponse.execution_reports:type_name -> cqc.venues.v1.ExecutionReport
+	87,  // 37: cqc.services.v1.ListBalancesResponse.balances:type_name -> cqc.venues.v1.Balance
+	87,  // 38: cqc.services.v1.StreamBalancesResponse.balance:type_name -> cqc.venues.v1.Balance
+	85,  // 39: cqc.services.v1.StreamBalancesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	86,  // 40: cqc.services.v1.StreamBalancesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	88,  // 41: cqc.services.v1.GetAccountMarginResponse.margins:type_name -> cqc.venues.v1.AccountMargin
+	81,  // 42: cqc.services.v1.ListDepositsRequest.start_time:type_name -> google.protobuf.Timestamp
+	81,  // 43: cqc.services.v1.ListDepositsRequest.end_time:type_name -> google.protobuf.Timestamp
+	89,  // 44: cqc.services.v1.ListDepositsResponse.deposits:type_name -> cqc.venues.v1.Transfer
+	89,  // 45: cqc.services.v1.CreateWithdrawalResponse.withdrawal:type_name -> cqc.venues.v1.Transfer
+	89,  // 46: cqc.services.v1.GetWithdrawalResponse.withdrawal:type_name -> cqc.venues.v1.Transfer
+	81,  // 47: cqc.services.v1.ListWithdrawalsRequest.start_time:type_name -> google.protobuf.Timestamp
+	81,  // 48: cqc.services.v1.ListWithdrawalsRequest.end_time:type_name -> google.protobuf.Timestamp
+	89,  // 49: cqc.services.v1.ListWithdrawalsResponse.withdrawals:type_name -> cqc.venues.v1.Transfer
+	89,  // 50: cqc.services.v1.CancelWithdrawalResponse.withdrawal:type_name -> cqc.venues.v1.Transfer
+	9,   // 51: cqc.services.v1.PlaceOrdersRequest.orders:type_name -> cqc.services.v1.NewOrder
+	45,  // 52: cqc.services.v1.PlaceOrdersResponse.results:type_name -> cqc.services.v1.OrderResult
+	82,  // 53: cqc.services.v1.OrderResult.order:type_name -> cqc.venues.v1.Order
+	46,  // 54: cqc.services.v1.OrderResult.error:type_name -> cqc.services.v1.OrderError
+	90,  // 55: cqc.services.v1.OrderError.reason:type_name -> cqc.venues.v1.OrderReason
+	12,  // 56: cqc.services.v1.CancelOrdersRequest.keys:type_name -> cqc.services.v1.OrderKey
+	45,  // 57: cqc.services.v1.CancelOrdersResponse.results:type_name -> cqc.services.v1.OrderResult
+	71,  // 58: cqc.services.v1.CancelAllOrdersRequest.side:type_name -> cqc.venues.v1.OrderSide
+	82,  // 59: cqc.services.v1.CancelAllOrdersResponse.orders:type_name -> cqc.venues.v1.Order
+	91,  // 60: cqc.services.v1.CancelAllAfterRequest.timeout:type_name -> google.protobuf.Duration
+	81,  // 61: cqc.services.v1.CancelAllAfterResponse.cancel_at:type_name -> google.protobuf.Timestamp
+	9,   // 62: cqc.services.v1.PreviewOrderRequest.order:type_name -> cqc.services.v1.NewOrder
+	92,  // 63: cqc.services.v1.PreviewOrderResponse.fees:type_name -> cqc.venues.v1.Fee
+	88,  // 64: cqc.services.v1.StreamAccountMarginResponse.margin:type_name -> cqc.venues.v1.AccountMargin
+	85,  // 65: cqc.services.v1.StreamAccountMarginResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	86,  // 66: cqc.services.v1.StreamAccountMarginResponse.reset:type_name -> cqc.services.v1.StreamReset
+	89,  // 67: cqc.services.v1.CreateTransferResponse.transfer:type_name -> cqc.venues.v1.Transfer
+	81,  // 68: cqc.services.v1.ListTransfersRequest.start_time:type_name -> google.protobuf.Timestamp
+	81,  // 69: cqc.services.v1.ListTransfersRequest.end_time:type_name -> google.protobuf.Timestamp
+	89,  // 70: cqc.services.v1.ListTransfersResponse.transfers:type_name -> cqc.venues.v1.Transfer
+	79,  // 71: cqc.services.v1.SetLeverageRequest.position_side:type_name -> cqc.venues.v1.PositionSide
+	80,  // 72: cqc.services.v1.SetMarginModeRequest.margin_mode:type_name -> cqc.venues.v1.MarginMode
+	80,  // 73: cqc.services.v1.SetMarginModeResponse.margin_mode:type_name -> cqc.venues.v1.MarginMode
+	0,   // 74: cqc.services.v1.SetPositionModeRequest.position_mode:type_name -> cqc.services.v1.PositionMode
+	0,   // 75: cqc.services.v1.SetPositionModeResponse.position_mode:type_name -> cqc.services.v1.PositionMode
+	81,  // 76: cqc.services.v1.ReconcileRequest.since:type_name -> google.protobuf.Timestamp
+	84,  // 77: cqc.services.v1.ReconcileResponse.execution_reports:type_name -> cqc.venues.v1.ExecutionReport
+	82,  // 78: cqc.services.v1.ReconcileResponse.unknown_to_venue:type_name -> cqc.venues.v1.Order
+	82,  // 79: cqc.services.v1.ReconcileResponse.unknown_to_us:type_name -> cqc.venues.v1.Order
+	87,  // 80: cqc.services.v1.ReconcileResponse.differing_balances:type_name -> cqc.venues.v1.Balance
+	1,   // 81: cqc.services.v1.VenueGateway.GetVenueAccount:input_type -> cqc.services.v1.GetVenueAccountRequest
+	3,   // 82: cqc.services.v1.VenueGateway.ListVenueAccounts:input_type -> cqc.services.v1.ListVenueAccountsRequest
+	5,   // 83: cqc.services.v1.VenueGateway.CreateVenueAccount:input_type -> cqc.services.v1.CreateVenueAccountRequest
+	7,   // 84: cqc.services.v1.VenueGateway.UpdateVenueAccount:input_type -> cqc.services.v1.UpdateVenueAccountRequest
+	10,  // 85: cqc.services.v1.VenueGateway.PlaceOrder:input_type -> cqc.services.v1.PlaceOrderRequest
+	13,  // 86: cqc.services.v1.VenueGateway.CancelOrder:input_type -> cqc.services.v1.CancelOrderRequest
+	15,  // 87: cqc.services.v1.VenueGateway.ReplaceOrder:input_type -> cqc.services.v1.ReplaceOrderRequest
+	17,  // 88: cqc.services.v1.VenueGateway.GetOrder:input_type -> cqc.services.v1.GetOrderRequest
+	19,  // 89: cqc.services.v1.VenueGateway.ListOrders:input_type -> cqc.services.v1.ListOrdersRequest
+	21,  // 90: cqc.services.v1.VenueGateway.StreamExecutionReports:input_type -> cqc.services.v1.StreamExecutionReportsRequest
+	23,  // 91: cqc.services.v1.VenueGateway.ListExecutionReports:input_type -> cqc.services.v1.ListExecutionReportsRequest
+	25,  // 92: cqc.services.v1.VenueGateway.ListBalances:input_type -> cqc.services.v1.ListBalancesRequest
+	27,  // 93: cqc.services.v1.VenueGateway.StreamBalances:input_type -> cqc.services.v1.StreamBalancesRequest
+	29,  // 94: cqc.services.v1.VenueGateway.GetAccountMargin:input_type -> cqc.services.v1.GetAccountMarginRequest
+	31,  // 95: cqc.services.v1.VenueGateway.GetDepositAddress:input_type -> cqc.services.v1.GetDepositAddressRequest
+	33,  // 96: cqc.services.v1.VenueGateway.ListDeposits:input_type -> cqc.services.v1.ListDepositsRequest
+	35,  // 97: cqc.services.v1.VenueGateway.CreateWithdrawal:input_type -> cqc.services.v1.CreateWithdrawalRequest
+	37,  // 98: cqc.services.v1.VenueGateway.GetWithdrawal:input_type -> cqc.services.v1.GetWithdrawalRequest
+	39,  // 99: cqc.services.v1.VenueGateway.ListWithdrawals:input_type -> cqc.services.v1.ListWithdrawalsRequest
+	41,  // 100: cqc.services.v1.VenueGateway.CancelWithdrawal:input_type -> cqc.services.v1.CancelWithdrawalRequest
+	43,  // 101: cqc.services.v1.VenueGateway.PlaceOrders:input_type -> cqc.services.v1.PlaceOrdersRequest
+	47,  // 102: cqc.services.v1.VenueGateway.CancelOrders:input_type -> cqc.services.v1.CancelOrdersRequest
+	49,  // 103: cqc.services.v1.VenueGateway.CancelAllOrders:input_type -> cqc.services.v1.CancelAllOrdersRequest
+	51,  // 104: cqc.services.v1.VenueGateway.CancelAllAfter:input_type -> cqc.services.v1.CancelAllAfterRequest
+	53,  // 105: cqc.services.v1.VenueGateway.PreviewOrder:input_type -> cqc.services.v1.PreviewOrderRequest
+	55,  // 106: cqc.services.v1.VenueGateway.StreamAccountMargin:input_type -> cqc.services.v1.StreamAccountMarginRequest
+	57,  // 107: cqc.services.v1.VenueGateway.CreateTransfer:input_type -> cqc.services.v1.CreateTransferRequest
+	59,  // 108: cqc.services.v1.VenueGateway.ListTransfers:input_type -> cqc.services.v1.ListTransfersRequest
+	61,  // 109: cqc.services.v1.VenueGateway.SetLeverage:input_type -> cqc.services.v1.SetLeverageRequest
+	63,  // 110: cqc.services.v1.VenueGateway.SetMarginMode:input_type -> cqc.services.v1.SetMarginModeRequest
+	65,  // 111: cqc.services.v1.VenueGateway.SetPositionMode:input_type -> cqc.services.v1.SetPositionModeRequest
+	67,  // 112: cqc.services.v1.VenueGateway.Reconcile:input_type -> cqc.services.v1.ReconcileRequest
+	2,   // 113: cqc.services.v1.VenueGateway.GetVenueAccount:output_type -> cqc.services.v1.GetVenueAccountResponse
+	4,   // 114: cqc.services.v1.VenueGateway.ListVenueAccounts:output_type -> cqc.services.v1.ListVenueAccountsResponse
+	6,   // 115: cqc.services.v1.VenueGateway.CreateVenueAccount:output_type -> cqc.services.v1.CreateVenueAccountResponse
+	8,   // 116: cqc.services.v1.VenueGateway.UpdateVenueAccount:output_type -> cqc.services.v1.UpdateVenueAccountResponse
+	11,  // 117: cqc.services.v1.VenueGateway.PlaceOrder:output_type -> cqc.services.v1.PlaceOrderResponse
+	14,  // 118: cqc.services.v1.VenueGateway.CancelOrder:output_type -> cqc.services.v1.CancelOrderResponse
+	16,  // 119: cqc.services.v1.VenueGateway.ReplaceOrder:output_type -> cqc.services.v1.ReplaceOrderResponse
+	18,  // 120: cqc.services.v1.VenueGateway.GetOrder:output_type -> cqc.services.v1.GetOrderResponse
+	20,  // 121: cqc.services.v1.VenueGateway.ListOrders:output_type -> cqc.services.v1.ListOrdersResponse
+	22,  // 122: cqc.services.v1.VenueGateway.StreamExecutionReports:output_type -> cqc.services.v1.StreamExecutionReportsResponse
+	24,  // 123: cqc.services.v1.VenueGateway.ListExecutionReports:output_type -> cqc.services.v1.ListExecutionReportsResponse
+	26,  // 124: cqc.services.v1.VenueGateway.ListBalances:output_type -> cqc.services.v1.ListBalancesResponse
+	28,  // 125: cqc.services.v1.VenueGateway.StreamBalances:output_type -> cqc.services.v1.StreamBalancesResponse
+	30,  // 126: cqc.services.v1.VenueGateway.GetAccountMargin:output_type -> cqc.services.v1.GetAccountMarginResponse
+	32,  // 127: cqc.services.v1.VenueGateway.GetDepositAddress:output_type -> cqc.services.v1.GetDepositAddressResponse
+	34,  // 128: cqc.services.v1.VenueGateway.ListDeposits:output_type -> cqc.services.v1.ListDepositsResponse
+	36,  // 129: cqc.services.v1.VenueGateway.CreateWithdrawal:output_type -> cqc.services.v1.CreateWithdrawalResponse
+	38,  // 130: cqc.services.v1.VenueGateway.GetWithdrawal:output_type -> cqc.services.v1.GetWithdrawalResponse
+	40,  // 131: cqc.services.v1.VenueGateway.ListWithdrawals:output_type -> cqc.services.v1.ListWithdrawalsResponse
+	42,  // 132: cqc.services.v1.VenueGateway.CancelWithdrawal:output_type -> cqc.services.v1.CancelWithdrawalResponse
+	44,  // 133: cqc.services.v1.VenueGateway.PlaceOrders:output_type -> cqc.services.v1.PlaceOrdersResponse
+	48,  // 134: cqc.services.v1.VenueGateway.CancelOrders:output_type -> cqc.services.v1.CancelOrdersResponse
+	50,  // 135: cqc.services.v1.VenueGateway.CancelAllOrders:output_type -> cqc.services.v1.CancelAllOrdersResponse
+	52,  // 136: cqc.services.v1.VenueGateway.CancelAllAfter:output_type -> cqc.services.v1.CancelAllAfterResponse
+	54,  // 137: cqc.services.v1.VenueGateway.PreviewOrder:output_type -> cqc.services.v1.PreviewOrderResponse
+	56,  // 138: cqc.services.v1.VenueGateway.StreamAccountMargin:output_type -> cqc.services.v1.StreamAccountMarginResponse
+	58,  // 139: cqc.services.v1.VenueGateway.CreateTransfer:output_type -> cqc.services.v1.CreateTransferResponse
+	60,  // 140: cqc.services.v1.VenueGateway.ListTransfers:output_type -> cqc.services.v1.ListTransfersResponse
+	62,  // 141: cqc.services.v1.VenueGateway.SetLeverage:output_type -> cqc.services.v1.SetLeverageResponse
+	64,  // 142: cqc.services.v1.VenueGateway.SetMarginMode:output_type -> cqc.services.v1.SetMarginModeResponse
+	66,  // 143: cqc.services.v1.VenueGateway.SetPositionMode:output_type -> cqc.services.v1.SetPositionModeResponse
+	68,  // 144: cqc.services.v1.VenueGateway.Reconcile:output_type -> cqc.services.v1.ReconcileResponse
+	113, // [113:145] is the sub-list for method output_type
+	81,  // [81:113] is the sub-list for method input_type
+	81,  // [81:81] is the sub-list for extension type_name
+	81,  // [81:81] is the sub-list for extension extendee
+	0,   // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_venue_gateway_proto_init() }
@@ -3548,18 +5508,32 @@ func file_cqc_services_v1_venue_gateway_proto_init() {
 	file_cqc_services_v1_venue_gateway_proto_msgTypes[32].OneofWrappers = []any{}
 	file_cqc_services_v1_venue_gateway_proto_msgTypes[34].OneofWrappers = []any{}
 	file_cqc_services_v1_venue_gateway_proto_msgTypes[38].OneofWrappers = []any{}
+	file_cqc_services_v1_venue_gateway_proto_msgTypes[44].OneofWrappers = []any{
+		(*OrderResult_Order)(nil),
+		(*OrderResult_Error)(nil),
+	}
+	file_cqc_services_v1_venue_gateway_proto_msgTypes[48].OneofWrappers = []any{}
+	file_cqc_services_v1_venue_gateway_proto_msgTypes[53].OneofWrappers = []any{}
+	file_cqc_services_v1_venue_gateway_proto_msgTypes[55].OneofWrappers = []any{
+		(*StreamAccountMarginResponse_Margin)(nil),
+		(*StreamAccountMarginResponse_Heartbeat)(nil),
+		(*StreamAccountMarginResponse_Reset_)(nil),
+	}
+	file_cqc_services_v1_venue_gateway_proto_msgTypes[58].OneofWrappers = []any{}
+	file_cqc_services_v1_venue_gateway_proto_msgTypes[61].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_services_v1_venue_gateway_proto_rawDesc), len(file_cqc_services_v1_venue_gateway_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   42,
+			NumEnums:      1,
+			NumMessages:   68,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_cqc_services_v1_venue_gateway_proto_goTypes,
 		DependencyIndexes: file_cqc_services_v1_venue_gateway_proto_depIdxs,
+		EnumInfos:         file_cqc_services_v1_venue_gateway_proto_enumTypes,
 		MessageInfos:      file_cqc_services_v1_venue_gateway_proto_msgTypes,
 	}.Build()
 	File_cqc_services_v1_venue_gateway_proto = out.File

@@ -39,6 +39,18 @@ const (
 	VenueGateway_GetWithdrawal_FullMethodName          = "/cqc.services.v1.VenueGateway/GetWithdrawal"
 	VenueGateway_ListWithdrawals_FullMethodName        = "/cqc.services.v1.VenueGateway/ListWithdrawals"
 	VenueGateway_CancelWithdrawal_FullMethodName       = "/cqc.services.v1.VenueGateway/CancelWithdrawal"
+	VenueGateway_PlaceOrders_FullMethodName            = "/cqc.services.v1.VenueGateway/PlaceOrders"
+	VenueGateway_CancelOrders_FullMethodName           = "/cqc.services.v1.VenueGateway/CancelOrders"
+	VenueGateway_CancelAllOrders_FullMethodName        = "/cqc.services.v1.VenueGateway/CancelAllOrders"
+	VenueGateway_CancelAllAfter_FullMethodName         = "/cqc.services.v1.VenueGateway/CancelAllAfter"
+	VenueGateway_PreviewOrder_FullMethodName           = "/cqc.services.v1.VenueGateway/PreviewOrder"
+	VenueGateway_StreamAccountMargin_FullMethodName    = "/cqc.services.v1.VenueGateway/StreamAccountMargin"
+	VenueGateway_CreateTransfer_FullMethodName         = "/cqc.services.v1.VenueGateway/CreateTransfer"
+	VenueGateway_ListTransfers_FullMethodName          = "/cqc.services.v1.VenueGateway/ListTransfers"
+	VenueGateway_SetLeverage_FullMethodName            = "/cqc.services.v1.VenueGateway/SetLeverage"
+	VenueGateway_SetMarginMode_FullMethodName          = "/cqc.services.v1.VenueGateway/SetMarginMode"
+	VenueGateway_SetPositionMode_FullMethodName        = "/cqc.services.v1.VenueGateway/SetPositionMode"
+	VenueGateway_Reconcile_FullMethodName              = "/cqc.services.v1.VenueGateway/Reconcile"
 )
 
 // VenueGatewayClient is the client API for VenueGateway service.
@@ -92,6 +104,32 @@ type VenueGatewayClient interface {
 	ListWithdrawals(ctx context.Context, in *ListWithdrawalsRequest, opts ...grpc.CallOption) (*ListWithdrawalsResponse, error)
 	// Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent.
 	CancelWithdrawal(ctx context.Context, in *CancelWithdrawalRequest, opts ...grpc.CallOption) (*CancelWithdrawalResponse, error)
+	// Sends several orders. The batch is not atomic: each item has its own result, in the order of the request.
+	PlaceOrders(ctx context.Context, in *PlaceOrdersRequest, opts ...grpc.CallOption) (*PlaceOrdersResponse, error)
+	// Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request.
+	CancelOrders(ctx context.Context, in *CancelOrdersRequest, opts ...grpc.CallOption) (*CancelOrdersResponse, error)
+	// Asks to cancel all open orders of a scope.
+	CancelAllOrders(ctx context.Context, in *CancelAllOrdersRequest, opts ...grpc.CallOption) (*CancelAllOrdersResponse, error)
+	// Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch.
+	CancelAllAfter(ctx context.Context, in *CancelAllAfterRequest, opts ...grpc.CallOption) (*CancelAllAfterResponse, error)
+	// Says what an order would cost and need, without sending it.
+	PreviewOrder(ctx context.Context, in *PreviewOrderRequest, opts ...grpc.CallOption) (*PreviewOrderResponse, error)
+	// Follows what accounts' positions need and have: all of it first, then every change.
+	StreamAccountMargin(ctx context.Context, in *StreamAccountMarginRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAccountMarginResponse], error)
+	// Moves an asset between accounts of ours at one venue.
+	CreateTransfer(ctx context.Context, in *CreateTransferRequest, opts ...grpc.CallOption) (*CreateTransferResponse, error)
+	// Lists transfers between accounts of ours, newest first.
+	ListTransfers(ctx context.Context, in *ListTransfersRequest, opts ...grpc.CallOption) (*ListTransfersResponse, error)
+	// Sets the leverage of an account on a listing.
+	SetLeverage(ctx context.Context, in *SetLeverageRequest, opts ...grpc.CallOption) (*SetLeverageResponse, error)
+	// Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
+	// venue does not allow it, such as with an open position.
+	SetMarginMode(ctx context.Context, in *SetMarginModeRequest, opts ...grpc.CallOption) (*SetMarginModeResponse, error)
+	// Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
+	// while the venue does not allow it.
+	SetPositionMode(ctx context.Context, in *SetPositionModeRequest, opts ...grpc.CallOption) (*SetPositionModeResponse, error)
+	// Compares an account with the venue's records and reports what was missed, as execution reports that say so.
+	Reconcile(ctx context.Context, in *ReconcileRequest, opts ...grpc.CallOption) (*ReconcileResponse, error)
 }
 
 type venueGatewayClient struct {
@@ -320,6 +358,135 @@ func (c *venueGatewayClient) CancelWithdrawal(ctx context.Context, in *CancelWit
 	return out, nil
 }
 
+func (c *venueGatewayClient) PlaceOrders(ctx context.Context, in *PlaceOrdersRequest, opts ...grpc.CallOption) (*PlaceOrdersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PlaceOrdersResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_PlaceOrders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) CancelOrders(ctx context.Context, in *CancelOrdersRequest, opts ...grpc.CallOption) (*CancelOrdersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelOrdersResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CancelOrders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) CancelAllOrders(ctx context.Context, in *CancelAllOrdersRequest, opts ...grpc.CallOption) (*CancelAllOrdersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelAllOrdersResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CancelAllOrders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) CancelAllAfter(ctx context.Context, in *CancelAllAfterRequest, opts ...grpc.CallOption) (*CancelAllAfterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelAllAfterResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CancelAllAfter_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) PreviewOrder(ctx context.Context, in *PreviewOrderRequest, opts ...grpc.CallOption) (*PreviewOrderResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreviewOrderResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_PreviewOrder_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) StreamAccountMargin(ctx context.Context, in *StreamAccountMarginRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAccountMarginResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &VenueGateway_ServiceDesc.Streams[2], VenueGateway_StreamAccountMargin_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamAccountMarginRequest, StreamAccountMarginResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenueGateway_StreamAccountMarginClient = grpc.ServerStreamingClient[StreamAccountMarginResponse]
+
+func (c *venueGatewayClient) CreateTransfer(ctx context.Context, in *CreateTransferRequest, opts ...grpc.CallOption) (*CreateTransferResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateTransferResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CreateTransfer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) ListTransfers(ctx context.Context, in *ListTransfersRequest, opts ...grpc.CallOption) (*ListTransfersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListTransfersResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_ListTransfers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) SetLeverage(ctx context.Context, in *SetLeverageRequest, opts ...grpc.CallOption) (*SetLeverageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetLeverageResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_SetLeverage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) SetMarginMode(ctx context.Context, in *SetMarginModeRequest, opts ...grpc.CallOption) (*SetMarginModeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetMarginModeResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_SetMarginMode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) SetPositionMode(ctx context.Context, in *SetPositionModeRequest, opts ...grpc.CallOption) (*SetPositionModeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetPositionModeResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_SetPositionMode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) Reconcile(ctx context.Context, in *ReconcileRequest, opts ...grpc.CallOption) (*ReconcileResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReconcileResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_Reconcile_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // VenueGatewayServer is the server API for VenueGateway service.
 // All implementations must embed UnimplementedVenueGatewayServer
 // for forward compatibility.
@@ -371,6 +538,32 @@ type VenueGatewayServer interface {
 	ListWithdrawals(context.Context, *ListWithdrawalsRequest) (*ListWithdrawalsResponse, error)
 	// Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent.
 	CancelWithdrawal(context.Context, *CancelWithdrawalRequest) (*CancelWithdrawalResponse, error)
+	// Sends several orders. The batch is not atomic: each item has its own result, in the order of the request.
+	PlaceOrders(context.Context, *PlaceOrdersRequest) (*PlaceOrdersResponse, error)
+	// Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request.
+	CancelOrders(context.Context, *CancelOrdersRequest) (*CancelOrdersResponse, error)
+	// Asks to cancel all open orders of a scope.
+	CancelAllOrders(context.Context, *CancelAllOrdersRequest) (*CancelAllOrdersResponse, error)
+	// Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch.
+	CancelAllAfter(context.Context, *CancelAllAfterRequest) (*CancelAllAfterResponse, error)
+	// Says what an order would cost and need, without sending it.
+	PreviewOrder(context.Context, *PreviewOrderRequest) (*PreviewOrderResponse, error)
+	// Follows what accounts' positions need and have: all of it first, then every change.
+	StreamAccountMargin(*StreamAccountMarginRequest, grpc.ServerStreamingServer[StreamAccountMarginResponse]) error
+	// Moves an asset between accounts of ours at one venue.
+	CreateTransfer(context.Context, *CreateTransferRequest) (*CreateTransferResponse, error)
+	// Lists transfers between accounts of ours, newest first.
+	ListTransfers(context.Context, *ListTransfersRequest) (*ListTransfersResponse, error)
+	// Sets the leverage of an account on a listing.
+	SetLeverage(context.Context, *SetLeverageRequest) (*SetLeverageResponse, error)
+	// Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
+	// venue does not allow it, such as with an open position.
+	SetMarginMode(context.Context, *SetMarginModeRequest) (*SetMarginModeResponse, error)
+	// Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
+	// while the venue does not allow it.
+	SetPositionMode(context.Context, *SetPositionModeRequest) (*SetPositionModeResponse, error)
+	// Compares an account with the venue's records and reports what was missed, as execution reports that say so.
+	Reconcile(context.Context, *ReconcileRequest) (*ReconcileResponse, error)
 	mustEmbedUnimplementedVenueGatewayServer()
 }
 
@@ -440,6 +633,42 @@ func (UnimplementedVenueGatewayServer) ListWithdrawals(context.Context, *ListWit
 }
 func (UnimplementedVenueGatewayServer) CancelWithdrawal(context.Context, *CancelWithdrawalRequest) (*CancelWithdrawalResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method CancelWithdrawal not implemented")
+}
+func (UnimplementedVenueGatewayServer) PlaceOrders(context.Context, *PlaceOrdersRequest) (*PlaceOrdersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PlaceOrders not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelOrders(context.Context, *CancelOrdersRequest) (*CancelOrdersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelOrders not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelAllOrders(context.Context, *CancelAllOrdersRequest) (*CancelAllOrdersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelAllOrders not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelAllAfter(context.Context, *CancelAllAfterRequest) (*CancelAllAfterResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelAllAfter not implemented")
+}
+func (UnimplementedVenueGatewayServer) PreviewOrder(context.Context, *PreviewOrderRequest) (*PreviewOrderResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PreviewOrder not implemented")
+}
+func (UnimplementedVenueGatewayServer) StreamAccountMargin(*StreamAccountMarginRequest, grpc.ServerStreamingServer[StreamAccountMarginResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamAccountMargin not implemented")
+}
+func (UnimplementedVenueGatewayServer) CreateTransfer(context.Context, *CreateTransferRequest) (*CreateTransferResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateTransfer not implemented")
+}
+func (UnimplementedVenueGatewayServer) ListTransfers(context.Context, *ListTransfersRequest) (*ListTransfersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListTransfers not implemented")
+}
+func (UnimplementedVenueGatewayServer) SetLeverage(context.Context, *SetLeverageRequest) (*SetLeverageResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetLeverage not implemented")
+}
+func (UnimplementedVenueGatewayServer) SetMarginMode(context.Context, *SetMarginModeRequest) (*SetMarginModeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetMarginMode not implemented")
+}
+func (UnimplementedVenueGatewayServer) SetPositionMode(context.Context, *SetPositionModeRequest) (*SetPositionModeResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method SetPositionMode not implemented")
+}
+func (UnimplementedVenueGatewayServer) Reconcile(context.Context, *ReconcileRequest) (*ReconcileResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Reconcile not implemented")
 }
 func (UnimplementedVenueGatewayServer) mustEmbedUnimplementedVenueGatewayServer() {}
 func (UnimplementedVenueGatewayServer) testEmbeddedByValue()                      {}
@@ -808,6 +1037,215 @@ func _VenueGateway_CancelWithdrawal_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _VenueGateway_PlaceOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlaceOrdersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).PlaceOrders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_PlaceOrders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).PlaceOrders(ctx, req.(*PlaceOrdersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelOrdersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelOrders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelOrders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelOrders(ctx, req.(*CancelOrdersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelAllOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelAllOrdersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelAllOrders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelAllOrders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelAllOrders(ctx, req.(*CancelAllOrdersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelAllAfter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelAllAfterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelAllAfter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelAllAfter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelAllAfter(ctx, req.(*CancelAllAfterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_PreviewOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreviewOrderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).PreviewOrder(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_PreviewOrder_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).PreviewOrder(ctx, req.(*PreviewOrderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_StreamAccountMargin_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamAccountMarginRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(VenueGatewayServer).StreamAccountMargin(m, &grpc.GenericServerStream[StreamAccountMarginRequest, StreamAccountMarginResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenueGateway_StreamAccountMarginServer = grpc.ServerStreamingServer[StreamAccountMarginResponse]
+
+func _VenueGateway_CreateTransfer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateTransferRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CreateTransfer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CreateTransfer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CreateTransfer(ctx, req.(*CreateTransferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_ListTransfers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTransfersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).ListTransfers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_ListTransfers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).ListTransfers(ctx, req.(*ListTransfersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_SetLeverage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetLeverageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).SetLeverage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_SetLeverage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).SetLeverage(ctx, req.(*SetLeverageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_SetMarginMode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetMarginModeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).SetMarginMode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_SetMarginMode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).SetMarginMode(ctx, req.(*SetMarginModeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_SetPositionMode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetPositionModeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).SetPositionMode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_SetPositionMode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).SetPositionMode(ctx, req.(*SetPositionModeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_Reconcile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReconcileRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).Reconcile(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_Reconcile_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).Reconcile(ctx, req.(*ReconcileRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // VenueGateway_ServiceDesc is the grpc.ServiceDesc for VenueGateway service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -887,6 +1325,50 @@ var VenueGateway_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "CancelWithdrawal",
 			Handler:    _VenueGateway_CancelWithdrawal_Handler,
 		},
+		{
+			MethodName: "PlaceOrders",
+			Handler:    _VenueGateway_PlaceOrders_Handler,
+		},
+		{
+			MethodName: "CancelOrders",
+			Handler:    _VenueGateway_CancelOrders_Handler,
+		},
+		{
+			MethodName: "CancelAllOrders",
+			Handler:    _VenueGateway_CancelAllOrders_Handler,
+		},
+		{
+			MethodName: "CancelAllAfter",
+			Handler:    _VenueGateway_CancelAllAfter_Handler,
+		},
+		{
+			MethodName: "PreviewOrder",
+			Handler:    _VenueGateway_PreviewOrder_Handler,
+		},
+		{
+			MethodName: "CreateTransfer",
+			Handler:    _VenueGateway_CreateTransfer_Handler,
+		},
+		{
+			MethodName: "ListTransfers",
+			Handler:    _VenueGateway_ListTransfers_Handler,
+		},
+		{
+			MethodName: "SetLeverage",
+			Handler:    _VenueGateway_SetLeverage_Handler,
+		},
+		{
+			MethodName: "SetMarginMode",
+			Handler:    _VenueGateway_SetMarginMode_Handler,
+		},
+		{
+			MethodName: "SetPositionMode",
+			Handler:    _VenueGateway_SetPositionMode_Handler,
+		},
+		{
+			MethodName: "Reconcile",
+			Handler:    _VenueGateway_Reconcile_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -897,6 +1379,11 @@ var VenueGateway_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamBalances",
 			Handler:       _VenueGateway_StreamBalances_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamAccountMargin",
+			Handler:       _VenueGateway_StreamAccountMargin_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.assets.v1 import action_pb2 as cqc_dot_assets_dot_v1_dot_action__pb2
 from cqc.assets.v1 import asset_pb2 as cqc_dot_assets_dot_v1_dot_asset__pb2
 from cqc.assets.v1 import deployment_pb2 as cqc_dot_assets_dot_v1_dot_deployment__pb2
 from cqc.assets.v1 import relationship_pb2 as cqc_dot_assets_dot_v1_dot_relationship__pb2
 from cqc.events.v1 import metadata_pb2 as cqc_dot_events_dot_v1_dot_metadata__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/events/v1/asset_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19\x63qc/assets/v1/asset.proto\x1a\x1e\x63qc/assets/v1/deployment.proto\x1a cqc/assets/v1/relationship.proto\x1a\x1c\x63qc/events/v1/metadata.proto\"s\n\x0c\x41ssetCreated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12+\n\x05\x61sset\x18\x02 \x01(\x0b\x32\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01\"\x8c\x01\n\x16\x41ssetDeploymentCreated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12:\n\ndeployment\x18\x02 \x01(\x0b\x32\x1e.cqc.assets.v1.AssetDeploymentB\x06\xbaH\x03\xc8\x01\x01\"\x91\x01\n\x17RelationshipEstablished\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x0crelationship\x18\x02 \x01(\x0b\x32 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/events/v1/asset_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1a\x63qc/assets/v1/action.proto\x1a\x19\x63qc/assets/v1/asset.proto\x1a\x1e\x63qc/assets/v1/deployment.proto\x1a cqc/assets/v1/relationship.proto\x1a\x1c\x63qc/events/v1/metadata.proto\"s\n\x0c\x41ssetCreated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12+\n\x05\x61sset\x18\x02 \x01(\x0b\x32\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01\"\x8c\x01\n\x16\x41ssetDeploymentCreated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12:\n\ndeployment\x18\x02 \x01(\x0b\x32\x1e.cqc.assets.v1.AssetDeploymentB\x06\xbaH\x03\xc8\x01\x01\"\x91\x01\n\x17RelationshipEstablished\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x0crelationship\x18\x02 \x01(\x0b\x32 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01\"s\n\x0c\x41ssetUpdated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12+\n\x05\x61sset\x18\x02 \x01(\x0b\x32\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01\"\x82\x01\n\x14\x41ssetActionAnnounced\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x1a.cqc.assets.v1.AssetActionB\x06\xbaH\x03\xc8\x01\x01\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,10 +50,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RELATIONSHIPESTABLISHED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
   _globals['_RELATIONSHIPESTABLISHED'].fields_by_name['relationship']._loaded_options = None
   _globals['_RELATIONSHIPESTABLISHED'].fields_by_name['relationship']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_ASSETCREATED']._serialized_start=203
-  _globals['_ASSETCREATED']._serialized_end=318
-  _globals['_ASSETDEPLOYMENTCREATED']._serialized_start=321
-  _globals['_ASSETDEPLOYMENTCREATED']._serialized_end=461
-  _globals['_RELATIONSHIPESTABLISHED']._serialized_start=464
-  _globals['_RELATIONSHIPESTABLISHED']._serialized_end=609
+  _globals['_ASSETUPDATED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_ASSETUPDATED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ASSETUPDATED'].fields_by_name['asset']._loaded_options = None
+  _globals['_ASSETUPDATED'].fields_by_name['asset']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ASSETACTIONANNOUNCED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_ASSETACTIONANNOUNCED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ASSETACTIONANNOUNCED'].fields_by_name['action']._loaded_options = None
+  _globals['_ASSETACTIONANNOUNCED'].fields_by_name['action']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ASSETCREATED']._serialized_start=231
+  _globals['_ASSETCREATED']._serialized_end=346
+  _globals['_ASSETDEPLOYMENTCREATED']._serialized_start=349
+  _globals['_ASSETDEPLOYMENTCREATED']._serialized_end=489
+  _globals['_RELATIONSHIPESTABLISHED']._serialized_start=492
+  _globals['_RELATIONSHIPESTABLISHED']._serialized_end=637
+  _globals['_ASSETUPDATED']._serialized_start=639
+  _globals['_ASSETUPDATED']._serialized_end=754
+  _globals['_ASSETACTIONANNOUNCED']._serialized_start=757
+  _globals['_ASSETACTIONANNOUNCED']._serialized_end=887
 # @@protoc_insertion_point(module_scope)

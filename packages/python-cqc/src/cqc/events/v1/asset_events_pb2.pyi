@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cqc.assets.v1 import action_pb2 as _action_pb2
 from cqc.assets.v1 import asset_pb2 as _asset_pb2
 from cqc.assets.v1 import deployment_pb2 as _deployment_pb2
 from cqc.assets.v1 import relationship_pb2 as _relationship_pb2
@@ -109,3 +110,63 @@ class RelationshipEstablished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RelationshipEstablished: _TypeAlias = RelationshipEstablished  # noqa: Y015
+
+@_typing.final
+class AssetUpdated(_message.Message):
+    """A record of an asset changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def asset(self) -> _asset_pb2.Asset:
+        """The asset after the change."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        asset: _asset_pb2.Asset | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "metadata", b"metadata"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "metadata", b"metadata"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssetUpdated: _TypeAlias = AssetUpdated  # noqa: Y015
+
+@_typing.final
+class AssetActionAnnounced(_message.Message):
+    """Something that changes what holders of an asset have was announced, changed or called off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def action(self) -> _action_pb2.AssetAction:
+        """The action as it now stands."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        action: _action_pb2.AssetAction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "metadata", b"metadata"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "metadata", b"metadata"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssetActionAnnounced: _TypeAlias = AssetActionAnnounced  # noqa: Y015

@@ -8,6 +8,7 @@ from cqc.markets.v1 import price_pb2 as _price_pb2
 from cqc.markets.v1 import symbol_pb2 as _symbol_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -78,3 +79,124 @@ class PriceUpdated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PriceUpdated: _TypeAlias = PriceUpdated  # noqa: Y015
+
+@_typing.final
+class SymbolUpdated(_message.Message):
+    """A record of a product changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def symbol(self) -> _symbol_pb2.Symbol:
+        """The product after the change."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        symbol: _symbol_pb2.Symbol | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SymbolUpdated: _TypeAlias = SymbolUpdated  # noqa: Y015
+
+@_typing.final
+class SymbolDelisted(_message.Message):
+    """No venue lists a product any more, or it expired."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def symbol(self) -> _symbol_pb2.Symbol:
+        """The product as it stands."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        symbol: _symbol_pb2.Symbol | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SymbolDelisted: _TypeAlias = SymbolDelisted  # noqa: Y015
+
+@_typing.final
+class StreamGap(_message.Message):
+    """Updates of a listing's market data were lost: what was computed from them since is not valid. Its subject is the
+    listing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    NEXT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing that is concerned."""
+    stream: _builtins.str
+    """Stream that is concerned, such as `order_book` or `trades`."""
+    last_sequence: _builtins.int
+    """Last sequence that was received before the gap. Absent where the venue does not number updates."""
+    next_sequence: _builtins.int
+    """First sequence that was received after it. Absent where the venue does not number updates."""
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When the gap began."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """When the stream was whole again. Absent as long as it is not."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        venue_symbol_id: _builtins.str = ...,
+        stream: _builtins.str = ...,
+        last_sequence: _builtins.int | None = ...,
+        next_sequence: _builtins.int | None = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_sequence", b"_last_sequence", "_next_sequence", b"_next_sequence", "ended_at", b"ended_at", "last_sequence", b"last_sequence", "metadata", b"metadata", "next_sequence", b"next_sequence", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_sequence", b"_last_sequence", "_next_sequence", b"_next_sequence", "ended_at", b"ended_at", "last_sequence", b"last_sequence", "metadata", b"metadata", "next_sequence", b"next_sequence", "started_at", b"started_at", "stream", b"stream", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__last_sequence: _TypeAlias = _typing.Literal["last_sequence"]  # noqa: Y015
+    _WhichOneofArgType__last_sequence: _TypeAlias = _typing.Literal["_last_sequence", b"_last_sequence"]  # noqa: Y015
+    _WhichOneofReturnType__next_sequence: _TypeAlias = _typing.Literal["next_sequence"]  # noqa: Y015
+    _WhichOneofArgType__next_sequence: _TypeAlias = _typing.Literal["_next_sequence", b"_next_sequence"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_sequence) -> _WhichOneofReturnType__last_sequence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_sequence) -> _WhichOneofReturnType__next_sequence | None: ...
+
+Global___StreamGap: _TypeAlias = StreamGap  # noqa: Y015

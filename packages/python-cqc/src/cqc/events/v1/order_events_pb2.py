@@ -28,7 +28,7 @@ from cqc.venues.v1 import execution_pb2 as cqc_dot_venues_dot_v1_dot_execution__
 from cqc.venues.v1 import order_pb2 as cqc_dot_venues_dot_v1_dot_order__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/events/v1/order_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63qc/events/v1/metadata.proto\x1a\x1d\x63qc/venues/v1/execution.proto\x1a\x19\x63qc/venues/v1/order.proto\"r\n\x0bOrderPlaced\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12+\n\x05order\x18\x02 \x01(\x0b\x32\x14.cqc.venues.v1.OrderB\x06\xbaH\x03\xc8\x01\x01\"\xa5\x01\n\x0bOrderFilled\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\texecution\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18\x03 \x01(\x0b\x32\x14.cqc.venues.v1.Order\"\xa8\x01\n\x0eOrderCancelled\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\texecution\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18\x03 \x01(\x0b\x32\x14.cqc.venues.v1.OrderBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/events/v1/order_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63qc/events/v1/metadata.proto\x1a\x1d\x63qc/venues/v1/execution.proto\x1a\x19\x63qc/venues/v1/order.proto\"r\n\x0bOrderPlaced\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12+\n\x05order\x18\x02 \x01(\x0b\x32\x14.cqc.venues.v1.OrderB\x06\xbaH\x03\xc8\x01\x01\"\xa5\x01\n\x0bOrderFilled\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\texecution\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18\x03 \x01(\x0b\x32\x14.cqc.venues.v1.Order\"\xa8\x01\n\x0eOrderCancelled\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\texecution\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18\x03 \x01(\x0b\x32\x14.cqc.venues.v1.Order\"\xa7\x01\n\rOrderAccepted\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\texecution\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18\x03 \x01(\x0b\x32\x14.cqc.venues.v1.Order\"\xa7\x01\n\rOrderRejected\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\texecution\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18\x03 \x01(\x0b\x32\x14.cqc.venues.v1.Order\"\xa6\x01\n\x0cOrderExpired\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\texecution\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18\x03 \x01(\x0b\x32\x14.cqc.venues.v1.Order\"\xa8\x01\n\x0eOrderTriggered\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\texecution\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18\x03 \x01(\x0b\x32\x14.cqc.venues.v1.Order\"\xa7\x01\n\rOrderReplaced\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x39\n\texecution\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.ExecutionReportB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18\x03 \x01(\x0b\x32\x14.cqc.venues.v1.Order\"\xa1\x02\n\x0e\x43\x61ncelRejected\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12+\n\x05order\x18\x02 \x01(\x0b\x32\x14.cqc.venues.v1.OrderB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x17request_client_order_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12\x13\n\x0breplacement\x18\x04 \x01(\x08\x12*\n\x06reason\x18\x05 \x01(\x0e\x32\x1a.cqc.venues.v1.OrderReason\x12\x1d\n\x0breason_text\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 B\x1a\n\x18_request_client_order_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,10 +48,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERCANCELLED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
   _globals['_ORDERCANCELLED'].fields_by_name['execution']._loaded_options = None
   _globals['_ORDERCANCELLED'].fields_by_name['execution']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDERACCEPTED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_ORDERACCEPTED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDERACCEPTED'].fields_by_name['execution']._loaded_options = None
+  _globals['_ORDERACCEPTED'].fields_by_name['execution']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDERREJECTED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_ORDERREJECTED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDERREJECTED'].fields_by_name['execution']._loaded_options = None
+  _globals['_ORDERREJECTED'].fields_by_name['execution']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDEREXPIRED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_ORDEREXPIRED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDEREXPIRED'].fields_by_name['execution']._loaded_options = None
+  _globals['_ORDEREXPIRED'].fields_by_name['execution']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDERTRIGGERED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_ORDERTRIGGERED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDERTRIGGERED'].fields_by_name['execution']._loaded_options = None
+  _globals['_ORDERTRIGGERED'].fields_by_name['execution']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDERREPLACED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_ORDERREPLACED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ORDERREPLACED'].fields_by_name['execution']._loaded_options = None
+  _globals['_ORDERREPLACED'].fields_by_name['execution']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_CANCELREJECTED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_CANCELREJECTED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_CANCELREJECTED'].fields_by_name['order']._loaded_options = None
+  _globals['_CANCELREJECTED'].fields_by_name['order']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_CANCELREJECTED'].fields_by_name['request_client_order_id']._loaded_options = None
+  _globals['_CANCELREJECTED'].fields_by_name['request_client_order_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_CANCELREJECTED'].fields_by_name['reason_text']._loaded_options = None
+  _globals['_CANCELREJECTED'].fields_by_name['reason_text']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_ORDERPLACED']._serialized_start=168
   _globals['_ORDERPLACED']._serialized_end=282
   _globals['_ORDERFILLED']._serialized_start=285
   _globals['_ORDERFILLED']._serialized_end=450
   _globals['_ORDERCANCELLED']._serialized_start=453
   _globals['_ORDERCANCELLED']._serialized_end=621
+  _globals['_ORDERACCEPTED']._serialized_start=624
+  _globals['_ORDERACCEPTED']._serialized_end=791
+  _globals['_ORDERREJECTED']._serialized_start=794
+  _globals['_ORDERREJECTED']._serialized_end=961
+  _globals['_ORDEREXPIRED']._serialized_start=964
+  _globals['_ORDEREXPIRED']._serialized_end=1130
+  _globals['_ORDERTRIGGERED']._serialized_start=1133
+  _globals['_ORDERTRIGGERED']._serialized_end=1301
+  _globals['_ORDERREPLACED']._serialized_start=1304
+  _globals['_ORDERREPLACED']._serialized_end=1471
+  _globals['_CANCELREJECTED']._serialized_start=1474
+  _globals['_CANCELREJECTED']._serialized_end=1763
 # @@protoc_insertion_point(module_scope)

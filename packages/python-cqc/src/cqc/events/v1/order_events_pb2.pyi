@@ -120,3 +120,231 @@ class OrderCancelled(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OrderCancelled: _TypeAlias = OrderCancelled  # noqa: Y015
+
+@_typing.final
+class OrderAccepted(_message.Message):
+    """A venue took an order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def execution(self) -> _execution_pb2.ExecutionReport:
+        """The venue's report."""
+
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order after it. Absent when only the report is known."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        execution: _execution_pb2.ExecutionReport | None = ...,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderAccepted: _TypeAlias = OrderAccepted  # noqa: Y015
+
+@_typing.final
+class OrderRejected(_message.Message):
+    """A venue, or our own risk check, refused an order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def execution(self) -> _execution_pb2.ExecutionReport:
+        """The report, with the reason."""
+
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order after it. Absent when only the report is known."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        execution: _execution_pb2.ExecutionReport | None = ...,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderRejected: _TypeAlias = OrderRejected  # noqa: Y015
+
+@_typing.final
+class OrderExpired(_message.Message):
+    """An order's time ran out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def execution(self) -> _execution_pb2.ExecutionReport:
+        """The venue's report."""
+
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order after it. Absent when only the report is known."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        execution: _execution_pb2.ExecutionReport | None = ...,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderExpired: _TypeAlias = OrderExpired  # noqa: Y015
+
+@_typing.final
+class OrderTriggered(_message.Message):
+    """An order's trigger was reached."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def execution(self) -> _execution_pb2.ExecutionReport:
+        """The venue's report."""
+
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order after it. Absent when only the report is known."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        execution: _execution_pb2.ExecutionReport | None = ...,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderTriggered: _TypeAlias = OrderTriggered  # noqa: Y015
+
+@_typing.final
+class OrderReplaced(_message.Message):
+    """An order's price, quantity or trigger was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def execution(self) -> _execution_pb2.ExecutionReport:
+        """The venue's report."""
+
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order after it. Absent when only the report is known."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        execution: _execution_pb2.ExecutionReport | None = ...,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "metadata", b"metadata", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderReplaced: _TypeAlias = OrderReplaced  # noqa: Y015
+
+@_typing.final
+class CancelRejected(_message.Message):
+    """A venue refused to cancel or to replace an order; the order is as it was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    REQUEST_CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    request_client_order_id: _builtins.str
+    """Client order id of the request, where it had one of its own. Absent otherwise."""
+    replacement: _builtins.bool
+    """Whether a replacement was asked for rather than a cancellation."""
+    reason: _order_pb2.OrderReason.ValueType
+    """Why it was refused."""
+    reason_text: _builtins.str
+    """The same in the venue's words. Empty where it does not say."""
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order as it stands."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        order: _order_pb2.Order | None = ...,
+        request_client_order_id: _builtins.str | None = ...,
+        replacement: _builtins.bool = ...,
+        reason: _order_pb2.OrderReason.ValueType = ...,
+        reason_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_request_client_order_id", b"_request_client_order_id", "metadata", b"metadata", "order", b"order", "request_client_order_id", b"request_client_order_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_request_client_order_id", b"_request_client_order_id", "metadata", b"metadata", "order", b"order", "reason", b"reason", "reason_text", b"reason_text", "replacement", b"replacement", "request_client_order_id", b"request_client_order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__request_client_order_id: _TypeAlias = _typing.Literal["request_client_order_id"]  # noqa: Y015
+    _WhichOneofArgType__request_client_order_id: _TypeAlias = _typing.Literal["_request_client_order_id", b"_request_client_order_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__request_client_order_id) -> _WhichOneofReturnType__request_client_order_id | None: ...
+
+Global___CancelRejected: _TypeAlias = CancelRejected  # noqa: Y015

@@ -28,7 +28,7 @@ from cqc.portfolio.v1 import position_pb2 as cqc_dot_portfolio_dot_v1_dot_positi
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#cqc/events/v1/position_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63qc/events/v1/metadata.proto\x1a\x1f\x63qc/portfolio/v1/position.proto\x1a\x18\x63qc/rules/v1/rules.proto\"\xc0\x01\n\x0fPositionChanged\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x11previous_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x42\x14\n\x12_previous_quantityBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#cqc/events/v1/position_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63qc/events/v1/metadata.proto\x1a\x1f\x63qc/portfolio/v1/position.proto\x1a\x18\x63qc/rules/v1/rules.proto\"\xc0\x01\n\x0fPositionChanged\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x11previous_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x42\x14\n\x12_previous_quantity\"~\n\x0ePositionOpened\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\"~\n\x0ePositionClosed\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\"\x9d\x03\n\x0b\x46undingPaid\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\naccount_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\"\n\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12$\n\x0bposition_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12\x1b\n\x08\x61sset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x19\n\x06\x61mount\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1c\n\x04rate\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12)\n\x11position_quantity\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\'\n\x10venue_payment_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x03\x88\x01\x01\x42\x0e\n\x0c_position_idB\x07\n\x05_rateB\x14\n\x12_position_quantityB\x13\n\x11_venue_payment_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POSITIONCHANGED'].fields_by_name['position']._serialized_options = b'\272H\003\310\001\001'
   _globals['_POSITIONCHANGED'].fields_by_name['previous_quantity']._loaded_options = None
   _globals['_POSITIONCHANGED'].fields_by_name['previous_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_POSITIONOPENED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_POSITIONOPENED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_POSITIONOPENED'].fields_by_name['position']._loaded_options = None
+  _globals['_POSITIONOPENED'].fields_by_name['position']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_POSITIONCLOSED'].fields_by_name['metadata']._loaded_options = None
+  _globals['_POSITIONCLOSED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_POSITIONCLOSED'].fields_by_name['position']._loaded_options = None
+  _globals['_POSITIONCLOSED'].fields_by_name['position']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_FUNDINGPAID'].fields_by_name['metadata']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_FUNDINGPAID'].fields_by_name['account_id']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['account_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_FUNDINGPAID'].fields_by_name['venue_symbol_id']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
+  _globals['_FUNDINGPAID'].fields_by_name['position_id']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['position_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_FUNDINGPAID'].fields_by_name['asset_id']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_FUNDINGPAID'].fields_by_name['amount']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['amount']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGPAID'].fields_by_name['rate']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGPAID'].fields_by_name['position_quantity']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['position_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGPAID'].fields_by_name['venue_payment_id']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['venue_payment_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_POSITIONCHANGED']._serialized_start=173
   _globals['_POSITIONCHANGED']._serialized_end=365
+  _globals['_POSITIONOPENED']._serialized_start=367
+  _globals['_POSITIONOPENED']._serialized_end=493
+  _globals['_POSITIONCLOSED']._serialized_start=495
+  _globals['_POSITIONCLOSED']._serialized_end=621
+  _globals['_FUNDINGPAID']._serialized_start=624
+  _globals['_FUNDINGPAID']._serialized_end=1037
 # @@protoc_insertion_point(module_scope)

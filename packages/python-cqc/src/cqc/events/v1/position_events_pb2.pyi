@@ -11,10 +11,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -53,3 +53,134 @@ class PositionChanged(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_quantity) -> _WhichOneofReturnType__previous_quantity | None: ...
 
 Global___PositionChanged: _TypeAlias = PositionChanged  # noqa: Y015
+
+@_typing.final
+class PositionOpened(_message.Message):
+    """A position was opened where there was none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """The position as it was opened."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        position: _position_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PositionOpened: _TypeAlias = PositionOpened  # noqa: Y015
+
+@_typing.final
+class PositionClosed(_message.Message):
+    """A position was closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """The position as it was closed, with what it realised."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        position: _position_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PositionClosed: _TypeAlias = PositionClosed  # noqa: Y015
+
+@_typing.final
+class FundingPaid(_message.Message):
+    """Funding of a perpetual was paid or received. Its subject is the account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    POSITION_ID_FIELD_NUMBER: _builtins.int
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    POSITION_QUANTITY_FIELD_NUMBER: _builtins.int
+    VENUE_PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Account that paid or received it."""
+    venue_symbol_id: _builtins.str
+    """Listing that it was for."""
+    position_id: _builtins.str
+    """Position that it was for. Absent when not known."""
+    asset_id: _builtins.str
+    """Asset in which it was paid."""
+    amount: _builtins.str
+    """How much, in units of the asset: positive was received, negative was paid."""
+    rate: _builtins.str
+    """Part of the notional that was paid, as FundingRate states it. Absent where the venue does not say."""
+    position_quantity: _builtins.str
+    """Quantity of the position at the funding time, signed. Absent where the venue does not say."""
+    venue_payment_id: _builtins.str
+    """The venue's id of the payment. Absent where it has none."""
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        account_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str = ...,
+        position_id: _builtins.str | None = ...,
+        asset_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        rate: _builtins.str | None = ...,
+        position_quantity: _builtins.str | None = ...,
+        venue_payment_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_position_id", b"_position_id", "_position_quantity", b"_position_quantity", "_rate", b"_rate", "_venue_payment_id", b"_venue_payment_id", "metadata", b"metadata", "position_id", b"position_id", "position_quantity", b"position_quantity", "rate", b"rate", "venue_payment_id", b"venue_payment_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_position_id", b"_position_id", "_position_quantity", b"_position_quantity", "_rate", b"_rate", "_venue_payment_id", b"_venue_payment_id", "account_id", b"account_id", "amount", b"amount", "asset_id", b"asset_id", "metadata", b"metadata", "position_id", b"position_id", "position_quantity", b"position_quantity", "rate", b"rate", "venue_payment_id", b"venue_payment_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__position_id: _TypeAlias = _typing.Literal["position_id"]  # noqa: Y015
+    _WhichOneofArgType__position_id: _TypeAlias = _typing.Literal["_position_id", b"_position_id"]  # noqa: Y015
+    _WhichOneofReturnType__position_quantity: _TypeAlias = _typing.Literal["position_quantity"]  # noqa: Y015
+    _WhichOneofArgType__position_quantity: _TypeAlias = _typing.Literal["_position_quantity", b"_position_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
+    _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
+    _WhichOneofReturnType__venue_payment_id: _TypeAlias = _typing.Literal["venue_payment_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_payment_id: _TypeAlias = _typing.Literal["_venue_payment_id", b"_venue_payment_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position_id) -> _WhichOneofReturnType__position_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position_quantity) -> _WhichOneofReturnType__position_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_payment_id) -> _WhichOneofReturnType__venue_payment_id | None: ...
+
+Global___FundingPaid: _TypeAlias = FundingPaid  # noqa: Y015

@@ -92,6 +92,34 @@ RISK_ALERT_SEVERITY_CRITICAL: RiskAlertSeverity.ValueType  # 3
 """Now."""
 Global___RiskAlertSeverity: _TypeAlias = RiskAlertSeverity  # noqa: Y015
 
+class _TradingState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TradingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRADING_STATE_UNSPECIFIED: _TradingState.ValueType  # 0
+    """Not known: treat as halted."""
+    TRADING_STATE_ACTIVE: _TradingState.ValueType  # 1
+    """Trading is allowed."""
+    TRADING_STATE_REDUCING: _TradingState.ValueType  # 2
+    """Only orders that reduce positions are allowed."""
+    TRADING_STATE_HALTED: _TradingState.ValueType  # 3
+    """No order is allowed."""
+
+class TradingState(_TradingState, metaclass=_TradingStateEnumTypeWrapper):
+    """Whether trading is allowed: the kill switch."""
+
+TRADING_STATE_UNSPECIFIED: TradingState.ValueType  # 0
+"""Not known: treat as halted."""
+TRADING_STATE_ACTIVE: TradingState.ValueType  # 1
+"""Trading is allowed."""
+TRADING_STATE_REDUCING: TradingState.ValueType  # 2
+"""Only orders that reduce positions are allowed."""
+TRADING_STATE_HALTED: TradingState.ValueType  # 3
+"""No order is allowed."""
+Global___TradingState: _TypeAlias = TradingState  # noqa: Y015
+
 @_typing.final
 class RiskAlert(_message.Message):
     """Something that endangers a portfolio or an account, raised by the risk engine."""
@@ -228,3 +256,66 @@ class QualityFlagRaised(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___QualityFlagRaised: _TypeAlias = QualityFlagRaised  # noqa: Y015
+
+@_typing.final
+class TradingStateChanged(_message.Message):
+    """Trading was allowed, restricted or stopped. Its subject is the scope: a portfolio, an account or a venue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_STATE_FIELD_NUMBER: _builtins.int
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CHANGED_BY_FIELD_NUMBER: _builtins.int
+    state: Global___TradingState.ValueType
+    """State after the change."""
+    previous_state: Global___TradingState.ValueType
+    """State before the change."""
+    portfolio_id: _builtins.str
+    """Portfolio that is concerned. Absent when it is not one portfolio."""
+    account_id: _builtins.str
+    """Account that is concerned. Absent when it is not one account."""
+    venue_id: _builtins.str
+    """Venue that is concerned. Absent when it is not one venue."""
+    reason: _builtins.str
+    """Why, for people."""
+    changed_by: _builtins.str
+    """Who or what changed it: an id of a service, or of a role, never a person's name."""
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        state: Global___TradingState.ValueType = ...,
+        previous_state: Global___TradingState.ValueType = ...,
+        portfolio_id: _builtins.str | None = ...,
+        account_id: _builtins.str | None = ...,
+        venue_id: _builtins.str | None = ...,
+        reason: _builtins.str = ...,
+        changed_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "_venue_id", b"_venue_id", "account_id", b"account_id", "metadata", b"metadata", "portfolio_id", b"portfolio_id", "venue_id", b"venue_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "_venue_id", b"_venue_id", "account_id", b"account_id", "changed_by", b"changed_by", "metadata", b"metadata", "portfolio_id", b"portfolio_id", "previous_state", b"previous_state", "reason", b"reason", "state", b"state", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
+    _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
+    _WhichOneofReturnType__portfolio_id: _TypeAlias = _typing.Literal["portfolio_id"]  # noqa: Y015
+    _WhichOneofArgType__portfolio_id: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id"]  # noqa: Y015
+    _WhichOneofReturnType__venue_id: _TypeAlias = _typing.Literal["venue_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_id: _TypeAlias = _typing.Literal["_venue_id", b"_venue_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__portfolio_id) -> _WhichOneofReturnType__portfolio_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_id) -> _WhichOneofReturnType__venue_id | None: ...
+
+Global___TradingStateChanged: _TypeAlias = TradingStateChanged  # noqa: Y015

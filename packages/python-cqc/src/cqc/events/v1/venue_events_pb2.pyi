@@ -4,6 +4,8 @@ isort:skip_file
 """
 
 from cqc.events.v1 import metadata_pb2 as _metadata_pb2
+from cqc.venues.v1 import execution_pb2 as _execution_pb2
+from cqc.venues.v1 import transfer_pb2 as _transfer_pb2
 from cqc.venues.v1 import venue_asset_pb2 as _venue_asset_pb2
 from cqc.venues.v1 import venue_symbol_pb2 as _venue_symbol_pb2
 from google.protobuf import descriptor as _descriptor
@@ -78,3 +80,123 @@ class VenueSymbolListed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VenueSymbolListed: _TypeAlias = VenueSymbolListed  # noqa: Y015
+
+@_typing.final
+class VenueSymbolUpdated(_message.Message):
+    """A venue changed a listing: its rules, fees or what may be done on it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
+        """The listing after the change."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        venue_symbol: _venue_symbol_pb2.VenueSymbol | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VenueSymbolUpdated: _TypeAlias = VenueSymbolUpdated  # noqa: Y015
+
+@_typing.final
+class VenueSymbolDelisted(_message.Message):
+    """A venue took a product off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
+        """The listing as it stands."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        venue_symbol: _venue_symbol_pb2.VenueSymbol | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VenueSymbolDelisted: _TypeAlias = VenueSymbolDelisted  # noqa: Y015
+
+@_typing.final
+class BalanceChanged(_message.Message):
+    """A balance of an account of ours changed. Its subject is the account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    BALANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def balance(self) -> _execution_pb2.Balance:
+        """The balance after the change."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        balance: _execution_pb2.Balance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "metadata", b"metadata"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "metadata", b"metadata"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalanceChanged: _TypeAlias = BalanceChanged  # noqa: Y015
+
+@_typing.final
+class TransferUpdated(_message.Message):
+    """A deposit, withdrawal or internal transfer was made or changed its state. Its subject is the account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> _metadata_pb2.EventMetadata:
+        """Id, order and origin of the event."""
+
+    @_builtins.property
+    def transfer(self) -> _transfer_pb2.Transfer:
+        """The transfer as it now stands."""
+
+    def __init__(
+        self,
+        *,
+        metadata: _metadata_pb2.EventMetadata | None = ...,
+        transfer: _transfer_pb2.Transfer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "transfer", b"transfer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "transfer", b"transfer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferUpdated: _TypeAlias = TransferUpdated  # noqa: Y015

@@ -52,6 +52,8 @@ from .asset_registry_pb2 import GetVenueRequest as GetVenueRequest
 from .asset_registry_pb2 import GetVenueResponse as GetVenueResponse
 from .asset_registry_pb2 import GetVenueSymbolRequest as GetVenueSymbolRequest
 from .asset_registry_pb2 import GetVenueSymbolResponse as GetVenueSymbolResponse
+from .asset_registry_pb2 import ListAssetActionsRequest as ListAssetActionsRequest
+from .asset_registry_pb2 import ListAssetActionsResponse as ListAssetActionsResponse
 from .asset_registry_pb2 import ListAssetDeploymentsRequest as ListAssetDeploymentsRequest
 from .asset_registry_pb2 import ListAssetDeploymentsResponse as ListAssetDeploymentsResponse
 from .asset_registry_pb2 import ListAssetGroupsRequest as ListAssetGroupsRequest
@@ -105,6 +107,8 @@ from .asset_registry_pb2 import UpdateVenueResponse as UpdateVenueResponse
 from .asset_registry_pb2 import UpdateVenueSymbolRequest as UpdateVenueSymbolRequest
 from .asset_registry_pb2 import UpdateVenueSymbolResponse as UpdateVenueSymbolResponse
 from .asset_registry_pb2 import VenueCode as VenueCode
+from .asset_registry_pb2 import WatchRegistryRequest as WatchRegistryRequest
+from .asset_registry_pb2 import WatchRegistryResponse as WatchRegistryResponse
 from .market_data_pb2 import GetLiquidityMetricsRequest as GetLiquidityMetricsRequest
 from .market_data_pb2 import GetLiquidityMetricsResponse as GetLiquidityMetricsResponse
 from .market_data_pb2 import GetMarketDepthRequest as GetMarketDepthRequest
@@ -118,10 +122,19 @@ from .market_data_pb2 import GetVWAPRequest as GetVWAPRequest
 from .market_data_pb2 import GetVWAPResponse as GetVWAPResponse
 from .market_data_pb2 import ListCandlesRequest as ListCandlesRequest
 from .market_data_pb2 import ListCandlesResponse as ListCandlesResponse
+from .market_data_pb2 import ListFundingRatesRequest as ListFundingRatesRequest
+from .market_data_pb2 import ListFundingRatesResponse as ListFundingRatesResponse
+from .market_data_pb2 import ListOpenInterestRequest as ListOpenInterestRequest
+from .market_data_pb2 import ListOpenInterestResponse as ListOpenInterestResponse
+from .market_data_pb2 import ListOptionChainRequest as ListOptionChainRequest
+from .market_data_pb2 import ListOptionChainResponse as ListOptionChainResponse
 from .market_data_pb2 import ListTradesRequest as ListTradesRequest
 from .market_data_pb2 import ListTradesResponse as ListTradesResponse
+from .market_data_pb2 import OptionChainEntry as OptionChainEntry
 from .market_data_pb2 import StreamCandlesRequest as StreamCandlesRequest
 from .market_data_pb2 import StreamCandlesResponse as StreamCandlesResponse
+from .market_data_pb2 import StreamLiquidationsRequest as StreamLiquidationsRequest
+from .market_data_pb2 import StreamLiquidationsResponse as StreamLiquidationsResponse
 from .market_data_pb2 import StreamOrderBookRequest as StreamOrderBookRequest
 from .market_data_pb2 import StreamOrderBookResponse as StreamOrderBookResponse
 from .market_data_pb2 import StreamPricesRequest as StreamPricesRequest
@@ -130,8 +143,12 @@ from .market_data_pb2 import StreamTickersRequest as StreamTickersRequest
 from .market_data_pb2 import StreamTickersResponse as StreamTickersResponse
 from .market_data_pb2 import StreamTradesRequest as StreamTradesRequest
 from .market_data_pb2 import StreamTradesResponse as StreamTradesResponse
+from .market_data_pb2 import StreamVenueSymbolStatusRequest as StreamVenueSymbolStatusRequest
+from .market_data_pb2 import StreamVenueSymbolStatusResponse as StreamVenueSymbolStatusResponse
 from .portfolio_pb2 import CreatePortfolioRequest as CreatePortfolioRequest
 from .portfolio_pb2 import CreatePortfolioResponse as CreatePortfolioResponse
+from .portfolio_pb2 import GetAllocationsRequest as GetAllocationsRequest
+from .portfolio_pb2 import GetAllocationsResponse as GetAllocationsResponse
 from .portfolio_pb2 import GetPnLRequest as GetPnLRequest
 from .portfolio_pb2 import GetPnLResponse as GetPnLResponse
 from .portfolio_pb2 import GetPortfolioRequest as GetPortfolioRequest
@@ -148,6 +165,8 @@ from .portfolio_pb2 import ListTransactionsRequest as ListTransactionsRequest
 from .portfolio_pb2 import ListTransactionsResponse as ListTransactionsResponse
 from .portfolio_pb2 import RecordTransactionRequest as RecordTransactionRequest
 from .portfolio_pb2 import RecordTransactionResponse as RecordTransactionResponse
+from .portfolio_pb2 import SetAllocationsRequest as SetAllocationsRequest
+from .portfolio_pb2 import SetAllocationsResponse as SetAllocationsResponse
 from .portfolio_pb2 import StreamPositionsRequest as StreamPositionsRequest
 from .portfolio_pb2 import StreamPositionsResponse as StreamPositionsResponse
 from .portfolio_pb2 import UpdatePortfolioRequest as UpdatePortfolioRequest
@@ -164,6 +183,8 @@ from .risk_engine_pb2 import GetExposureRequest as GetExposureRequest
 from .risk_engine_pb2 import GetExposureResponse as GetExposureResponse
 from .risk_engine_pb2 import GetRiskLimitRequest as GetRiskLimitRequest
 from .risk_engine_pb2 import GetRiskLimitResponse as GetRiskLimitResponse
+from .risk_engine_pb2 import GetTradingStateRequest as GetTradingStateRequest
+from .risk_engine_pb2 import GetTradingStateResponse as GetTradingStateResponse
 from .risk_engine_pb2 import ListAlertsRequest as ListAlertsRequest
 from .risk_engine_pb2 import ListAlertsResponse as ListAlertsResponse
 from .risk_engine_pb2 import ListRiskLimitsRequest as ListRiskLimitsRequest
@@ -190,8 +211,18 @@ from .risk_engine_pb2 import RiskBreach as RiskBreach
 from .risk_engine_pb2 import RiskDecision as RiskDecision
 from .risk_engine_pb2 import RiskLimit as RiskLimit
 from .risk_engine_pb2 import RiskMetric as RiskMetric
+from .risk_engine_pb2 import RunScenarioRequest as RunScenarioRequest
+from .risk_engine_pb2 import RunScenarioResponse as RunScenarioResponse
+from .risk_engine_pb2 import ScenarioResult as ScenarioResult
+from .risk_engine_pb2 import ScenarioShock as ScenarioShock
+from .risk_engine_pb2 import SetTradingStateRequest as SetTradingStateRequest
+from .risk_engine_pb2 import SetTradingStateResponse as SetTradingStateResponse
 from .risk_engine_pb2 import StreamAlertsRequest as StreamAlertsRequest
 from .risk_engine_pb2 import StreamAlertsResponse as StreamAlertsResponse
+from .risk_engine_pb2 import StreamTradingStateRequest as StreamTradingStateRequest
+from .risk_engine_pb2 import StreamTradingStateResponse as StreamTradingStateResponse
+from .risk_engine_pb2 import TradingScope as TradingScope
+from .risk_engine_pb2 import TradingStateRecord as TradingStateRecord
 from .risk_engine_pb2 import UpdateRiskLimitRequest as UpdateRiskLimitRequest
 from .risk_engine_pb2 import UpdateRiskLimitResponse as UpdateRiskLimitResponse
 from .stream_pb2 import Heartbeat as Heartbeat
@@ -203,10 +234,18 @@ from .stream_pb2 import STREAM_RESET_REASON_SOURCE_RECONNECTED as STREAM_RESET_R
 from .stream_pb2 import STREAM_RESET_REASON_UNSPECIFIED as STREAM_RESET_REASON_UNSPECIFIED
 from .stream_pb2 import StreamReset as StreamReset
 from .stream_pb2 import StreamResetReason as StreamResetReason
+from .venue_gateway_pb2 import CancelAllAfterRequest as CancelAllAfterRequest
+from .venue_gateway_pb2 import CancelAllAfterResponse as CancelAllAfterResponse
+from .venue_gateway_pb2 import CancelAllOrdersRequest as CancelAllOrdersRequest
+from .venue_gateway_pb2 import CancelAllOrdersResponse as CancelAllOrdersResponse
 from .venue_gateway_pb2 import CancelOrderRequest as CancelOrderRequest
 from .venue_gateway_pb2 import CancelOrderResponse as CancelOrderResponse
+from .venue_gateway_pb2 import CancelOrdersRequest as CancelOrdersRequest
+from .venue_gateway_pb2 import CancelOrdersResponse as CancelOrdersResponse
 from .venue_gateway_pb2 import CancelWithdrawalRequest as CancelWithdrawalRequest
 from .venue_gateway_pb2 import CancelWithdrawalResponse as CancelWithdrawalResponse
+from .venue_gateway_pb2 import CreateTransferRequest as CreateTransferRequest
+from .venue_gateway_pb2 import CreateTransferResponse as CreateTransferResponse
 from .venue_gateway_pb2 import CreateVenueAccountRequest as CreateVenueAccountRequest
 from .venue_gateway_pb2 import CreateVenueAccountResponse as CreateVenueAccountResponse
 from .venue_gateway_pb2 import CreateWithdrawalRequest as CreateWithdrawalRequest
@@ -229,16 +268,38 @@ from .venue_gateway_pb2 import ListExecutionReportsRequest as ListExecutionRepor
 from .venue_gateway_pb2 import ListExecutionReportsResponse as ListExecutionReportsResponse
 from .venue_gateway_pb2 import ListOrdersRequest as ListOrdersRequest
 from .venue_gateway_pb2 import ListOrdersResponse as ListOrdersResponse
+from .venue_gateway_pb2 import ListTransfersRequest as ListTransfersRequest
+from .venue_gateway_pb2 import ListTransfersResponse as ListTransfersResponse
 from .venue_gateway_pb2 import ListVenueAccountsRequest as ListVenueAccountsRequest
 from .venue_gateway_pb2 import ListVenueAccountsResponse as ListVenueAccountsResponse
 from .venue_gateway_pb2 import ListWithdrawalsRequest as ListWithdrawalsRequest
 from .venue_gateway_pb2 import ListWithdrawalsResponse as ListWithdrawalsResponse
 from .venue_gateway_pb2 import NewOrder as NewOrder
+from .venue_gateway_pb2 import OrderError as OrderError
 from .venue_gateway_pb2 import OrderKey as OrderKey
+from .venue_gateway_pb2 import OrderResult as OrderResult
+from .venue_gateway_pb2 import POSITION_MODE_HEDGE as POSITION_MODE_HEDGE
+from .venue_gateway_pb2 import POSITION_MODE_ONE_WAY as POSITION_MODE_ONE_WAY
+from .venue_gateway_pb2 import POSITION_MODE_UNSPECIFIED as POSITION_MODE_UNSPECIFIED
 from .venue_gateway_pb2 import PlaceOrderRequest as PlaceOrderRequest
 from .venue_gateway_pb2 import PlaceOrderResponse as PlaceOrderResponse
+from .venue_gateway_pb2 import PlaceOrdersRequest as PlaceOrdersRequest
+from .venue_gateway_pb2 import PlaceOrdersResponse as PlaceOrdersResponse
+from .venue_gateway_pb2 import PositionMode as PositionMode
+from .venue_gateway_pb2 import PreviewOrderRequest as PreviewOrderRequest
+from .venue_gateway_pb2 import PreviewOrderResponse as PreviewOrderResponse
+from .venue_gateway_pb2 import ReconcileRequest as ReconcileRequest
+from .venue_gateway_pb2 import ReconcileResponse as ReconcileResponse
 from .venue_gateway_pb2 import ReplaceOrderRequest as ReplaceOrderRequest
 from .venue_gateway_pb2 import ReplaceOrderResponse as ReplaceOrderResponse
+from .venue_gateway_pb2 import SetLeverageRequest as SetLeverageRequest
+from .venue_gateway_pb2 import SetLeverageResponse as SetLeverageResponse
+from .venue_gateway_pb2 import SetMarginModeRequest as SetMarginModeRequest
+from .venue_gateway_pb2 import SetMarginModeResponse as SetMarginModeResponse
+from .venue_gateway_pb2 import SetPositionModeRequest as SetPositionModeRequest
+from .venue_gateway_pb2 import SetPositionModeResponse as SetPositionModeResponse
+from .venue_gateway_pb2 import StreamAccountMarginRequest as StreamAccountMarginRequest
+from .venue_gateway_pb2 import StreamAccountMarginResponse as StreamAccountMarginResponse
 from .venue_gateway_pb2 import StreamBalancesRequest as StreamBalancesRequest
 from .venue_gateway_pb2 import StreamBalancesResponse as StreamBalancesResponse
 from .venue_gateway_pb2 import StreamExecutionReportsRequest as StreamExecutionReportsRequest
@@ -249,8 +310,14 @@ from .venue_gateway_pb2 import UpdateVenueAccountResponse as UpdateVenueAccountR
 __all__ = (
     "AcknowledgeAlertRequest",
     "AcknowledgeAlertResponse",
+    "CancelAllAfterRequest",
+    "CancelAllAfterResponse",
+    "CancelAllOrdersRequest",
+    "CancelAllOrdersResponse",
     "CancelOrderRequest",
     "CancelOrderResponse",
+    "CancelOrdersRequest",
+    "CancelOrdersResponse",
     "CancelWithdrawalRequest",
     "CancelWithdrawalResponse",
     "CheckOrderRequest",
@@ -277,6 +344,8 @@ __all__ = (
     "CreateSymbolIdentifierResponse",
     "CreateSymbolRequest",
     "CreateSymbolResponse",
+    "CreateTransferRequest",
+    "CreateTransferResponse",
     "CreateVenueAccountRequest",
     "CreateVenueAccountResponse",
     "CreateVenueAssetRequest",
@@ -292,6 +361,8 @@ __all__ = (
     "ExternalName",
     "GetAccountMarginRequest",
     "GetAccountMarginResponse",
+    "GetAllocationsRequest",
+    "GetAllocationsResponse",
     "GetAssetDeploymentRequest",
     "GetAssetDeploymentResponse",
     "GetAssetGroupRequest",
@@ -333,6 +404,8 @@ __all__ = (
     "GetSymbolResponse",
     "GetTickerRequest",
     "GetTickerResponse",
+    "GetTradingStateRequest",
+    "GetTradingStateResponse",
     "GetVWAPRequest",
     "GetVWAPResponse",
     "GetVenueAccountRequest",
@@ -348,6 +421,8 @@ __all__ = (
     "Heartbeat",
     "ListAlertsRequest",
     "ListAlertsResponse",
+    "ListAssetActionsRequest",
+    "ListAssetActionsResponse",
     "ListAssetDeploymentsRequest",
     "ListAssetDeploymentsResponse",
     "ListAssetGroupsRequest",
@@ -370,8 +445,14 @@ __all__ = (
     "ListDepositsResponse",
     "ListExecutionReportsRequest",
     "ListExecutionReportsResponse",
+    "ListFundingRatesRequest",
+    "ListFundingRatesResponse",
     "ListLotsRequest",
     "ListLotsResponse",
+    "ListOpenInterestRequest",
+    "ListOpenInterestResponse",
+    "ListOptionChainRequest",
+    "ListOptionChainResponse",
     "ListOrdersRequest",
     "ListOrdersResponse",
     "ListPortfoliosRequest",
@@ -388,6 +469,8 @@ __all__ = (
     "ListTradesResponse",
     "ListTransactionsRequest",
     "ListTransactionsResponse",
+    "ListTransfersRequest",
+    "ListTransfersResponse",
     "ListVenueAccountsRequest",
     "ListVenueAccountsResponse",
     "ListVenueAssetsRequest",
@@ -399,9 +482,20 @@ __all__ = (
     "ListWithdrawalsRequest",
     "ListWithdrawalsResponse",
     "NewOrder",
+    "OptionChainEntry",
+    "OrderError",
     "OrderKey",
+    "OrderResult",
+    "POSITION_MODE_HEDGE",
+    "POSITION_MODE_ONE_WAY",
+    "POSITION_MODE_UNSPECIFIED",
     "PlaceOrderRequest",
     "PlaceOrderResponse",
+    "PlaceOrdersRequest",
+    "PlaceOrdersResponse",
+    "PositionMode",
+    "PreviewOrderRequest",
+    "PreviewOrderResponse",
     "RISK_ACTION_ALERT",
     "RISK_ACTION_HALT",
     "RISK_ACTION_REDUCE_ONLY",
@@ -419,6 +513,8 @@ __all__ = (
     "RISK_METRIC_ORDER_RATE",
     "RISK_METRIC_PRICE_DEVIATION_BPS",
     "RISK_METRIC_UNSPECIFIED",
+    "ReconcileRequest",
+    "ReconcileResponse",
     "RecordTransactionRequest",
     "RecordTransactionResponse",
     "ReplaceOrderRequest",
@@ -432,12 +528,28 @@ __all__ = (
     "RiskDecision",
     "RiskLimit",
     "RiskMetric",
+    "RunScenarioRequest",
+    "RunScenarioResponse",
     "STREAM_RESET_REASON_CHECKSUM_MISMATCH",
     "STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED",
     "STREAM_RESET_REASON_SEQUENCE_GAP",
     "STREAM_RESET_REASON_SLOW_CONSUMER",
     "STREAM_RESET_REASON_SOURCE_RECONNECTED",
     "STREAM_RESET_REASON_UNSPECIFIED",
+    "ScenarioResult",
+    "ScenarioShock",
+    "SetAllocationsRequest",
+    "SetAllocationsResponse",
+    "SetLeverageRequest",
+    "SetLeverageResponse",
+    "SetMarginModeRequest",
+    "SetMarginModeResponse",
+    "SetPositionModeRequest",
+    "SetPositionModeResponse",
+    "SetTradingStateRequest",
+    "SetTradingStateResponse",
+    "StreamAccountMarginRequest",
+    "StreamAccountMarginResponse",
     "StreamAlertsRequest",
     "StreamAlertsResponse",
     "StreamBalancesRequest",
@@ -446,6 +558,8 @@ __all__ = (
     "StreamCandlesResponse",
     "StreamExecutionReportsRequest",
     "StreamExecutionReportsResponse",
+    "StreamLiquidationsRequest",
+    "StreamLiquidationsResponse",
     "StreamOrderBookRequest",
     "StreamOrderBookResponse",
     "StreamPositionsRequest",
@@ -458,6 +572,12 @@ __all__ = (
     "StreamTickersResponse",
     "StreamTradesRequest",
     "StreamTradesResponse",
+    "StreamTradingStateRequest",
+    "StreamTradingStateResponse",
+    "StreamVenueSymbolStatusRequest",
+    "StreamVenueSymbolStatusResponse",
+    "TradingScope",
+    "TradingStateRecord",
     "UpdateAssetDeploymentRequest",
     "UpdateAssetDeploymentResponse",
     "UpdateAssetGroupRequest",
@@ -489,4 +609,6 @@ __all__ = (
     "UpdateVenueSymbolRequest",
     "UpdateVenueSymbolResponse",
     "VenueCode",
+    "WatchRegistryRequest",
+    "WatchRegistryResponse",
 )

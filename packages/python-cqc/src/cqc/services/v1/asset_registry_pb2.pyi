@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.assets.v1 import action_pb2 as _action_pb2
 from cqc.assets.v1 import asset_pb2 as _asset_pb2
 from cqc.assets.v1 import chain_pb2 as _chain_pb2
 from cqc.assets.v1 import deployment_pb2 as _deployment_pb2
@@ -12,6 +13,7 @@ from cqc.assets.v1 import quality_pb2 as _quality_pb2
 from cqc.assets.v1 import relationship_pb2 as _relationship_pb2
 from cqc.markets.v1 import symbol_identifier_pb2 as _symbol_identifier_pb2
 from cqc.markets.v1 import symbol_pb2 as _symbol_pb2
+from cqc.services.v1 import stream_pb2 as _stream_pb2
 from cqc.venues.v1 import venue_asset_pb2 as _venue_asset_pb2
 from cqc.venues.v1 import venue_pb2 as _venue_pb2
 from cqc.venues.v1 import venue_symbol_pb2 as _venue_symbol_pb2
@@ -2929,3 +2931,217 @@ class ResolveVenueSymbolResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResolveVenueSymbolResponse: _TypeAlias = ResolveVenueSymbolResponse  # noqa: Y015
+
+@_typing.final
+class ListAssetActionsRequest(_message.Message):
+    """Which actions to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before. Empty asks for the first page."""
+    asset_id: _builtins.str
+    """Only actions on this asset. Absent means all."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only actions that take effect at or after this time. Absent means from the first."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only actions that take effect before this time. Absent means without end."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        asset_id: _builtins.str | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "asset_id", b"asset_id", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "asset_id", b"asset_id", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
+
+Global___ListAssetActionsRequest: _TypeAlias = ListAssetActionsRequest  # noqa: Y015
+
+@_typing.final
+class ListAssetActionsResponse(_message.Message):
+    """A page of actions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """What to ask for the next page with. Empty on the last page."""
+    @_builtins.property
+    def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.AssetAction]:
+        """Actions of this page, newest first."""
+
+    def __init__(
+        self,
+        *,
+        actions: _abc.Iterable[_action_pb2.AssetAction] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAssetActionsResponse: _TypeAlias = ListAssetActionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchRegistryRequest(_message.Message):
+    """Which records to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_TYPES_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """`resume_token` of the last answer that was handled. Empty starts with what comes next."""
+    @_builtins.property
+    def record_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only records of these kinds, by their message's full name, such as `cqc.venues.v1.VenueSymbol`. Empty means all."""
+
+    def __init__(
+        self,
+        *,
+        record_types: _abc.Iterable[_builtins.str] | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record_types", b"record_types", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRegistryRequest: _TypeAlias = WatchRegistryRequest  # noqa: Y015
+
+@_typing.final
+class WatchRegistryResponse(_message.Message):
+    """One step of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    VENUE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    VENUE_ASSET_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    ASSET_IDENTIFIER_FIELD_NUMBER: _builtins.int
+    SYMBOL_IDENTIFIER_FIELD_NUMBER: _builtins.int
+    RELATIONSHIP_FIELD_NUMBER: _builtins.int
+    FLAG_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """What to resume the stream with after this answer."""
+    @_builtins.property
+    def asset(self) -> _asset_pb2.Asset:
+        """An asset as it now stands."""
+
+    @_builtins.property
+    def chain(self) -> _chain_pb2.Chain:
+        """A chain as it now stands."""
+
+    @_builtins.property
+    def venue(self) -> _venue_pb2.Venue:
+        """A venue as it now stands."""
+
+    @_builtins.property
+    def symbol(self) -> _symbol_pb2.Symbol:
+        """A product as it now stands."""
+
+    @_builtins.property
+    def venue_asset(self) -> _venue_asset_pb2.VenueAsset:
+        """An asset's listing at a venue as it now stands."""
+
+    @_builtins.property
+    def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
+        """A product's listing at a venue as it now stands."""
+
+    @_builtins.property
+    def deployment(self) -> _deployment_pb2.AssetDeployment:
+        """An asset's deployment on a chain as it now stands."""
+
+    @_builtins.property
+    def asset_identifier(self) -> _asset_pb2.AssetIdentifier:
+        """An asset's name at an information provider as it now stands."""
+
+    @_builtins.property
+    def symbol_identifier(self) -> _symbol_identifier_pb2.SymbolIdentifier:
+        """A product's name at an information provider as it now stands."""
+
+    @_builtins.property
+    def relationship(self) -> _relationship_pb2.AssetRelationship:
+        """A relationship between assets as it now stands."""
+
+    @_builtins.property
+    def flag(self) -> _quality_pb2.AssetQualityFlag:
+        """A warning about an asset as it now stands."""
+
+    @_builtins.property
+    def group(self) -> _group_pb2.AssetGroup:
+        """A group of assets as it now stands."""
+
+    @_builtins.property
+    def action(self) -> _action_pb2.AssetAction:
+        """An action on an asset as it now stands."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Nothing, for a while."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Changes were lost: list the records again."""
+
+    def __init__(
+        self,
+        *,
+        asset: _asset_pb2.Asset | None = ...,
+        chain: _chain_pb2.Chain | None = ...,
+        venue: _venue_pb2.Venue | None = ...,
+        symbol: _symbol_pb2.Symbol | None = ...,
+        venue_asset: _venue_asset_pb2.VenueAsset | None = ...,
+        venue_symbol: _venue_symbol_pb2.VenueSymbol | None = ...,
+        deployment: _deployment_pb2.AssetDeployment | None = ...,
+        asset_identifier: _asset_pb2.AssetIdentifier | None = ...,
+        symbol_identifier: _symbol_identifier_pb2.SymbolIdentifier | None = ...,
+        relationship: _relationship_pb2.AssetRelationship | None = ...,
+        flag: _quality_pb2.AssetQualityFlag | None = ...,
+        group: _group_pb2.AssetGroup | None = ...,
+        action: _action_pb2.AssetAction | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "asset", b"asset", "asset_identifier", b"asset_identifier", "chain", b"chain", "deployment", b"deployment", "event", b"event", "flag", b"flag", "group", b"group", "heartbeat", b"heartbeat", "relationship", b"relationship", "reset", b"reset", "symbol", b"symbol", "symbol_identifier", b"symbol_identifier", "venue", b"venue", "venue_asset", b"venue_asset", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "asset", b"asset", "asset_identifier", b"asset_identifier", "chain", b"chain", "deployment", b"deployment", "event", b"event", "flag", b"flag", "group", b"group", "heartbeat", b"heartbeat", "relationship", b"relationship", "reset", b"reset", "resume_token", b"resume_token", "symbol", b"symbol", "symbol_identifier", b"symbol_identifier", "venue", b"venue", "venue_asset", b"venue_asset", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["asset", "chain", "venue", "symbol", "venue_asset", "venue_symbol", "deployment", "asset_identifier", "symbol_identifier", "relationship", "flag", "group", "action", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___WatchRegistryResponse: _TypeAlias = WatchRegistryResponse  # noqa: Y015

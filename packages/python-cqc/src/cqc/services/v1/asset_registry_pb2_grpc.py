@@ -289,6 +289,16 @@ class AssetRegistryStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolResponse.FromString,
                 _registered_method=True)
+        self.ListAssetActions = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/ListAssetActions',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsResponse.FromString,
+                _registered_method=True)
+        self.WatchRegistry = channel.unary_stream(
+                '/cqc.services.v1.AssetRegistry/WatchRegistry',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.WatchRegistryRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.WatchRegistryResponse.FromString,
+                _registered_method=True)
 
 
 class AssetRegistryServicer(object):
@@ -724,6 +734,20 @@ class AssetRegistryServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAssetActions(self, request, context):
+        """Lists actions that change what holders of assets have, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRegistry(self, request, context):
+        """Follows every record that is added or changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AssetRegistryServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -976,6 +1000,16 @@ def add_AssetRegistryServicer_to_server(servicer, server):
                     servicer.ResolveVenueSymbol,
                     request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolResponse.SerializeToString,
+            ),
+            'ListAssetActions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAssetActions,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsResponse.SerializeToString,
+            ),
+            'WatchRegistry': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRegistry,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.WatchRegistryRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.WatchRegistryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -2333,6 +2367,60 @@ class AssetRegistry(object):
             '/cqc.services.v1.AssetRegistry/ResolveVenueSymbol',
             cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolRequest.SerializeToString,
             cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAssetActions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/ListAssetActions',
+            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRegistry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/WatchRegistry',
+            cqc_dot_services_dot_v1_dot_asset__registry__pb2.WatchRegistryRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__pb2.WatchRegistryResponse.FromString,
             options,
             channel_credentials,
             insecure,

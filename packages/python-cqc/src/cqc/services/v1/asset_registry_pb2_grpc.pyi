@@ -239,6 +239,10 @@ class AssetRegistryStub:
     """Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
     than one listing and the segment would tell them apart.
     """
+    ListAssetActions: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetActionsRequest, _asset_registry_pb2.ListAssetActionsResponse]
+    """Lists actions that change what holders of assets have, newest first."""
+    WatchRegistry: _grpc.UnaryStreamMultiCallable[_asset_registry_pb2.WatchRegistryRequest, _asset_registry_pb2.WatchRegistryResponse]
+    """Follows every record that is added or changed."""
 
 @_typing.type_check_only
 class AssetRegistryAsyncStub(AssetRegistryStub):
@@ -451,6 +455,10 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     """Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
     than one listing and the segment would tell them apart.
     """
+    ListAssetActions: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetActionsRequest, _asset_registry_pb2.ListAssetActionsResponse]  # type: ignore[assignment]
+    """Lists actions that change what holders of assets have, newest first."""
+    WatchRegistry: _aio.UnaryStreamMultiCallable[_asset_registry_pb2.WatchRegistryRequest, _asset_registry_pb2.WatchRegistryResponse]  # type: ignore[assignment]
+    """Follows every record that is added or changed."""
 
 class AssetRegistryServicer:
     """Owns the records of what exists: assets, chains, venues, products, listings, and how they hang together.
@@ -910,5 +918,19 @@ class AssetRegistryServicer:
         """Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
         than one listing and the segment would tell them apart.
         """
+
+    def ListAssetActions(
+        self,
+        request: _asset_registry_pb2.ListAssetActionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_pb2.ListAssetActionsResponse, _abc.Awaitable[_asset_registry_pb2.ListAssetActionsResponse]]:
+        """Lists actions that change what holders of assets have, newest first."""
+
+    def WatchRegistry(
+        self,
+        request: _asset_registry_pb2.WatchRegistryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_asset_registry_pb2.WatchRegistryResponse], _abc.AsyncIterator[_asset_registry_pb2.WatchRegistryResponse]]:
+        """Follows every record that is added or changed."""
 
 def add_AssetRegistryServicer_to_server(servicer: AssetRegistryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

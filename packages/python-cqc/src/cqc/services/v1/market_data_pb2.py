@@ -23,18 +23,22 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.markets.v1 import derivatives_pb2 as cqc_dot_markets_dot_v1_dot_derivatives__pb2
 from cqc.markets.v1 import liquidity_pb2 as cqc_dot_markets_dot_v1_dot_liquidity__pb2
 from cqc.markets.v1 import orderbook_pb2 as cqc_dot_markets_dot_v1_dot_orderbook__pb2
 from cqc.markets.v1 import price_pb2 as cqc_dot_markets_dot_v1_dot_price__pb2
+from cqc.markets.v1 import symbol_pb2 as cqc_dot_markets_dot_v1_dot_symbol__pb2
 from cqc.markets.v1 import ticker_pb2 as cqc_dot_markets_dot_v1_dot_ticker__pb2
 from cqc.markets.v1 import trade_pb2 as cqc_dot_markets_dot_v1_dot_trade__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from cqc.services.v1 import stream_pb2 as cqc_dot_services_dot_v1_dot_stream__pb2
+from cqc.venues.v1 import instrument_status_pb2 as cqc_dot_venues_dot_v1_dot_instrument__status__pb2
+from cqc.venues.v1 import venue_symbol_pb2 as cqc_dot_venues_dot_v1_dot_venue__symbol__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!cqc/services/v1/market_data.proto\x12\x0f\x63qc.services.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x63qc/markets/v1/liquidity.proto\x1a\x1e\x63qc/markets/v1/orderbook.proto\x1a\x1a\x63qc/markets/v1/price.proto\x1a\x1b\x63qc/markets/v1/ticker.proto\x1a\x1a\x63qc/markets/v1/trade.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1c\x63qc/services/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x0fGetPriceRequest\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd8\x88\'\x01\"_\n\x13StreamPricesRequest\x12(\n\tasset_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xd8\x88\'\x01\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xce\x01\n\x14StreamPricesResponse\x12&\n\x05price\x18\x01 \x01(\x0b\x32\x15.cqc.markets.v1.PriceH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"R\n\x13GetOrderBookRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x17\n\x05\x64\x65pth\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x90N\"E\n\x14GetOrderBookResponse\x12-\n\norder_book\x18\x01 \x01(\x0b\x32\x19.cqc.markets.v1.OrderBook\"u\n\x16StreamOrderBookRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x17\n\x05\x64\x65pth\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x90N\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x89\x02\n\x17StreamOrderBookResponse\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x19.cqc.markets.v1.OrderBookH\x00\x12/\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1e.cqc.markets.v1.OrderBookDeltaH\x00\x12/\n\theartbeat\x18\x03 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x04 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xd2\x01\n\x11ListTradesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\"\n\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\x12ListTradesResponse\x12%\n\x06trades\x18\x01 \x03(\x0b\x32\x15.cqc.markets.v1.Trade\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"f\n\x13StreamTradesRequest\x12/\n\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xf0\x88\'\x01\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xce\x01\n\x14StreamTradesResponse\x12&\n\x05trade\x18\x01 \x01(\x0b\x32\x15.cqc.markets.v1.TradeH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xa7\x03\n\x12ListCandlesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\"\n\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x37\n\x08interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00H\x00\x12I\n\x11\x63\x61lendar_interval\x18\x05 \x01(\x0e\x32 .cqc.markets.v1.CalendarIntervalB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x00\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\nprice_kind\x18\x08 \x01(\x0e\x32\x1f.cqc.markets.v1.CandlePriceKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0f\n\x06length\x12\x05\xbaH\x02\x08\x01\"a\n\x13ListCandlesResponse\x12\'\n\x07\x63\x61ndles\x18\x01 \x03(\x0b\x32\x16.cqc.markets.v1.Candle\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xa1\x01\n\x14StreamCandlesRequest\x12/\n\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xf0\x88\'\x01\x12\x38\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0b\xbaH\x08\xaa\x01\x02*\x00\xc8\x01\x01\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xd1\x01\n\x15StreamCandlesResponse\x12(\n\x06\x63\x61ndle\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.CandleH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xa2\x01\n\x0eGetVWAPRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x36\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"5\n\x0fGetVWAPResponse\x12\"\n\x04vwap\x18\x01 \x01(\x0b\x32\x14.cqc.markets.v1.VWAP\"i\n\x15GetMarketDepthRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12,\n\rdistances_bps\x18\x02 \x03(\x01\x42\x15\xbaH\x12\x92\x01\x0f\x10\x64\"\x0b\x12\t!\x00\x00\x00\x00\x00\x00\x00\x00\"K\n\x16GetMarketDepthResponse\x12\x31\n\x0cmarket_depth\x18\x01 \x01(\x0b\x32\x1b.cqc.markets.v1.MarketDepth\"u\n\x1aGetLiquidityMetricsRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x33\n\x06window\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00\"Z\n\x1bGetLiquidityMetricsResponse\x12;\n\x11liquidity_metrics\x18\x01 \x01(\x0b\x32 .cqc.markets.v1.LiquidityMetrics\"6\n\x10GetTickerRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\";\n\x11GetTickerResponse\x12&\n\x06ticker\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.Ticker\"g\n\x14StreamTickersRequest\x12/\n\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xf0\x88\'\x01\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xd1\x01\n\x15StreamTickersResponse\x12(\n\x06ticker\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.TickerH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\x32\xc0\t\n\nMarketData\x12\x43\n\x08GetPrice\x12 .cqc.services.v1.GetPriceRequest\x1a\x15.cqc.markets.v1.Price\x12]\n\x0cStreamPrices\x12$.cqc.services.v1.StreamPricesRequest\x1a%.cqc.services.v1.StreamPricesResponse0\x01\x12[\n\x0cGetOrderBook\x12$.cqc.services.v1.GetOrderBookRequest\x1a%.cqc.services.v1.GetOrderBookResponse\x12\x66\n\x0fStreamOrderBook\x12\'.cqc.services.v1.StreamOrderBookRequest\x1a(.cqc.services.v1.StreamOrderBookResponse0\x01\x12U\n\nListTrades\x12\".cqc.services.v1.ListTradesRequest\x1a#.cqc.services.v1.ListTradesResponse\x12]\n\x0cStreamTrades\x12$.cqc.services.v1.StreamTradesRequest\x1a%.cqc.services.v1.StreamTradesResponse0\x01\x12X\n\x0bListCandles\x12#.cqc.services.v1.ListCandlesRequest\x1a$.cqc.services.v1.ListCandlesResponse\x12`\n\rStreamCandles\x12%.cqc.services.v1.StreamCandlesRequest\x1a&.cqc.services.v1.StreamCandlesResponse0\x01\x12L\n\x07GetVWAP\x12\x1f.cqc.services.v1.GetVWAPRequest\x1a .cqc.services.v1.GetVWAPResponse\x12\x61\n\x0eGetMarketDepth\x12&.cqc.services.v1.GetMarketDepthRequest\x1a\'.cqc.services.v1.GetMarketDepthResponse\x12p\n\x13GetLiquidityMetrics\x12+.cqc.services.v1.GetLiquidityMetricsRequest\x1a,.cqc.services.v1.GetLiquidityMetricsResponse\x12R\n\tGetTicker\x12!.cqc.services.v1.GetTickerRequest\x1a\".cqc.services.v1.GetTickerResponse\x12`\n\rStreamTickers\x12%.cqc.services.v1.StreamTickersRequest\x1a&.cqc.services.v1.StreamTickersResponse0\x01\x42GZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!cqc/services/v1/market_data.proto\x12\x0f\x63qc.services.v1\x1a\x1b\x62uf/validate/validate.proto\x1a cqc/markets/v1/derivatives.proto\x1a\x1e\x63qc/markets/v1/liquidity.proto\x1a\x1e\x63qc/markets/v1/orderbook.proto\x1a\x1a\x63qc/markets/v1/price.proto\x1a\x1b\x63qc/markets/v1/symbol.proto\x1a\x1b\x63qc/markets/v1/ticker.proto\x1a\x1a\x63qc/markets/v1/trade.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1c\x63qc/services/v1/stream.proto\x1a%cqc/venues/v1/instrument_status.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x0fGetPriceRequest\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd8\x88\'\x01\"_\n\x13StreamPricesRequest\x12(\n\tasset_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xd8\x88\'\x01\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xce\x01\n\x14StreamPricesResponse\x12&\n\x05price\x18\x01 \x01(\x0b\x32\x15.cqc.markets.v1.PriceH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"R\n\x13GetOrderBookRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x17\n\x05\x64\x65pth\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x90N\"E\n\x14GetOrderBookResponse\x12-\n\norder_book\x18\x01 \x01(\x0b\x32\x19.cqc.markets.v1.OrderBook\"u\n\x16StreamOrderBookRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x17\n\x05\x64\x65pth\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x90N\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\x89\x02\n\x17StreamOrderBookResponse\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x19.cqc.markets.v1.OrderBookH\x00\x12/\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1e.cqc.markets.v1.OrderBookDeltaH\x00\x12/\n\theartbeat\x18\x03 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x04 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xd2\x01\n\x11ListTradesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\"\n\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\x12ListTradesResponse\x12%\n\x06trades\x18\x01 \x03(\x0b\x32\x15.cqc.markets.v1.Trade\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"f\n\x13StreamTradesRequest\x12/\n\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xf0\x88\'\x01\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xce\x01\n\x14StreamTradesResponse\x12&\n\x05trade\x18\x01 \x01(\x0b\x32\x15.cqc.markets.v1.TradeH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xa7\x03\n\x12ListCandlesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\"\n\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x37\n\x08interval\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00H\x00\x12I\n\x11\x63\x61lendar_interval\x18\x05 \x01(\x0e\x32 .cqc.markets.v1.CalendarIntervalB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00H\x00\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\nprice_kind\x18\x08 \x01(\x0e\x32\x1f.cqc.markets.v1.CandlePriceKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x0f\n\x06length\x12\x05\xbaH\x02\x08\x01\"a\n\x13ListCandlesResponse\x12\'\n\x07\x63\x61ndles\x18\x01 \x03(\x0b\x32\x16.cqc.markets.v1.Candle\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xa1\x01\n\x14StreamCandlesRequest\x12/\n\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xf0\x88\'\x01\x12\x38\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0b\xbaH\x08\xaa\x01\x02*\x00\xc8\x01\x01\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xd1\x01\n\x15StreamCandlesResponse\x12(\n\x06\x63\x61ndle\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.CandleH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xa2\x01\n\x0eGetVWAPRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x36\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"5\n\x0fGetVWAPResponse\x12\"\n\x04vwap\x18\x01 \x01(\x0b\x32\x14.cqc.markets.v1.VWAP\"i\n\x15GetMarketDepthRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12,\n\rdistances_bps\x18\x02 \x03(\x01\x42\x15\xbaH\x12\x92\x01\x0f\x10\x64\"\x0b\x12\t!\x00\x00\x00\x00\x00\x00\x00\x00\"K\n\x16GetMarketDepthResponse\x12\x31\n\x0cmarket_depth\x18\x01 \x01(\x0b\x32\x1b.cqc.markets.v1.MarketDepth\"u\n\x1aGetLiquidityMetricsRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x33\n\x06window\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00\"Z\n\x1bGetLiquidityMetricsResponse\x12;\n\x11liquidity_metrics\x18\x01 \x01(\x0b\x32 .cqc.markets.v1.LiquidityMetrics\"6\n\x10GetTickerRequest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\";\n\x11GetTickerResponse\x12&\n\x06ticker\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.Ticker\"g\n\x14StreamTickersRequest\x12/\n\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xf0\x88\'\x01\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xd1\x01\n\x15StreamTickersResponse\x12(\n\x06ticker\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.TickerH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"\xd8\x01\n\x17ListFundingRatesRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\"\n\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"q\n\x18ListFundingRatesResponse\x12\x32\n\rfunding_rates\x18\x01 \x03(\x0b\x32\x1b.cqc.markets.v1.FundingRate\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xd8\x01\n\x17ListOpenInterestRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\"\n\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"r\n\x18ListOpenInterestResponse\x12\x33\n\ropen_interest\x18\x01 \x03(\x0b\x32\x1c.cqc.markets.v1.OpenInterest\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xf4\x01\n\x16ListOptionChainRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\x08venue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01\x12 \n\rbase_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12/\n\x0b\x65xpiry_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\texpiry_to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x17ListOptionChainResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.cqc.services.v1.OptionChainEntry\x12!\n\x0fnext_page_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xf7\x01\n\x10OptionChainEntry\x12&\n\x06symbol\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.Symbol\x12\x30\n\x0cvenue_symbol\x18\x02 \x01(\x0b\x32\x1a.cqc.venues.v1.VenueSymbol\x12&\n\x06ticker\x18\x03 \x01(\x0b\x32\x16.cqc.markets.v1.Ticker\x12,\n\x06greeks\x18\x04 \x01(\x0b\x32\x1c.cqc.markets.v1.OptionGreeks\x12\x33\n\ropen_interest\x18\x05 \x01(\x0b\x32\x1c.cqc.markets.v1.OpenInterest\"l\n\x19StreamLiquidationsRequest\x12/\n\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xf0\x88\'\x01\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xe0\x01\n\x1aStreamLiquidationsResponse\x12\x32\n\x0bliquidation\x18\x01 \x01(\x0b\x32\x1b.cqc.markets.v1.LiquidationH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\"q\n\x1eStreamVenueSymbolStatusRequest\x12/\n\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\xe8\x07\x18\x01\"\x06r\x04\xf0\x88\'\x01\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"\xe4\x01\n\x1fStreamVenueSymbolStatusResponse\x12\x31\n\x06status\x18\x01 \x01(\x0b\x32\x1f.cqc.venues.v1.InstrumentStatusH\x00\x12/\n\theartbeat\x18\x02 \x01(\x0b\x32\x1a.cqc.services.v1.HeartbeatH\x00\x12-\n\x05reset\x18\x03 \x01(\x0b\x32\x1c.cqc.services.v1.StreamResetH\x00\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\x0e\n\x05\x65vent\x12\x05\xbaH\x02\x08\x01\x32\xe9\r\n\nMarketData\x12\x43\n\x08GetPrice\x12 .cqc.services.v1.GetPriceRequest\x1a\x15.cqc.markets.v1.Price\x12]\n\x0cStreamPrices\x12$.cqc.services.v1.StreamPricesRequest\x1a%.cqc.services.v1.StreamPricesResponse0\x01\x12[\n\x0cGetOrderBook\x12$.cqc.services.v1.GetOrderBookRequest\x1a%.cqc.services.v1.GetOrderBookResponse\x12\x66\n\x0fStreamOrderBook\x12\'.cqc.services.v1.StreamOrderBookRequest\x1a(.cqc.services.v1.StreamOrderBookResponse0\x01\x12U\n\nListTrades\x12\".cqc.services.v1.ListTradesRequest\x1a#.cqc.services.v1.ListTradesResponse\x12]\n\x0cStreamTrades\x12$.cqc.services.v1.StreamTradesRequest\x1a%.cqc.services.v1.StreamTradesResponse0\x01\x12X\n\x0bListCandles\x12#.cqc.services.v1.ListCandlesRequest\x1a$.cqc.services.v1.ListCandlesResponse\x12`\n\rStreamCandles\x12%.cqc.services.v1.StreamCandlesRequest\x1a&.cqc.services.v1.StreamCandlesResponse0\x01\x12L\n\x07GetVWAP\x12\x1f.cqc.services.v1.GetVWAPRequest\x1a .cqc.services.v1.GetVWAPResponse\x12\x61\n\x0eGetMarketDepth\x12&.cqc.services.v1.GetMarketDepthRequest\x1a\'.cqc.services.v1.GetMarketDepthResponse\x12p\n\x13GetLiquidityMetrics\x12+.cqc.services.v1.GetLiquidityMetricsRequest\x1a,.cqc.services.v1.GetLiquidityMetricsResponse\x12R\n\tGetTicker\x12!.cqc.services.v1.GetTickerRequest\x1a\".cqc.services.v1.GetTickerResponse\x12`\n\rStreamTickers\x12%.cqc.services.v1.StreamTickersRequest\x1a&.cqc.services.v1.StreamTickersResponse0\x01\x12g\n\x10ListFundingRates\x12(.cqc.services.v1.ListFundingRatesRequest\x1a).cqc.services.v1.ListFundingRatesResponse\x12g\n\x10ListOpenInterest\x12(.cqc.services.v1.ListOpenInterestRequest\x1a).cqc.services.v1.ListOpenInterestResponse\x12\x64\n\x0fListOptionChain\x12\'.cqc.services.v1.ListOptionChainRequest\x1a(.cqc.services.v1.ListOptionChainResponse\x12o\n\x12StreamLiquidations\x12*.cqc.services.v1.StreamLiquidationsRequest\x1a+.cqc.services.v1.StreamLiquidationsResponse0\x01\x12~\n\x17StreamVenueSymbolStatus\x12/.cqc.services.v1.StreamVenueSymbolStatusRequest\x1a\x30.cqc.services.v1.StreamVenueSymbolStatusResponse0\x01\x42GZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -132,56 +136,120 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMTICKERSRESPONSE'].oneofs_by_name['event']._serialized_options = b'\272H\002\010\001'
   _globals['_STREAMTICKERSRESPONSE'].fields_by_name['resume_token']._loaded_options = None
   _globals['_STREAMTICKERSRESPONSE'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003\030\200\010'
-  _globals['_GETPRICEREQUEST']._serialized_start=353
-  _globals['_GETPRICEREQUEST']._serialized_end=399
-  _globals['_STREAMPRICESREQUEST']._serialized_start=401
-  _globals['_STREAMPRICESREQUEST']._serialized_end=496
-  _globals['_STREAMPRICESRESPONSE']._serialized_start=499
-  _globals['_STREAMPRICESRESPONSE']._serialized_end=705
-  _globals['_GETORDERBOOKREQUEST']._serialized_start=707
-  _globals['_GETORDERBOOKREQUEST']._serialized_end=789
-  _globals['_GETORDERBOOKRESPONSE']._serialized_start=791
-  _globals['_GETORDERBOOKRESPONSE']._serialized_end=860
-  _globals['_STREAMORDERBOOKREQUEST']._serialized_start=862
-  _globals['_STREAMORDERBOOKREQUEST']._serialized_end=979
-  _globals['_STREAMORDERBOOKRESPONSE']._serialized_start=982
-  _globals['_STREAMORDERBOOKRESPONSE']._serialized_end=1247
-  _globals['_LISTTRADESREQUEST']._serialized_start=1250
-  _globals['_LISTTRADESREQUEST']._serialized_end=1460
-  _globals['_LISTTRADESRESPONSE']._serialized_start=1462
-  _globals['_LISTTRADESRESPONSE']._serialized_end=1556
-  _globals['_STREAMTRADESREQUEST']._serialized_start=1558
-  _globals['_STREAMTRADESREQUEST']._serialized_end=1660
-  _globals['_STREAMTRADESRESPONSE']._serialized_start=1663
-  _globals['_STREAMTRADESRESPONSE']._serialized_end=1869
-  _globals['_LISTCANDLESREQUEST']._serialized_start=1872
-  _globals['_LISTCANDLESREQUEST']._serialized_end=2295
-  _globals['_LISTCANDLESRESPONSE']._serialized_start=2297
-  _globals['_LISTCANDLESRESPONSE']._serialized_end=2394
-  _globals['_STREAMCANDLESREQUEST']._serialized_start=2397
-  _globals['_STREAMCANDLESREQUEST']._serialized_end=2558
-  _globals['_STREAMCANDLESRESPONSE']._serialized_start=2561
-  _globals['_STREAMCANDLESRESPONSE']._serialized_end=2770
-  _globals['_GETVWAPREQUEST']._serialized_start=2773
-  _globals['_GETVWAPREQUEST']._serialized_end=2935
-  _globals['_GETVWAPRESPONSE']._serialized_start=2937
-  _globals['_GETVWAPRESPONSE']._serialized_end=2990
-  _globals['_GETMARKETDEPTHREQUEST']._serialized_start=2992
-  _globals['_GETMARKETDEPTHREQUEST']._serialized_end=3097
-  _globals['_GETMARKETDEPTHRESPONSE']._serialized_start=3099
-  _globals['_GETMARKETDEPTHRESPONSE']._serialized_end=3174
-  _globals['_GETLIQUIDITYMETRICSREQUEST']._serialized_start=3176
-  _globals['_GETLIQUIDITYMETRICSREQUEST']._serialized_end=3293
-  _globals['_GETLIQUIDITYMETRICSRESPONSE']._serialized_start=3295
-  _globals['_GETLIQUIDITYMETRICSRESPONSE']._serialized_end=3385
-  _globals['_GETTICKERREQUEST']._serialized_start=3387
-  _globals['_GETTICKERREQUEST']._serialized_end=3441
-  _globals['_GETTICKERRESPONSE']._serialized_start=3443
-  _globals['_GETTICKERRESPONSE']._serialized_end=3502
-  _globals['_STREAMTICKERSREQUEST']._serialized_start=3504
-  _globals['_STREAMTICKERSREQUEST']._serialized_end=3607
-  _globals['_STREAMTICKERSRESPONSE']._serialized_start=3610
-  _globals['_STREAMTICKERSRESPONSE']._serialized_end=3819
-  _globals['_MARKETDATA']._serialized_start=3822
-  _globals['_MARKETDATA']._serialized_end=5038
+  _globals['_LISTFUNDINGRATESREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTFUNDINGRATESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTFUNDINGRATESREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTFUNDINGRATESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTFUNDINGRATESREQUEST'].fields_by_name['venue_symbol_id']._loaded_options = None
+  _globals['_LISTFUNDINGRATESREQUEST'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
+  _globals['_LISTFUNDINGRATESRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTFUNDINGRATESRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTOPENINTERESTREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTOPENINTERESTREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTOPENINTERESTREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTOPENINTERESTREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTOPENINTERESTREQUEST'].fields_by_name['venue_symbol_id']._loaded_options = None
+  _globals['_LISTOPENINTERESTREQUEST'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
+  _globals['_LISTOPENINTERESTRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTOPENINTERESTRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTOPTIONCHAINREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTOPTIONCHAINREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
+  _globals['_LISTOPTIONCHAINREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTOPTIONCHAINREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTOPTIONCHAINREQUEST'].fields_by_name['venue_id']._loaded_options = None
+  _globals['_LISTOPTIONCHAINREQUEST'].fields_by_name['venue_id']._serialized_options = b'\272H\006r\004\350\210\'\001'
+  _globals['_LISTOPTIONCHAINREQUEST'].fields_by_name['base_asset_id']._loaded_options = None
+  _globals['_LISTOPTIONCHAINREQUEST'].fields_by_name['base_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_LISTOPTIONCHAINRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
+  _globals['_LISTOPTIONCHAINRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_STREAMLIQUIDATIONSREQUEST'].fields_by_name['venue_symbol_ids']._loaded_options = None
+  _globals['_STREAMLIQUIDATIONSREQUEST'].fields_by_name['venue_symbol_ids']._serialized_options = b'\272H\022\222\001\017\010\001\020\350\007\030\001\"\006r\004\360\210\'\001'
+  _globals['_STREAMLIQUIDATIONSREQUEST'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_STREAMLIQUIDATIONSREQUEST'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_STREAMLIQUIDATIONSRESPONSE'].oneofs_by_name['event']._loaded_options = None
+  _globals['_STREAMLIQUIDATIONSRESPONSE'].oneofs_by_name['event']._serialized_options = b'\272H\002\010\001'
+  _globals['_STREAMLIQUIDATIONSRESPONSE'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_STREAMLIQUIDATIONSRESPONSE'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_STREAMVENUESYMBOLSTATUSREQUEST'].fields_by_name['venue_symbol_ids']._loaded_options = None
+  _globals['_STREAMVENUESYMBOLSTATUSREQUEST'].fields_by_name['venue_symbol_ids']._serialized_options = b'\272H\022\222\001\017\010\001\020\350\007\030\001\"\006r\004\360\210\'\001'
+  _globals['_STREAMVENUESYMBOLSTATUSREQUEST'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_STREAMVENUESYMBOLSTATUSREQUEST'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_STREAMVENUESYMBOLSTATUSRESPONSE'].oneofs_by_name['event']._loaded_options = None
+  _globals['_STREAMVENUESYMBOLSTATUSRESPONSE'].oneofs_by_name['event']._serialized_options = b'\272H\002\010\001'
+  _globals['_STREAMVENUESYMBOLSTATUSRESPONSE'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_STREAMVENUESYMBOLSTATUSRESPONSE'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_GETPRICEREQUEST']._serialized_start=489
+  _globals['_GETPRICEREQUEST']._serialized_end=535
+  _globals['_STREAMPRICESREQUEST']._serialized_start=537
+  _globals['_STREAMPRICESREQUEST']._serialized_end=632
+  _globals['_STREAMPRICESRESPONSE']._serialized_start=635
+  _globals['_STREAMPRICESRESPONSE']._serialized_end=841
+  _globals['_GETORDERBOOKREQUEST']._serialized_start=843
+  _globals['_GETORDERBOOKREQUEST']._serialized_end=925
+  _globals['_GETORDERBOOKRESPONSE']._serialized_start=927
+  _globals['_GETORDERBOOKRESPONSE']._serialized_end=996
+  _globals['_STREAMORDERBOOKREQUEST']._serialized_start=998
+  _globals['_STREAMORDERBOOKREQUEST']._serialized_end=1115
+  _globals['_STREAMORDERBOOKRESPONSE']._serialized_start=1118
+  _globals['_STREAMORDERBOOKRESPONSE']._serialized_end=1383
+  _globals['_LISTTRADESREQUEST']._serialized_start=1386
+  _globals['_LISTTRADESREQUEST']._serialized_end=1596
+  _globals['_LISTTRADESRESPONSE']._serialized_start=1598
+  _globals['_LISTTRADESRESPONSE']._serialized_end=1692
+  _globals['_STREAMTRADESREQUEST']._serialized_start=1694
+  _globals['_STREAMTRADESREQUEST']._serialized_end=1796
+  _globals['_STREAMTRADESRESPONSE']._serialized_start=1799
+  _globals['_STREAMTRADESRESPONSE']._serialized_end=2005
+  _globals['_LISTCANDLESREQUEST']._serialized_start=2008
+  _globals['_LISTCANDLESREQUEST']._serialized_end=2431
+  _globals['_LISTCANDLESRESPONSE']._serialized_start=2433
+  _globals['_LISTCANDLESRESPONSE']._serialized_end=2530
+  _globals['_STREAMCANDLESREQUEST']._serialized_start=2533
+  _globals['_STREAMCANDLESREQUEST']._serialized_end=2694
+  _globals['_STREAMCANDLESRESPONSE']._serialized_start=2697
+  _globals['_STREAMCANDLESRESPONSE']._serialized_end=2906
+  _globals['_GETVWAPREQUEST']._serialized_start=2909
+  _globals['_GETVWAPREQUEST']._serialized_end=3071
+  _globals['_GETVWAPRESPONSE']._serialized_start=3073
+  _globals['_GETVWAPRESPONSE']._serialized_end=3126
+  _globals['_GETMARKETDEPTHREQUEST']._serialized_start=3128
+  _globals['_GETMARKETDEPTHREQUEST']._serialized_end=3233
+  _globals['_GETMARKETDEPTHRESPONSE']._serialized_start=3235
+  _globals['_GETMARKETDEPTHRESPONSE']._serialized_end=3310
+  _globals['_GETLIQUIDITYMETRICSREQUEST']._serialized_start=3312
+  _globals['_GETLIQUIDITYMETRICSREQUEST']._serialized_end=3429
+  _globals['_GETLIQUIDITYMETRICSRESPONSE']._serialized_start=3431
+  _globals['_GETLIQUIDITYMETRICSRESPONSE']._serialized_end=3521
+  _globals['_GETTICKERREQUEST']._serialized_start=3523
+  _globals['_GETTICKERREQUEST']._serialized_end=3577
+  _globals['_GETTICKERRESPONSE']._serialized_start=3579
+  _globals['_GETTICKERRESPONSE']._serialized_end=3638
+  _globals['_STREAMTICKERSREQUEST']._serialized_start=3640
+  _globals['_STREAMTICKERSREQUEST']._serialized_end=3743
+  _globals['_STREAMTICKERSRESPONSE']._serialized_start=3746
+  _globals['_STREAMTICKERSRESPONSE']._serialized_end=3955
+  _globals['_LISTFUNDINGRATESREQUEST']._serialized_start=3958
+  _globals['_LISTFUNDINGRATESREQUEST']._serialized_end=4174
+  _globals['_LISTFUNDINGRATESRESPONSE']._serialized_start=4176
+  _globals['_LISTFUNDINGRATESRESPONSE']._serialized_end=4289
+  _globals['_LISTOPENINTERESTREQUEST']._serialized_start=4292
+  _globals['_LISTOPENINTERESTREQUEST']._serialized_end=4508
+  _globals['_LISTOPENINTERESTRESPONSE']._serialized_start=4510
+  _globals['_LISTOPENINTERESTRESPONSE']._serialized_end=4624
+  _globals['_LISTOPTIONCHAINREQUEST']._serialized_start=4627
+  _globals['_LISTOPTIONCHAINREQUEST']._serialized_end=4871
+  _globals['_LISTOPTIONCHAINRESPONSE']._serialized_start=4873
+  _globals['_LISTOPTIONCHAINRESPONSE']._serialized_end=4985
+  _globals['_OPTIONCHAINENTRY']._serialized_start=4988
+  _globals['_OPTIONCHAINENTRY']._serialized_end=5235
+  _globals['_STREAMLIQUIDATIONSREQUEST']._serialized_start=5237
+  _globals['_STREAMLIQUIDATIONSREQUEST']._serialized_end=5345
+  _globals['_STREAMLIQUIDATIONSRESPONSE']._serialized_start=5348
+  _globals['_STREAMLIQUIDATIONSRESPONSE']._serialized_end=5572
+  _globals['_STREAMVENUESYMBOLSTATUSREQUEST']._serialized_start=5574
+  _globals['_STREAMVENUESYMBOLSTATUSREQUEST']._serialized_end=5687
+  _globals['_STREAMVENUESYMBOLSTATUSRESPONSE']._serialized_start=5690
+  _globals['_STREAMVENUESYMBOLSTATUSRESPONSE']._serialized_end=5918
+  _globals['_MARKETDATA']._serialized_start=5921
+  _globals['_MARKETDATA']._serialized_end=7690
 # @@protoc_insertion_point(module_scope)

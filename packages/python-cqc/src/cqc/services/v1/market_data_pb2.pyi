@@ -4,12 +4,16 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.markets.v1 import derivatives_pb2 as _derivatives_pb2
 from cqc.markets.v1 import liquidity_pb2 as _liquidity_pb2
 from cqc.markets.v1 import orderbook_pb2 as _orderbook_pb2
 from cqc.markets.v1 import price_pb2 as _price_pb2
+from cqc.markets.v1 import symbol_pb2 as _symbol_pb2
 from cqc.markets.v1 import ticker_pb2 as _ticker_pb2
 from cqc.markets.v1 import trade_pb2 as _trade_pb2
 from cqc.services.v1 import stream_pb2 as _stream_pb2
+from cqc.venues.v1 import instrument_status_pb2 as _instrument_status_pb2
+from cqc.venues.v1 import venue_symbol_pb2 as _venue_symbol_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -825,3 +829,405 @@ class StreamTickersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___StreamTickersResponse: _TypeAlias = StreamTickersResponse  # noqa: Y015
+
+@_typing.final
+class ListFundingRatesRequest(_message.Message):
+    """Which funding rates to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before. Empty asks for the first page."""
+    venue_symbol_id: _builtins.str
+    """Listing whose rates to list."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only rates paid at or after this time. Absent means from the oldest that is kept."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only rates paid before this time. Absent means up to now."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        venue_symbol_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFundingRatesRequest: _TypeAlias = ListFundingRatesRequest  # noqa: Y015
+
+@_typing.final
+class ListFundingRatesResponse(_message.Message):
+    """A page of funding rates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FUNDING_RATES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """What to ask for the next page with. Empty on the last page."""
+    @_builtins.property
+    def funding_rates(self) -> _containers.RepeatedCompositeFieldContainer[_derivatives_pb2.FundingRate]:
+        """Rates of this page, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        funding_rates: _abc.Iterable[_derivatives_pb2.FundingRate] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["funding_rates", b"funding_rates", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFundingRatesResponse: _TypeAlias = ListFundingRatesResponse  # noqa: Y015
+
+@_typing.final
+class ListOpenInterestRequest(_message.Message):
+    """Which open interest to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before. Empty asks for the first page."""
+    venue_symbol_id: _builtins.str
+    """Listing whose open interest to list."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only values at or after this time. Absent means from the oldest that is kept."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only values before this time. Absent means up to now."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        venue_symbol_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOpenInterestRequest: _TypeAlias = ListOpenInterestRequest  # noqa: Y015
+
+@_typing.final
+class ListOpenInterestResponse(_message.Message):
+    """A page of open interest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_INTEREST_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """What to ask for the next page with. Empty on the last page."""
+    @_builtins.property
+    def open_interest(self) -> _containers.RepeatedCompositeFieldContainer[_derivatives_pb2.OpenInterest]:
+        """Values of this page, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        open_interest: _abc.Iterable[_derivatives_pb2.OpenInterest] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "open_interest", b"open_interest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOpenInterestResponse: _TypeAlias = ListOpenInterestResponse  # noqa: Y015
+
+@_typing.final
+class ListOptionChainRequest(_message.Message):
+    """Which options to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    BASE_ASSET_ID_FIELD_NUMBER: _builtins.int
+    EXPIRY_FROM_FIELD_NUMBER: _builtins.int
+    EXPIRY_TO_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before. Empty asks for the first page."""
+    venue_id: _builtins.str
+    """Venue that lists the options."""
+    base_asset_id: _builtins.str
+    """Asset that the options are on."""
+    @_builtins.property
+    def expiry_from(self) -> _timestamp_pb2.Timestamp:
+        """Only options that expire at or after this time. Absent means from the next expiry."""
+
+    @_builtins.property
+    def expiry_to(self) -> _timestamp_pb2.Timestamp:
+        """Only options that expire before this time. Absent means all."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        venue_id: _builtins.str = ...,
+        base_asset_id: _builtins.str = ...,
+        expiry_from: _timestamp_pb2.Timestamp | None = ...,
+        expiry_to: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expiry_from", b"expiry_from", "expiry_to", b"expiry_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_asset_id", b"base_asset_id", "expiry_from", b"expiry_from", "expiry_to", b"expiry_to", "page_size", b"page_size", "page_token", b"page_token", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOptionChainRequest: _TypeAlias = ListOptionChainRequest  # noqa: Y015
+
+@_typing.final
+class ListOptionChainResponse(_message.Message):
+    """A page of options."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """What to ask for the next page with. Empty on the last page."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___OptionChainEntry]:
+        """Options of this page, by expiry, strike and type."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___OptionChainEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOptionChainResponse: _TypeAlias = ListOptionChainResponse  # noqa: Y015
+
+@_typing.final
+class OptionChainEntry(_message.Message):
+    """One option of a chain, with what its market says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
+    TICKER_FIELD_NUMBER: _builtins.int
+    GREEKS_FIELD_NUMBER: _builtins.int
+    OPEN_INTEREST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def symbol(self) -> _symbol_pb2.Symbol:
+        """The product."""
+
+    @_builtins.property
+    def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
+        """Its listing."""
+
+    @_builtins.property
+    def ticker(self) -> _ticker_pb2.Ticker:
+        """Its newest ticker. Absent when there is none."""
+
+    @_builtins.property
+    def greeks(self) -> _derivatives_pb2.OptionGreeks:
+        """Its newest greeks. Absent when the venue gives none."""
+
+    @_builtins.property
+    def open_interest(self) -> _derivatives_pb2.OpenInterest:
+        """Its newest open interest. Absent when the venue gives none."""
+
+    def __init__(
+        self,
+        *,
+        symbol: _symbol_pb2.Symbol | None = ...,
+        venue_symbol: _venue_symbol_pb2.VenueSymbol | None = ...,
+        ticker: _ticker_pb2.Ticker | None = ...,
+        greeks: _derivatives_pb2.OptionGreeks | None = ...,
+        open_interest: _derivatives_pb2.OpenInterest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["greeks", b"greeks", "open_interest", b"open_interest", "symbol", b"symbol", "ticker", b"ticker", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["greeks", b"greeks", "open_interest", b"open_interest", "symbol", b"symbol", "ticker", b"ticker", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OptionChainEntry: _TypeAlias = OptionChainEntry  # noqa: Y015
+
+@_typing.final
+class StreamLiquidationsRequest(_message.Message):
+    """Whose liquidations to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """`resume_token` of the last answer that was handled. Empty starts anew."""
+    @_builtins.property
+    def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Listings to follow."""
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamLiquidationsRequest: _TypeAlias = StreamLiquidationsRequest  # noqa: Y015
+
+@_typing.final
+class StreamLiquidationsResponse(_message.Message):
+    """One step of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIQUIDATION_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """What to resume the stream with after this answer."""
+    @_builtins.property
+    def liquidation(self) -> _derivatives_pb2.Liquidation:
+        """A liquidation."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Nothing, for a while."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Something was lost."""
+
+    def __init__(
+        self,
+        *,
+        liquidation: _derivatives_pb2.Liquidation | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "liquidation", b"liquidation", "reset", b"reset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "liquidation", b"liquidation", "reset", b"reset", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["liquidation", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamLiquidationsResponse: _TypeAlias = StreamLiquidationsResponse  # noqa: Y015
+
+@_typing.final
+class StreamVenueSymbolStatusRequest(_message.Message):
+    """Whose status to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """`resume_token` of the last answer that was handled. Empty starts anew."""
+    @_builtins.property
+    def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Listings to follow."""
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamVenueSymbolStatusRequest: _TypeAlias = StreamVenueSymbolStatusRequest  # noqa: Y015
+
+@_typing.final
+class StreamVenueSymbolStatusResponse(_message.Message):
+    """One step of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """What to resume the stream with after this answer."""
+    @_builtins.property
+    def status(self) -> _instrument_status_pb2.InstrumentStatus:
+        """What may be done on a listing now."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Nothing, for a while."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Something was lost."""
+
+    def __init__(
+        self,
+        *,
+        status: _instrument_status_pb2.InstrumentStatus | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamVenueSymbolStatusResponse: _TypeAlias = StreamVenueSymbolStatusResponse  # noqa: Y015

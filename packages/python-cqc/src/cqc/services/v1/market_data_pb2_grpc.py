@@ -105,6 +105,31 @@ class MarketDataStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersResponse.FromString,
                 _registered_method=True)
+        self.ListFundingRates = channel.unary_unary(
+                '/cqc.services.v1.MarketData/ListFundingRates',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesResponse.FromString,
+                _registered_method=True)
+        self.ListOpenInterest = channel.unary_unary(
+                '/cqc.services.v1.MarketData/ListOpenInterest',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestResponse.FromString,
+                _registered_method=True)
+        self.ListOptionChain = channel.unary_unary(
+                '/cqc.services.v1.MarketData/ListOptionChain',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainResponse.FromString,
+                _registered_method=True)
+        self.StreamLiquidations = channel.unary_stream(
+                '/cqc.services.v1.MarketData/StreamLiquidations',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsResponse.FromString,
+                _registered_method=True)
+        self.StreamVenueSymbolStatus = channel.unary_stream(
+                '/cqc.services.v1.MarketData/StreamVenueSymbolStatus',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusResponse.FromString,
+                _registered_method=True)
 
 
 class MarketDataServicer(object):
@@ -208,6 +233,41 @@ class MarketDataServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFundingRates(self, request, context):
+        """Lists past funding rates of a perpetual, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOpenInterest(self, request, context):
+        """Lists past open interest of a derivative, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOptionChain(self, request, context):
+        """Lists the options on an underlying with their tickers and greeks, by expiry, strike and type.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamLiquidations(self, request, context):
+        """Follows liquidations on listings, as the venues make them public.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamVenueSymbolStatus(self, request, context):
+        """Follows what may be done on listings: how it stands first, then every change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MarketDataServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -275,6 +335,31 @@ def add_MarketDataServicer_to_server(servicer, server):
                     servicer.StreamTickers,
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersResponse.SerializeToString,
+            ),
+            'ListFundingRates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFundingRates,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesResponse.SerializeToString,
+            ),
+            'ListOpenInterest': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOpenInterest,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestResponse.SerializeToString,
+            ),
+            'ListOptionChain': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOptionChain,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainResponse.SerializeToString,
+            ),
+            'StreamLiquidations': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamLiquidations,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsResponse.SerializeToString,
+            ),
+            'StreamVenueSymbolStatus': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamVenueSymbolStatus,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -633,6 +718,141 @@ class MarketData(object):
             '/cqc.services.v1.MarketData/StreamTickers',
             cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersRequest.SerializeToString,
             cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFundingRates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/ListFundingRates',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOpenInterest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/ListOpenInterest',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOptionChain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/ListOptionChain',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamLiquidations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/StreamLiquidations',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamVenueSymbolStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/StreamVenueSymbolStatus',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,16 @@ class MarketDataStub:
     """Returns the newest ticker of a listing."""
     StreamTickers: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamTickersRequest, _market_data_pb2.StreamTickersResponse]
     """Follows tickers of listings."""
+    ListFundingRates: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListFundingRatesRequest, _market_data_pb2.ListFundingRatesResponse]
+    """Lists past funding rates of a perpetual, oldest first."""
+    ListOpenInterest: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListOpenInterestRequest, _market_data_pb2.ListOpenInterestResponse]
+    """Lists past open interest of a derivative, oldest first."""
+    ListOptionChain: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListOptionChainRequest, _market_data_pb2.ListOptionChainResponse]
+    """Lists the options on an underlying with their tickers and greeks, by expiry, strike and type."""
+    StreamLiquidations: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamLiquidationsRequest, _market_data_pb2.StreamLiquidationsResponse]
+    """Follows liquidations on listings, as the venues make them public."""
+    StreamVenueSymbolStatus: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamVenueSymbolStatusRequest, _market_data_pb2.StreamVenueSymbolStatusResponse]
+    """Follows what may be done on listings: how it stands first, then every change."""
 
 @_typing.type_check_only
 class MarketDataAsyncStub(MarketDataStub):
@@ -108,6 +118,16 @@ class MarketDataAsyncStub(MarketDataStub):
     """Returns the newest ticker of a listing."""
     StreamTickers: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamTickersRequest, _market_data_pb2.StreamTickersResponse]  # type: ignore[assignment]
     """Follows tickers of listings."""
+    ListFundingRates: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListFundingRatesRequest, _market_data_pb2.ListFundingRatesResponse]  # type: ignore[assignment]
+    """Lists past funding rates of a perpetual, oldest first."""
+    ListOpenInterest: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListOpenInterestRequest, _market_data_pb2.ListOpenInterestResponse]  # type: ignore[assignment]
+    """Lists past open interest of a derivative, oldest first."""
+    ListOptionChain: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListOptionChainRequest, _market_data_pb2.ListOptionChainResponse]  # type: ignore[assignment]
+    """Lists the options on an underlying with their tickers and greeks, by expiry, strike and type."""
+    StreamLiquidations: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamLiquidationsRequest, _market_data_pb2.StreamLiquidationsResponse]  # type: ignore[assignment]
+    """Follows liquidations on listings, as the venues make them public."""
+    StreamVenueSymbolStatus: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamVenueSymbolStatusRequest, _market_data_pb2.StreamVenueSymbolStatusResponse]  # type: ignore[assignment]
+    """Follows what may be done on listings: how it stands first, then every change."""
 
 class MarketDataServicer:
     """Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
@@ -210,5 +230,40 @@ class MarketDataServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamTickersResponse], _abc.AsyncIterator[_market_data_pb2.StreamTickersResponse]]:
         """Follows tickers of listings."""
+
+    def ListFundingRates(
+        self,
+        request: _market_data_pb2.ListFundingRatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.ListFundingRatesResponse, _abc.Awaitable[_market_data_pb2.ListFundingRatesResponse]]:
+        """Lists past funding rates of a perpetual, oldest first."""
+
+    def ListOpenInterest(
+        self,
+        request: _market_data_pb2.ListOpenInterestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.ListOpenInterestResponse, _abc.Awaitable[_market_data_pb2.ListOpenInterestResponse]]:
+        """Lists past open interest of a derivative, oldest first."""
+
+    def ListOptionChain(
+        self,
+        request: _market_data_pb2.ListOptionChainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.ListOptionChainResponse, _abc.Awaitable[_market_data_pb2.ListOptionChainResponse]]:
+        """Lists the options on an underlying with their tickers and greeks, by expiry, strike and type."""
+
+    def StreamLiquidations(
+        self,
+        request: _market_data_pb2.StreamLiquidationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamLiquidationsResponse], _abc.AsyncIterator[_market_data_pb2.StreamLiquidationsResponse]]:
+        """Follows liquidations on listings, as the venues make them public."""
+
+    def StreamVenueSymbolStatus(
+        self,
+        request: _market_data_pb2.StreamVenueSymbolStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamVenueSymbolStatusResponse], _abc.AsyncIterator[_market_data_pb2.StreamVenueSymbolStatusResponse]]:
+        """Follows what may be done on listings: how it stands first, then every change."""
 
 def add_MarketDataServicer_to_server(servicer: MarketDataServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -94,6 +94,16 @@ class PortfolioStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.ListLotsRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.ListLotsResponse.FromString,
                 _registered_method=True)
+        self.GetAllocations = channel.unary_unary(
+                '/cqc.services.v1.Portfolio/GetAllocations',
+                request_serializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.GetAllocationsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.GetAllocationsResponse.FromString,
+                _registered_method=True)
+        self.SetAllocations = channel.unary_unary(
+                '/cqc.services.v1.Portfolio/SetAllocations',
+                request_serializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.SetAllocationsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.SetAllocationsResponse.FromString,
+                _registered_method=True)
 
 
 class PortfolioServicer(object):
@@ -181,6 +191,20 @@ class PortfolioServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAllocations(self, request, context):
+        """Returns what a portfolio is meant to hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAllocations(self, request, context):
+        """Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PortfolioServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -238,6 +262,16 @@ def add_PortfolioServicer_to_server(servicer, server):
                     servicer.ListLots,
                     request_deserializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.ListLotsRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.ListLotsResponse.SerializeToString,
+            ),
+            'GetAllocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAllocations,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.GetAllocationsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.GetAllocationsResponse.SerializeToString,
+            ),
+            'SetAllocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAllocations,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.SetAllocationsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_portfolio__pb2.SetAllocationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -542,6 +576,60 @@ class Portfolio(object):
             '/cqc.services.v1.Portfolio/ListLots',
             cqc_dot_services_dot_v1_dot_portfolio__pb2.ListLotsRequest.SerializeToString,
             cqc_dot_services_dot_v1_dot_portfolio__pb2.ListLotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAllocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.Portfolio/GetAllocations',
+            cqc_dot_services_dot_v1_dot_portfolio__pb2.GetAllocationsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_portfolio__pb2.GetAllocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAllocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.Portfolio/SetAllocations',
+            cqc_dot_services_dot_v1_dot_portfolio__pb2.SetAllocationsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_portfolio__pb2.SetAllocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

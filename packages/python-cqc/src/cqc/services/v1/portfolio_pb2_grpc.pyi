@@ -60,6 +60,10 @@ class PortfolioStub:
     """Adds an entry to a portfolio's books. Entries are never changed: correct one with another."""
     ListLots: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListLotsRequest, _portfolio_pb2.ListLotsResponse]
     """Lists what is left of what was acquired, oldest first."""
+    GetAllocations: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetAllocationsRequest, _portfolio_pb2.GetAllocationsResponse]
+    """Returns what a portfolio is meant to hold."""
+    SetAllocations: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.SetAllocationsRequest, _portfolio_pb2.SetAllocationsResponse]
+    """Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one."""
 
 @_typing.type_check_only
 class PortfolioAsyncStub(PortfolioStub):
@@ -93,6 +97,10 @@ class PortfolioAsyncStub(PortfolioStub):
     """Adds an entry to a portfolio's books. Entries are never changed: correct one with another."""
     ListLots: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListLotsRequest, _portfolio_pb2.ListLotsResponse]  # type: ignore[assignment]
     """Lists what is left of what was acquired, oldest first."""
+    GetAllocations: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetAllocationsRequest, _portfolio_pb2.GetAllocationsResponse]  # type: ignore[assignment]
+    """Returns what a portfolio is meant to hold."""
+    SetAllocations: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.SetAllocationsRequest, _portfolio_pb2.SetAllocationsResponse]  # type: ignore[assignment]
+    """Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one."""
 
 class PortfolioServicer:
     """Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
@@ -178,5 +186,19 @@ class PortfolioServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.ListLotsResponse, _abc.Awaitable[_portfolio_pb2.ListLotsResponse]]:
         """Lists what is left of what was acquired, oldest first."""
+
+    def GetAllocations(
+        self,
+        request: _portfolio_pb2.GetAllocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portfolio_pb2.GetAllocationsResponse, _abc.Awaitable[_portfolio_pb2.GetAllocationsResponse]]:
+        """Returns what a portfolio is meant to hold."""
+
+    def SetAllocations(
+        self,
+        request: _portfolio_pb2.SetAllocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portfolio_pb2.SetAllocationsResponse, _abc.Awaitable[_portfolio_pb2.SetAllocationsResponse]]:
+        """Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one."""
 
 def add_PortfolioServicer_to_server(servicer: PortfolioServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

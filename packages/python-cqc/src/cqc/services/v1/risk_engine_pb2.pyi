@@ -9,6 +9,7 @@ from cqc.portfolio.v1 import position_pb2 as _position_pb2
 from cqc.services.v1 import stream_pb2 as _stream_pb2
 from cqc.services.v1 import venue_gateway_pb2 as _venue_gateway_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -885,3 +886,425 @@ class CheckOrderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckOrderResponse: _TypeAlias = CheckOrderResponse  # noqa: Y015
+
+@_typing.final
+class TradingScope(_message.Message):
+    """Where a trading state holds. All parts that are set must fit; none set means everywhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    portfolio_id: _builtins.str
+    """Portfolio. Absent means all."""
+    account_id: _builtins.str
+    """Account. Absent means all."""
+    venue_id: _builtins.str
+    """Venue. Absent means all."""
+    def __init__(
+        self,
+        *,
+        portfolio_id: _builtins.str | None = ...,
+        account_id: _builtins.str | None = ...,
+        venue_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "_venue_id", b"_venue_id", "account_id", b"account_id", "portfolio_id", b"portfolio_id", "venue_id", b"venue_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "_venue_id", b"_venue_id", "account_id", b"account_id", "portfolio_id", b"portfolio_id", "venue_id", b"venue_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
+    _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
+    _WhichOneofReturnType__portfolio_id: _TypeAlias = _typing.Literal["portfolio_id"]  # noqa: Y015
+    _WhichOneofArgType__portfolio_id: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id"]  # noqa: Y015
+    _WhichOneofReturnType__venue_id: _TypeAlias = _typing.Literal["venue_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_id: _TypeAlias = _typing.Literal["_venue_id", b"_venue_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__portfolio_id) -> _WhichOneofReturnType__portfolio_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_id) -> _WhichOneofReturnType__venue_id | None: ...
+
+Global___TradingScope: _TypeAlias = TradingScope  # noqa: Y015
+
+@_typing.final
+class TradingStateRecord(_message.Message):
+    """Whether trading is allowed in a scope, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    state: _risk_events_pb2.TradingState.ValueType
+    """Whether trading is allowed."""
+    reason: _builtins.str
+    """Why, for people. Empty when there is nothing to say."""
+    revision: _builtins.int
+    """Version of this record, raised by one at each change; the value to send back with a change."""
+    @_builtins.property
+    def scope(self) -> Global___TradingScope:
+        """Where it holds."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it holds."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___TradingScope | None = ...,
+        state: _risk_events_pb2.TradingState.ValueType = ...,
+        reason: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "revision", b"revision", "scope", b"scope", "since", b"since", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradingStateRecord: _TypeAlias = TradingStateRecord  # noqa: Y015
+
+@_typing.final
+class GetTradingStateRequest(_message.Message):
+    """Which scope to describe."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scope(self) -> Global___TradingScope:
+        """The scope. Absent means everywhere."""
+
+    def __init__(
+        self,
+        *,
+        scope: Global___TradingScope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTradingStateRequest: _TypeAlias = GetTradingStateRequest  # noqa: Y015
+
+@_typing.final
+class GetTradingStateResponse(_message.Message):
+    """The state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRADING_STATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def trading_state(self) -> Global___TradingStateRecord:
+        """The strictest state of all scopes that contain the one that was asked for."""
+
+    def __init__(
+        self,
+        *,
+        trading_state: Global___TradingStateRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trading_state", b"trading_state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trading_state", b"trading_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTradingStateResponse: _TypeAlias = GetTradingStateResponse  # noqa: Y015
+
+@_typing.final
+class SetTradingStateRequest(_message.Message):
+    """What to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    CANCEL_OPEN_ORDERS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    state: _risk_events_pb2.TradingState.ValueType
+    """Whether trading is allowed."""
+    reason: _builtins.str
+    """Why, for people."""
+    revision: _builtins.int
+    """Revision that the caller read; another current one fails with ABORTED. Absent sets it in any case, as an emergency
+    needs.
+    """
+    cancel_open_orders: _builtins.bool
+    """Whether all open orders of the scope are cancelled as well. Only where trading is halted."""
+    @_builtins.property
+    def scope(self) -> Global___TradingScope:
+        """Where. Absent means everywhere."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        scope: Global___TradingScope | None = ...,
+        state: _risk_events_pb2.TradingState.ValueType = ...,
+        reason: _builtins.str = ...,
+        revision: _builtins.int | None = ...,
+        cancel_open_orders: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "revision", b"revision", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "cancel_open_orders", b"cancel_open_orders", "reason", b"reason", "request_id", b"request_id", "revision", b"revision", "scope", b"scope", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__revision: _TypeAlias = _typing.Literal["revision"]  # noqa: Y015
+    _WhichOneofArgType__revision: _TypeAlias = _typing.Literal["_revision", b"_revision"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__revision) -> _WhichOneofReturnType__revision | None: ...
+
+Global___SetTradingStateRequest: _TypeAlias = SetTradingStateRequest  # noqa: Y015
+
+@_typing.final
+class SetTradingStateResponse(_message.Message):
+    """What was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRADING_STATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def trading_state(self) -> Global___TradingStateRecord:
+        """The state after the change."""
+
+    def __init__(
+        self,
+        *,
+        trading_state: Global___TradingStateRecord | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trading_state", b"trading_state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trading_state", b"trading_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTradingStateResponse: _TypeAlias = SetTradingStateResponse  # noqa: Y015
+
+@_typing.final
+class StreamTradingStateRequest(_message.Message):
+    """Which states to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """`resume_token` of the last answer that was handled. Empty starts with how it stands."""
+    def __init__(
+        self,
+        *,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamTradingStateRequest: _TypeAlias = StreamTradingStateRequest  # noqa: Y015
+
+@_typing.final
+class StreamTradingStateResponse(_message.Message):
+    """One step of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRADING_STATE_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """What to resume the stream with after this answer."""
+    @_builtins.property
+    def trading_state(self) -> Global___TradingStateRecord:
+        """A state: it takes the place of the one of the same scope."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Nothing, for a while."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Changes were lost; how it stands follows. Until then trading is to be treated as halted."""
+
+    def __init__(
+        self,
+        *,
+        trading_state: Global___TradingStateRecord | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "trading_state", b"trading_state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "trading_state", b"trading_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["trading_state", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamTradingStateResponse: _TypeAlias = StreamTradingStateResponse  # noqa: Y015
+
+@_typing.final
+class ScenarioShock(_message.Message):
+    """One thing that moves in a scenario."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    PRICE_CHANGE_FIELD_NUMBER: _builtins.int
+    VOLATILITY_CHANGE_FIELD_NUMBER: _builtins.int
+    asset_id: _builtins.str
+    """Every price of this asset."""
+    venue_symbol_id: _builtins.str
+    """The price on this listing alone."""
+    price_change: _builtins.float
+    """Change of the price as a part of it, such as -0.2 for a fall by a fifth. At least -1."""
+    volatility_change: _builtins.float
+    """Change of implied volatility in points, a point being one percent. Absent means none."""
+    def __init__(
+        self,
+        *,
+        asset_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str = ...,
+        price_change: _builtins.float | None = ...,
+        volatility_change: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price_change", b"_price_change", "_volatility_change", b"_volatility_change", "asset_id", b"asset_id", "price_change", b"price_change", "target", b"target", "venue_symbol_id", b"venue_symbol_id", "volatility_change", b"volatility_change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_change", b"_price_change", "_volatility_change", b"_volatility_change", "asset_id", b"asset_id", "price_change", b"price_change", "target", b"target", "venue_symbol_id", b"venue_symbol_id", "volatility_change", b"volatility_change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__price_change: _TypeAlias = _typing.Literal["price_change"]  # noqa: Y015
+    _WhichOneofArgType__price_change: _TypeAlias = _typing.Literal["_price_change", b"_price_change"]  # noqa: Y015
+    _WhichOneofReturnType__volatility_change: _TypeAlias = _typing.Literal["volatility_change"]  # noqa: Y015
+    _WhichOneofArgType__volatility_change: _TypeAlias = _typing.Literal["_volatility_change", b"_volatility_change"]  # noqa: Y015
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["asset_id", "venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_change) -> _WhichOneofReturnType__price_change | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__volatility_change) -> _WhichOneofReturnType__volatility_change | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___ScenarioShock: _TypeAlias = ScenarioShock  # noqa: Y015
+
+@_typing.final
+class RunScenarioRequest(_message.Message):
+    """What to compute."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    SHOCKS_FIELD_NUMBER: _builtins.int
+    HORIZON_FIELD_NUMBER: _builtins.int
+    REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
+    portfolio_id: _builtins.str
+    """Portfolio to look at."""
+    reporting_asset_id: _builtins.str
+    """Asset to state the result in. Absent means the portfolio's reporting asset."""
+    @_builtins.property
+    def shocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScenarioShock]:
+        """What moves, all at the same time."""
+
+    @_builtins.property
+    def horizon(self) -> _duration_pb2.Duration:
+        """Time that passes meanwhile. Absent means none."""
+
+    def __init__(
+        self,
+        *,
+        portfolio_id: _builtins.str = ...,
+        shocks: _abc.Iterable[Global___ScenarioShock] | None = ...,
+        horizon: _duration_pb2.Duration | None = ...,
+        reporting_asset_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reporting_asset_id", b"_reporting_asset_id", "horizon", b"horizon", "reporting_asset_id", b"reporting_asset_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reporting_asset_id", b"_reporting_asset_id", "horizon", b"horizon", "portfolio_id", b"portfolio_id", "reporting_asset_id", b"reporting_asset_id", "shocks", b"shocks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reporting_asset_id: _TypeAlias = _typing.Literal["reporting_asset_id"]  # noqa: Y015
+    _WhichOneofArgType__reporting_asset_id: _TypeAlias = _typing.Literal["_reporting_asset_id", b"_reporting_asset_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reporting_asset_id) -> _WhichOneofReturnType__reporting_asset_id | None: ...
+
+Global___RunScenarioRequest: _TypeAlias = RunScenarioRequest  # noqa: Y015
+
+@_typing.final
+class RunScenarioResponse(_message.Message):
+    """What would happen: estimates, therefore doubles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_CHANGE_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    BREACHES_FIELD_NUMBER: _builtins.int
+    REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
+    value_change: _builtins.float
+    """Change of the portfolio's value, in the reporting asset."""
+    reporting_asset_id: _builtins.str
+    """Asset in which the result is stated."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScenarioResult]:
+        """The same by position, largest loss first."""
+
+    @_builtins.property
+    def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskBreach]:
+        """Limits that would be exceeded."""
+
+    def __init__(
+        self,
+        *,
+        value_change: _builtins.float = ...,
+        results: _abc.Iterable[Global___ScenarioResult] | None = ...,
+        breaches: _abc.Iterable[Global___RiskBreach] | None = ...,
+        reporting_asset_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "reporting_asset_id", b"reporting_asset_id", "results", b"results", "value_change", b"value_change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunScenarioResponse: _TypeAlias = RunScenarioResponse  # noqa: Y015
+
+@_typing.final
+class ScenarioResult(_message.Message):
+    """What would happen to one position."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_ID_FIELD_NUMBER: _builtins.int
+    VALUE_CHANGE_FIELD_NUMBER: _builtins.int
+    LIQUIDATED_FIELD_NUMBER: _builtins.int
+    position_id: _builtins.str
+    """The position."""
+    value_change: _builtins.float
+    """Change of its value, in the reporting asset."""
+    liquidated: _builtins.bool
+    """Whether it would be liquidated."""
+    def __init__(
+        self,
+        *,
+        position_id: _builtins.str = ...,
+        value_change: _builtins.float = ...,
+        liquidated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["liquidated", b"liquidated", "position_id", b"position_id", "value_change", b"value_change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScenarioResult: _TypeAlias = ScenarioResult  # noqa: Y015

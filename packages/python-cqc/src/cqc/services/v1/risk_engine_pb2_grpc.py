@@ -89,6 +89,26 @@ class RiskEngineStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderResponse.FromString,
                 _registered_method=True)
+        self.GetTradingState = channel.unary_unary(
+                '/cqc.services.v1.RiskEngine/GetTradingState',
+                request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetTradingStateRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetTradingStateResponse.FromString,
+                _registered_method=True)
+        self.SetTradingState = channel.unary_unary(
+                '/cqc.services.v1.RiskEngine/SetTradingState',
+                request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.SetTradingStateRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.SetTradingStateResponse.FromString,
+                _registered_method=True)
+        self.StreamTradingState = channel.unary_stream(
+                '/cqc.services.v1.RiskEngine/StreamTradingState',
+                request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamTradingStateRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamTradingStateResponse.FromString,
+                _registered_method=True)
+        self.RunScenario = channel.unary_unary(
+                '/cqc.services.v1.RiskEngine/RunScenario',
+                request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.RunScenarioRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.RunScenarioResponse.FromString,
+                _registered_method=True)
 
 
 class RiskEngineServicer(object):
@@ -169,6 +189,34 @@ class RiskEngineServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTradingState(self, request, context):
+        """Returns whether trading is allowed in a scope.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTradingState(self, request, context):
+        """Allows, restricts or stops trading in a scope: the kill switch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamTradingState(self, request, context):
+        """Follows whether trading is allowed: how it stands in every scope first, then every change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunScenario(self, request, context):
+        """Computes what a portfolio would win or lose if prices moved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RiskEngineServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -221,6 +269,26 @@ def add_RiskEngineServicer_to_server(servicer, server):
                     servicer.CheckOrder,
                     request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderResponse.SerializeToString,
+            ),
+            'GetTradingState': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTradingState,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetTradingStateRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetTradingStateResponse.SerializeToString,
+            ),
+            'SetTradingState': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTradingState,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.SetTradingStateRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.SetTradingStateResponse.SerializeToString,
+            ),
+            'StreamTradingState': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamTradingState,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamTradingStateRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamTradingStateResponse.SerializeToString,
+            ),
+            'RunScenario': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunScenario,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.RunScenarioRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.RunScenarioResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -498,6 +566,114 @@ class RiskEngine(object):
             '/cqc.services.v1.RiskEngine/CheckOrder',
             cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderRequest.SerializeToString,
             cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTradingState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.RiskEngine/GetTradingState',
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetTradingStateRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetTradingStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTradingState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.RiskEngine/SetTradingState',
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.SetTradingStateRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.SetTradingStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamTradingState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.RiskEngine/StreamTradingState',
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamTradingStateRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamTradingStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunScenario(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.RiskEngine/RunScenario',
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.RunScenarioRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.RunScenarioResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,14 @@ class RiskEngineStub:
     """Says that someone took notice of an alert."""
     CheckOrder: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrderRequest, _risk_engine_pb2.CheckOrderResponse]
     """Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked."""
+    GetTradingState: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.GetTradingStateRequest, _risk_engine_pb2.GetTradingStateResponse]
+    """Returns whether trading is allowed in a scope."""
+    SetTradingState: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.SetTradingStateRequest, _risk_engine_pb2.SetTradingStateResponse]
+    """Allows, restricts or stops trading in a scope: the kill switch."""
+    StreamTradingState: _grpc.UnaryStreamMultiCallable[_risk_engine_pb2.StreamTradingStateRequest, _risk_engine_pb2.StreamTradingStateResponse]
+    """Follows whether trading is allowed: how it stands in every scope first, then every change."""
+    RunScenario: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.RunScenarioRequest, _risk_engine_pb2.RunScenarioResponse]
+    """Computes what a portfolio would win or lose if prices moved."""
 
 @_typing.type_check_only
 class RiskEngineAsyncStub(RiskEngineStub):
@@ -89,6 +97,14 @@ class RiskEngineAsyncStub(RiskEngineStub):
     """Says that someone took notice of an alert."""
     CheckOrder: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrderRequest, _risk_engine_pb2.CheckOrderResponse]  # type: ignore[assignment]
     """Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked."""
+    GetTradingState: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.GetTradingStateRequest, _risk_engine_pb2.GetTradingStateResponse]  # type: ignore[assignment]
+    """Returns whether trading is allowed in a scope."""
+    SetTradingState: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.SetTradingStateRequest, _risk_engine_pb2.SetTradingStateResponse]  # type: ignore[assignment]
+    """Allows, restricts or stops trading in a scope: the kill switch."""
+    StreamTradingState: _aio.UnaryStreamMultiCallable[_risk_engine_pb2.StreamTradingStateRequest, _risk_engine_pb2.StreamTradingStateResponse]  # type: ignore[assignment]
+    """Follows whether trading is allowed: how it stands in every scope first, then every change."""
+    RunScenario: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.RunScenarioRequest, _risk_engine_pb2.RunScenarioResponse]  # type: ignore[assignment]
+    """Computes what a portfolio would win or lose if prices moved."""
 
 class RiskEngineServicer:
     """Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
@@ -167,5 +183,33 @@ class RiskEngineServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.CheckOrderResponse, _abc.Awaitable[_risk_engine_pb2.CheckOrderResponse]]:
         """Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked."""
+
+    def GetTradingState(
+        self,
+        request: _risk_engine_pb2.GetTradingStateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_engine_pb2.GetTradingStateResponse, _abc.Awaitable[_risk_engine_pb2.GetTradingStateResponse]]:
+        """Returns whether trading is allowed in a scope."""
+
+    def SetTradingState(
+        self,
+        request: _risk_engine_pb2.SetTradingStateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_engine_pb2.SetTradingStateResponse, _abc.Awaitable[_risk_engine_pb2.SetTradingStateResponse]]:
+        """Allows, restricts or stops trading in a scope: the kill switch."""
+
+    def StreamTradingState(
+        self,
+        request: _risk_engine_pb2.StreamTradingStateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_risk_engine_pb2.StreamTradingStateResponse], _abc.AsyncIterator[_risk_engine_pb2.StreamTradingStateResponse]]:
+        """Follows whether trading is allowed: how it stands in every scope first, then every change."""
+
+    def RunScenario(
+        self,
+        request: _risk_engine_pb2.RunScenarioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_engine_pb2.RunScenarioResponse, _abc.Awaitable[_risk_engine_pb2.RunScenarioResponse]]:
+        """Computes what a portfolio would win or lose if prices moved."""
 
 def add_RiskEngineServicer_to_server(servicer: RiskEngineServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,14 +8,17 @@ from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
 from cqc.services.v1 import stream_pb2 as _stream_pb2
 from cqc.venues.v1 import account_pb2 as _account_pb2
 from cqc.venues.v1 import execution_pb2 as _execution_pb2
+from cqc.venues.v1 import fee_pb2 as _fee_pb2
 from cqc.venues.v1 import margin_pb2 as _margin_pb2
 from cqc.venues.v1 import order_pb2 as _order_pb2
 from cqc.venues.v1 import transfer_pb2 as _transfer_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -26,6 +29,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _PositionMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PositionModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PositionMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    POSITION_MODE_UNSPECIFIED: _PositionMode.ValueType  # 0
+    """Not known."""
+    POSITION_MODE_ONE_WAY: _PositionMode.ValueType  # 1
+    """One, long or short."""
+    POSITION_MODE_HEDGE: _PositionMode.ValueType  # 2
+    """A long and a short one at the same time."""
+
+class PositionMode(_PositionMode, metaclass=_PositionModeEnumTypeWrapper):
+    """How many positions an account holds per listing."""
+
+POSITION_MODE_UNSPECIFIED: PositionMode.ValueType  # 0
+"""Not known."""
+POSITION_MODE_ONE_WAY: PositionMode.ValueType  # 1
+"""One, long or short."""
+POSITION_MODE_HEDGE: PositionMode.ValueType  # 2
+"""A long and a short one at the same time."""
+Global___PositionMode: _TypeAlias = PositionMode  # noqa: Y015
 
 @_typing.final
 class GetVenueAccountRequest(_message.Message):
@@ -1531,3 +1558,836 @@ class CancelWithdrawalResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelWithdrawalResponse: _TypeAlias = CancelWithdrawalResponse  # noqa: Y015
+
+@_typing.final
+class PlaceOrdersRequest(_message.Message):
+    """What to place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ORDERS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewOrder]:
+        """The orders, in the order in which they are sent."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        orders: _abc.Iterable[Global___NewOrder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlaceOrdersRequest: _TypeAlias = PlaceOrdersRequest  # noqa: Y015
+
+@_typing.final
+class PlaceOrdersResponse(_message.Message):
+    """What became of each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderResult]:
+        """One result per order, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___OrderResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlaceOrdersResponse: _TypeAlias = PlaceOrdersResponse  # noqa: Y015
+
+@_typing.final
+class OrderResult(_message.Message):
+    """What became of one item of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order as it was sent, or as it is being cancelled."""
+
+    @_builtins.property
+    def error(self) -> Global___OrderError:
+        """Why nothing was sent."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_pb2.Order | None = ...,
+        error: Global___OrderError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "order", b"order", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "order", b"order", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["order", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___OrderResult: _TypeAlias = OrderResult  # noqa: Y015
+
+@_typing.final
+class OrderError(_message.Message):
+    """Why one item of a batch failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    """Canonical gRPC status code, such as 9 for FAILED_PRECONDITION."""
+    message: _builtins.str
+    """The same for people."""
+    reason: _order_pb2.OrderReason.ValueType
+    """Why, in the contract's terms."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        message: _builtins.str = ...,
+        reason: _order_pb2.OrderReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderError: _TypeAlias = OrderError  # noqa: Y015
+
+@_typing.final
+class CancelOrdersRequest(_message.Message):
+    """What to cancel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderKey]:
+        """The orders."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        keys: _abc.Iterable[Global___OrderKey] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelOrdersRequest: _TypeAlias = CancelOrdersRequest  # noqa: Y015
+
+@_typing.final
+class CancelOrdersResponse(_message.Message):
+    """What became of each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderResult]:
+        """One result per order, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___OrderResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelOrdersResponse: _TypeAlias = CancelOrdersResponse  # noqa: Y015
+
+@_typing.final
+class CancelAllOrdersRequest(_message.Message):
+    """What to cancel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    account_id: _builtins.str
+    """Account whose orders to cancel."""
+    venue_symbol_id: _builtins.str
+    """Only orders on this listing. Absent means all."""
+    side: _order_pb2.OrderSide.ValueType
+    """Only orders on this side. Unspecified means both."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        side: _order_pb2.OrderSide.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "request_id", b"request_id", "side", b"side", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+
+Global___CancelAllOrdersRequest: _TypeAlias = CancelAllOrdersRequest  # noqa: Y015
+
+@_typing.final
+class CancelAllOrdersResponse(_message.Message):
+    """What is being cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
+        """The orders, with the cancellation pending or done."""
+
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[_order_pb2.Order] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["orders", b"orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelAllOrdersResponse: _TypeAlias = CancelAllOrdersResponse  # noqa: Y015
+
+@_typing.final
+class CancelAllAfterRequest(_message.Message):
+    """When to cancel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    account_id: _builtins.str
+    """Account whose orders to cancel."""
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Time after which the venue cancels, unless it is called again before. Zero switches it off."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "request_id", b"request_id", "timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelAllAfterRequest: _TypeAlias = CancelAllAfterRequest  # noqa: Y015
+
+@_typing.final
+class CancelAllAfterResponse(_message.Message):
+    """What was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANCEL_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cancel_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue will cancel, by its clock. Absent when it was switched off."""
+
+    def __init__(
+        self,
+        *,
+        cancel_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_at", b"cancel_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_at", b"cancel_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelAllAfterResponse: _TypeAlias = CancelAllAfterResponse  # noqa: Y015
+
+@_typing.final
+class PreviewOrderRequest(_message.Message):
+    """Which order to look at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> Global___NewOrder:
+        """The order as it would be placed."""
+
+    def __init__(
+        self,
+        *,
+        order: Global___NewOrder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewOrderRequest: _TypeAlias = PreviewOrderRequest  # noqa: Y015
+
+@_typing.final
+class PreviewOrderResponse(_message.Message):
+    """What the order would cost and need: estimates, as the market stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AVERAGE_PRICE_FIELD_NUMBER: _builtins.int
+    FILL_QUANTITY_FIELD_NUMBER: _builtins.int
+    FEES_FIELD_NUMBER: _builtins.int
+    INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    average_price: _builtins.str
+    """Mean price at which it would fill at once, in quote units. Absent when it would rest."""
+    fill_quantity: _builtins.str
+    """Quantity that would fill at once, in the order's unit. Absent when not known."""
+    initial_margin: _builtins.str
+    """Margin it would need, in the settlement asset. Absent without margin, or when not known."""
+    @_builtins.property
+    def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
+        """Fees it would be charged. Empty when not known."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Rules of the listing or of the venue that it would break, for people. Empty when none is known."""
+
+    def __init__(
+        self,
+        *,
+        average_price: _builtins.str | None = ...,
+        fill_quantity: _builtins.str | None = ...,
+        fees: _abc.Iterable[_fee_pb2.Fee] | None = ...,
+        initial_margin: _builtins.str | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_fill_quantity", b"_fill_quantity", "_initial_margin", b"_initial_margin", "average_price", b"average_price", "fill_quantity", b"fill_quantity", "initial_margin", b"initial_margin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_fill_quantity", b"_fill_quantity", "_initial_margin", b"_initial_margin", "average_price", b"average_price", "fees", b"fees", "fill_quantity", b"fill_quantity", "initial_margin", b"initial_margin", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
+    _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
+    _WhichOneofReturnType__fill_quantity: _TypeAlias = _typing.Literal["fill_quantity"]  # noqa: Y015
+    _WhichOneofArgType__fill_quantity: _TypeAlias = _typing.Literal["_fill_quantity", b"_fill_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__initial_margin: _TypeAlias = _typing.Literal["initial_margin"]  # noqa: Y015
+    _WhichOneofArgType__initial_margin: _TypeAlias = _typing.Literal["_initial_margin", b"_initial_margin"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__average_price) -> _WhichOneofReturnType__average_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fill_quantity) -> _WhichOneofReturnType__fill_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin) -> _WhichOneofReturnType__initial_margin | None: ...
+
+Global___PreviewOrderResponse: _TypeAlias = PreviewOrderResponse  # noqa: Y015
+
+@_typing.final
+class StreamAccountMarginRequest(_message.Message):
+    """Whose margin to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """`resume_token` of the last answer that was handled. Empty starts anew."""
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Accounts to follow."""
+
+    def __init__(
+        self,
+        *,
+        account_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamAccountMarginRequest: _TypeAlias = StreamAccountMarginRequest  # noqa: Y015
+
+@_typing.final
+class StreamAccountMarginResponse(_message.Message):
+    """One step of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARGIN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """What to resume the stream with after this answer."""
+    @_builtins.property
+    def margin(self) -> _margin_pb2.AccountMargin:
+        """What an account needs and has in one asset now."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Nothing, for a while."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Something was lost."""
+
+    def __init__(
+        self,
+        *,
+        margin: _margin_pb2.AccountMargin | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "margin", b"margin", "reset", b"reset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "margin", b"margin", "reset", b"reset", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["margin", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamAccountMarginResponse: _TypeAlias = StreamAccountMarginResponse  # noqa: Y015
+
+@_typing.final
+class CreateTransferRequest(_message.Message):
+    """What to move."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FROM_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    TO_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    from_account_id: _builtins.str
+    """Account that is debited."""
+    to_account_id: _builtins.str
+    """Account that is credited."""
+    asset_id: _builtins.str
+    """Asset that moves."""
+    amount: _builtins.str
+    """How much, in units of the asset."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        from_account_id: _builtins.str = ...,
+        to_account_id: _builtins.str = ...,
+        asset_id: _builtins.str = ...,
+        amount: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "asset_id", b"asset_id", "from_account_id", b"from_account_id", "request_id", b"request_id", "to_account_id", b"to_account_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateTransferRequest: _TypeAlias = CreateTransferRequest  # noqa: Y015
+
+@_typing.final
+class CreateTransferResponse(_message.Message):
+    """What was asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transfer(self) -> _transfer_pb2.Transfer:
+        """The transfer as it stands."""
+
+    def __init__(
+        self,
+        *,
+        transfer: _transfer_pb2.Transfer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transfer", b"transfer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transfer", b"transfer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateTransferResponse: _TypeAlias = CreateTransferResponse  # noqa: Y015
+
+@_typing.final
+class ListTransfersRequest(_message.Message):
+    """Which transfers to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    page_token: _builtins.str
+    """`next_page_token` of the answer before. Empty asks for the first page."""
+    account_id: _builtins.str
+    """Account that is debited or credited."""
+    asset_id: _builtins.str
+    """Only transfers of this asset. Absent means all."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only transfers at or after this time. Absent means from the oldest that is kept."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only transfers before this time. Absent means up to now."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        asset_id: _builtins.str | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "asset_id", b"asset_id", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "account_id", b"account_id", "asset_id", b"asset_id", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
+
+Global___ListTransfersRequest: _TypeAlias = ListTransfersRequest  # noqa: Y015
+
+@_typing.final
+class ListTransfersResponse(_message.Message):
+    """A page of transfers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """What to ask for the next page with. Empty on the last page."""
+    @_builtins.property
+    def transfers(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Transfer]:
+        """Transfers of this page, newest first."""
+
+    def __init__(
+        self,
+        *,
+        transfers: _abc.Iterable[_transfer_pb2.Transfer] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "transfers", b"transfers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTransfersResponse: _TypeAlias = ListTransfersResponse  # noqa: Y015
+
+@_typing.final
+class SetLeverageRequest(_message.Message):
+    """Which leverage to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    LEVERAGE_FIELD_NUMBER: _builtins.int
+    POSITION_SIDE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    account_id: _builtins.str
+    """Account to set it for."""
+    venue_symbol_id: _builtins.str
+    """Listing to set it on."""
+    leverage: _builtins.str
+    """The leverage, such as 10."""
+    position_side: _order_pb2.PositionSide.ValueType
+    """Position to set it for, where the venue has two. Unspecified means all."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str = ...,
+        leverage: _builtins.str = ...,
+        position_side: _order_pb2.PositionSide.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "leverage", b"leverage", "position_side", b"position_side", "request_id", b"request_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetLeverageRequest: _TypeAlias = SetLeverageRequest  # noqa: Y015
+
+@_typing.final
+class SetLeverageResponse(_message.Message):
+    """What was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVERAGE_FIELD_NUMBER: _builtins.int
+    MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
+    leverage: _builtins.str
+    """The leverage as the venue confirmed it."""
+    max_notional: _builtins.str
+    """Largest value of a position at this leverage, in quote units. Absent where the venue does not say."""
+    def __init__(
+        self,
+        *,
+        leverage: _builtins.str = ...,
+        max_notional: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_notional", b"_max_notional", "max_notional", b"max_notional"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_notional", b"_max_notional", "leverage", b"leverage", "max_notional", b"max_notional"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_notional: _TypeAlias = _typing.Literal["max_notional"]  # noqa: Y015
+    _WhichOneofArgType__max_notional: _TypeAlias = _typing.Literal["_max_notional", b"_max_notional"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_notional) -> _WhichOneofReturnType__max_notional | None: ...
+
+Global___SetLeverageResponse: _TypeAlias = SetLeverageResponse  # noqa: Y015
+
+@_typing.final
+class SetMarginModeRequest(_message.Message):
+    """Which collateral to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    account_id: _builtins.str
+    """Account to set it for."""
+    venue_symbol_id: _builtins.str
+    """Listing to set it on."""
+    margin_mode: _order_pb2.MarginMode.ValueType
+    """The collateral."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str = ...,
+        margin_mode: _order_pb2.MarginMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "margin_mode", b"margin_mode", "request_id", b"request_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetMarginModeRequest: _TypeAlias = SetMarginModeRequest  # noqa: Y015
+
+@_typing.final
+class SetMarginModeResponse(_message.Message):
+    """What was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    margin_mode: _order_pb2.MarginMode.ValueType
+    """The collateral as the venue confirmed it."""
+    def __init__(
+        self,
+        *,
+        margin_mode: _order_pb2.MarginMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["margin_mode", b"margin_mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetMarginModeResponse: _TypeAlias = SetMarginModeResponse  # noqa: Y015
+
+@_typing.final
+class SetPositionModeRequest(_message.Message):
+    """Which mode to set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    POSITION_MODE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    account_id: _builtins.str
+    """Account to set it for."""
+    position_mode: Global___PositionMode.ValueType
+    """The mode."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        position_mode: Global___PositionMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "position_mode", b"position_mode", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPositionModeRequest: _TypeAlias = SetPositionModeRequest  # noqa: Y015
+
+@_typing.final
+class SetPositionModeResponse(_message.Message):
+    """What was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_MODE_FIELD_NUMBER: _builtins.int
+    position_mode: Global___PositionMode.ValueType
+    """The mode as the venue confirmed it."""
+    def __init__(
+        self,
+        *,
+        position_mode: Global___PositionMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position_mode", b"position_mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPositionModeResponse: _TypeAlias = SetPositionModeResponse  # noqa: Y015
+
+@_typing.final
+class ReconcileRequest(_message.Message):
+    """What to compare."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+    body under the same id fails with ALREADY_EXISTS.
+    """
+    account_id: _builtins.str
+    """Account to compare."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when. Absent means since the last comparison."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "request_id", b"request_id", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileRequest: _TypeAlias = ReconcileRequest  # noqa: Y015
+
+@_typing.final
+class ReconcileResponse(_message.Message):
+    """What was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_REPORTS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_TO_VENUE_FIELD_NUMBER: _builtins.int
+    UNKNOWN_TO_US_FIELD_NUMBER: _builtins.int
+    DIFFERING_BALANCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def execution_reports(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.ExecutionReport]:
+        """Reports of what was missed, oldest first; they are published as well."""
+
+    @_builtins.property
+    def unknown_to_venue(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
+        """Orders that are open here and not known to the venue."""
+
+    @_builtins.property
+    def unknown_to_us(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
+        """Orders that are open at the venue and were not known here."""
+
+    @_builtins.property
+    def differing_balances(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.Balance]:
+        """Balances that differ, as the venue states them."""
+
+    def __init__(
+        self,
+        *,
+        execution_reports: _abc.Iterable[_execution_pb2.ExecutionReport] | None = ...,
+        unknown_to_venue: _abc.Iterable[_order_pb2.Order] | None = ...,
+        unknown_to_us: _abc.Iterable[_order_pb2.Order] | None = ...,
+        differing_balances: _abc.Iterable[_execution_pb2.Balance] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differing_balances", b"differing_balances", "execution_reports", b"execution_reports", "unknown_to_us", b"unknown_to_us", "unknown_to_venue", b"unknown_to_venue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcileResponse: _TypeAlias = ReconcileResponse  # noqa: Y015

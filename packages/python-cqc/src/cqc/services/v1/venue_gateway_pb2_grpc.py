@@ -140,6 +140,66 @@ class VenueGatewayStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalResponse.FromString,
                 _registered_method=True)
+        self.PlaceOrders = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/PlaceOrders',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersResponse.FromString,
+                _registered_method=True)
+        self.CancelOrders = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelOrders',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersResponse.FromString,
+                _registered_method=True)
+        self.CancelAllOrders = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelAllOrders',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersResponse.FromString,
+                _registered_method=True)
+        self.CancelAllAfter = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelAllAfter',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterResponse.FromString,
+                _registered_method=True)
+        self.PreviewOrder = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/PreviewOrder',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderResponse.FromString,
+                _registered_method=True)
+        self.StreamAccountMargin = channel.unary_stream(
+                '/cqc.services.v1.VenueGateway/StreamAccountMargin',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginResponse.FromString,
+                _registered_method=True)
+        self.CreateTransfer = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CreateTransfer',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferResponse.FromString,
+                _registered_method=True)
+        self.ListTransfers = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/ListTransfers',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersResponse.FromString,
+                _registered_method=True)
+        self.SetLeverage = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/SetLeverage',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageResponse.FromString,
+                _registered_method=True)
+        self.SetMarginMode = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/SetMarginMode',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeResponse.FromString,
+                _registered_method=True)
+        self.SetPositionMode = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/SetPositionMode',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeResponse.FromString,
+                _registered_method=True)
+        self.Reconcile = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/Reconcile',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileResponse.FromString,
+                _registered_method=True)
 
 
 class VenueGatewayServicer(object):
@@ -291,6 +351,92 @@ class VenueGatewayServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlaceOrders(self, request, context):
+        """Sends several orders. The batch is not atomic: each item has its own result, in the order of the request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrders(self, request, context):
+        """Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelAllOrders(self, request, context):
+        """Asks to cancel all open orders of a scope.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelAllAfter(self, request, context):
+        """Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewOrder(self, request, context):
+        """Says what an order would cost and need, without sending it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamAccountMargin(self, request, context):
+        """Follows what accounts' positions need and have: all of it first, then every change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateTransfer(self, request, context):
+        """Moves an asset between accounts of ours at one venue.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTransfers(self, request, context):
+        """Lists transfers between accounts of ours, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLeverage(self, request, context):
+        """Sets the leverage of an account on a listing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMarginMode(self, request, context):
+        """Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
+        venue does not allow it, such as with an open position.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetPositionMode(self, request, context):
+        """Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
+        while the venue does not allow it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reconcile(self, request, context):
+        """Compares an account with the venue's records and reports what was missed, as execution reports that say so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VenueGatewayServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -393,6 +539,66 @@ def add_VenueGatewayServicer_to_server(servicer, server):
                     servicer.CancelWithdrawal,
                     request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalResponse.SerializeToString,
+            ),
+            'PlaceOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceOrders,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersResponse.SerializeToString,
+            ),
+            'CancelOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrders,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersResponse.SerializeToString,
+            ),
+            'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAllOrders,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersResponse.SerializeToString,
+            ),
+            'CancelAllAfter': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAllAfter,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterResponse.SerializeToString,
+            ),
+            'PreviewOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewOrder,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderResponse.SerializeToString,
+            ),
+            'StreamAccountMargin': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamAccountMargin,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginResponse.SerializeToString,
+            ),
+            'CreateTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTransfer,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferResponse.SerializeToString,
+            ),
+            'ListTransfers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransfers,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersResponse.SerializeToString,
+            ),
+            'SetLeverage': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLeverage,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageResponse.SerializeToString,
+            ),
+            'SetMarginMode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMarginMode,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeResponse.SerializeToString,
+            ),
+            'SetPositionMode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPositionMode,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeResponse.SerializeToString,
+            ),
+            'Reconcile': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reconcile,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -941,6 +1147,330 @@ class VenueGateway(object):
             '/cqc.services.v1.VenueGateway/CancelWithdrawal',
             cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalRequest.SerializeToString,
             cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/PlaceOrders',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelOrders',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAllOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelAllOrders',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAllAfter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelAllAfter',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/PreviewOrder',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamAccountMargin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/StreamAccountMargin',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CreateTransfer',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTransfers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/ListTransfers',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLeverage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/SetLeverage',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMarginMode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/SetMarginMode',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPositionMode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/SetPositionMode',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reconcile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/Reconcile',
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -79,6 +79,34 @@ class VenueGatewayStub:
     """Lists withdrawals, newest first."""
     CancelWithdrawal: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelWithdrawalRequest, _venue_gateway_pb2.CancelWithdrawalResponse]
     """Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent."""
+    PlaceOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrdersRequest, _venue_gateway_pb2.PlaceOrdersResponse]
+    """Sends several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+    CancelOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrdersRequest, _venue_gateway_pb2.CancelOrdersResponse]
+    """Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+    CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllOrdersRequest, _venue_gateway_pb2.CancelAllOrdersResponse]
+    """Asks to cancel all open orders of a scope."""
+    CancelAllAfter: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllAfterRequest, _venue_gateway_pb2.CancelAllAfterResponse]
+    """Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch."""
+    PreviewOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.PreviewOrderRequest, _venue_gateway_pb2.PreviewOrderResponse]
+    """Says what an order would cost and need, without sending it."""
+    StreamAccountMargin: _grpc.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamAccountMarginRequest, _venue_gateway_pb2.StreamAccountMarginResponse]
+    """Follows what accounts' positions need and have: all of it first, then every change."""
+    CreateTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateTransferRequest, _venue_gateway_pb2.CreateTransferResponse]
+    """Moves an asset between accounts of ours at one venue."""
+    ListTransfers: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListTransfersRequest, _venue_gateway_pb2.ListTransfersResponse]
+    """Lists transfers between accounts of ours, newest first."""
+    SetLeverage: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetLeverageRequest, _venue_gateway_pb2.SetLeverageResponse]
+    """Sets the leverage of an account on a listing."""
+    SetMarginMode: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetMarginModeRequest, _venue_gateway_pb2.SetMarginModeResponse]
+    """Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
+    venue does not allow it, such as with an open position.
+    """
+    SetPositionMode: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetPositionModeRequest, _venue_gateway_pb2.SetPositionModeResponse]
+    """Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
+    while the venue does not allow it.
+    """
+    Reconcile: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReconcileRequest, _venue_gateway_pb2.ReconcileResponse]
+    """Compares an account with the venue's records and reports what was missed, as execution reports that say so."""
 
 @_typing.type_check_only
 class VenueGatewayAsyncStub(VenueGatewayStub):
@@ -131,6 +159,34 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     """Lists withdrawals, newest first."""
     CancelWithdrawal: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelWithdrawalRequest, _venue_gateway_pb2.CancelWithdrawalResponse]  # type: ignore[assignment]
     """Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent."""
+    PlaceOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrdersRequest, _venue_gateway_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
+    """Sends several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+    CancelOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrdersRequest, _venue_gateway_pb2.CancelOrdersResponse]  # type: ignore[assignment]
+    """Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+    CancelAllOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllOrdersRequest, _venue_gateway_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
+    """Asks to cancel all open orders of a scope."""
+    CancelAllAfter: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllAfterRequest, _venue_gateway_pb2.CancelAllAfterResponse]  # type: ignore[assignment]
+    """Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch."""
+    PreviewOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.PreviewOrderRequest, _venue_gateway_pb2.PreviewOrderResponse]  # type: ignore[assignment]
+    """Says what an order would cost and need, without sending it."""
+    StreamAccountMargin: _aio.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamAccountMarginRequest, _venue_gateway_pb2.StreamAccountMarginResponse]  # type: ignore[assignment]
+    """Follows what accounts' positions need and have: all of it first, then every change."""
+    CreateTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateTransferRequest, _venue_gateway_pb2.CreateTransferResponse]  # type: ignore[assignment]
+    """Moves an asset between accounts of ours at one venue."""
+    ListTransfers: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListTransfersRequest, _venue_gateway_pb2.ListTransfersResponse]  # type: ignore[assignment]
+    """Lists transfers between accounts of ours, newest first."""
+    SetLeverage: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetLeverageRequest, _venue_gateway_pb2.SetLeverageResponse]  # type: ignore[assignment]
+    """Sets the leverage of an account on a listing."""
+    SetMarginMode: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetMarginModeRequest, _venue_gateway_pb2.SetMarginModeResponse]  # type: ignore[assignment]
+    """Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
+    venue does not allow it, such as with an open position.
+    """
+    SetPositionMode: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetPositionModeRequest, _venue_gateway_pb2.SetPositionModeResponse]  # type: ignore[assignment]
+    """Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
+    while the venue does not allow it.
+    """
+    Reconcile: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReconcileRequest, _venue_gateway_pb2.ReconcileResponse]  # type: ignore[assignment]
+    """Compares an account with the venue's records and reports what was missed, as execution reports that say so."""
 
 class VenueGatewayServicer:
     """Owns the way to the venues: accounts, orders, executions, balances and transfers. Called by whoever trades.
@@ -280,5 +336,93 @@ class VenueGatewayServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.CancelWithdrawalResponse, _abc.Awaitable[_venue_gateway_pb2.CancelWithdrawalResponse]]:
         """Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent."""
+
+    def PlaceOrders(
+        self,
+        request: _venue_gateway_pb2.PlaceOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.PlaceOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.PlaceOrdersResponse]]:
+        """Sends several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+
+    def CancelOrders(
+        self,
+        request: _venue_gateway_pb2.CancelOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.CancelOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.CancelOrdersResponse]]:
+        """Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+
+    def CancelAllOrders(
+        self,
+        request: _venue_gateway_pb2.CancelAllOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.CancelAllOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.CancelAllOrdersResponse]]:
+        """Asks to cancel all open orders of a scope."""
+
+    def CancelAllAfter(
+        self,
+        request: _venue_gateway_pb2.CancelAllAfterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.CancelAllAfterResponse, _abc.Awaitable[_venue_gateway_pb2.CancelAllAfterResponse]]:
+        """Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch."""
+
+    def PreviewOrder(
+        self,
+        request: _venue_gateway_pb2.PreviewOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.PreviewOrderResponse, _abc.Awaitable[_venue_gateway_pb2.PreviewOrderResponse]]:
+        """Says what an order would cost and need, without sending it."""
+
+    def StreamAccountMargin(
+        self,
+        request: _venue_gateway_pb2.StreamAccountMarginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_venue_gateway_pb2.StreamAccountMarginResponse], _abc.AsyncIterator[_venue_gateway_pb2.StreamAccountMarginResponse]]:
+        """Follows what accounts' positions need and have: all of it first, then every change."""
+
+    def CreateTransfer(
+        self,
+        request: _venue_gateway_pb2.CreateTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.CreateTransferResponse, _abc.Awaitable[_venue_gateway_pb2.CreateTransferResponse]]:
+        """Moves an asset between accounts of ours at one venue."""
+
+    def ListTransfers(
+        self,
+        request: _venue_gateway_pb2.ListTransfersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.ListTransfersResponse, _abc.Awaitable[_venue_gateway_pb2.ListTransfersResponse]]:
+        """Lists transfers between accounts of ours, newest first."""
+
+    def SetLeverage(
+        self,
+        request: _venue_gateway_pb2.SetLeverageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.SetLeverageResponse, _abc.Awaitable[_venue_gateway_pb2.SetLeverageResponse]]:
+        """Sets the leverage of an account on a listing."""
+
+    def SetMarginMode(
+        self,
+        request: _venue_gateway_pb2.SetMarginModeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.SetMarginModeResponse, _abc.Awaitable[_venue_gateway_pb2.SetMarginModeResponse]]:
+        """Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
+        venue does not allow it, such as with an open position.
+        """
+
+    def SetPositionMode(
+        self,
+        request: _venue_gateway_pb2.SetPositionModeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.SetPositionModeResponse, _abc.Awaitable[_venue_gateway_pb2.SetPositionModeResponse]]:
+        """Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
+        while the venue does not allow it.
+        """
+
+    def Reconcile(
+        self,
+        request: _venue_gateway_pb2.ReconcileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_pb2.ReconcileResponse, _abc.Awaitable[_venue_gateway_pb2.ReconcileResponse]]:
+        """Compares an account with the venue's records and reports what was missed, as execution reports that say so."""
 
 def add_VenueGatewayServicer_to_server(servicer: VenueGatewayServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -65,6 +65,7 @@ from .execution_pb2 import LIQUIDITY_SIDE_TAKER as LIQUIDITY_SIDE_TAKER
 from .execution_pb2 import LIQUIDITY_SIDE_UNSPECIFIED as LIQUIDITY_SIDE_UNSPECIFIED
 from .execution_pb2 import LiquiditySide as LiquiditySide
 from .fee_pb2 import Fee as Fee
+from .instrument_status_pb2 import InstrumentStatus as InstrumentStatus
 from .margin_pb2 import AccountMargin as AccountMargin
 from .margin_pb2 import MARGIN_MODEL_PORTFOLIO as MARGIN_MODEL_PORTFOLIO
 from .margin_pb2 import MARGIN_MODEL_STANDARD as MARGIN_MODEL_STANDARD
@@ -171,6 +172,18 @@ from .order_pb2 import TRIGGER_KIND_UNSPECIFIED as TRIGGER_KIND_UNSPECIFIED
 from .order_pb2 import TimeInForce as TimeInForce
 from .order_pb2 import TrailingOffsetKind as TrailingOffsetKind
 from .order_pb2 import TriggerKind as TriggerKind
+from .order_list_pb2 import ORDER_LIST_STATUS_ALL_DONE as ORDER_LIST_STATUS_ALL_DONE
+from .order_list_pb2 import ORDER_LIST_STATUS_EXECUTING as ORDER_LIST_STATUS_EXECUTING
+from .order_list_pb2 import ORDER_LIST_STATUS_REJECTED as ORDER_LIST_STATUS_REJECTED
+from .order_list_pb2 import ORDER_LIST_STATUS_UNSPECIFIED as ORDER_LIST_STATUS_UNSPECIFIED
+from .order_list_pb2 import ORDER_LIST_TYPE_OCO as ORDER_LIST_TYPE_OCO
+from .order_list_pb2 import ORDER_LIST_TYPE_OTO as ORDER_LIST_TYPE_OTO
+from .order_list_pb2 import ORDER_LIST_TYPE_OTOCO as ORDER_LIST_TYPE_OTOCO
+from .order_list_pb2 import ORDER_LIST_TYPE_OUO as ORDER_LIST_TYPE_OUO
+from .order_list_pb2 import ORDER_LIST_TYPE_UNSPECIFIED as ORDER_LIST_TYPE_UNSPECIFIED
+from .order_list_pb2 import OrderList as OrderList
+from .order_list_pb2 import OrderListStatus as OrderListStatus
+from .order_list_pb2 import OrderListType as OrderListType
 from .transfer_pb2 import TRANSFER_STATE_CANCELLED as TRANSFER_STATE_CANCELLED
 from .transfer_pb2 import TRANSFER_STATE_COMPLETED as TRANSFER_STATE_COMPLETED
 from .transfer_pb2 import TRANSFER_STATE_FAILED as TRANSFER_STATE_FAILED
@@ -295,6 +308,7 @@ __all__ = (
     "ExecutionReport",
     "Fee",
     "FeeTier",
+    "InstrumentStatus",
     "LIQUIDITY_SIDE_AUCTION",
     "LIQUIDITY_SIDE_MAKER",
     "LIQUIDITY_SIDE_TAKER",
@@ -314,6 +328,15 @@ __all__ = (
     "MarginModel",
     "MarginTier",
     "MarginWindow",
+    "ORDER_LIST_STATUS_ALL_DONE",
+    "ORDER_LIST_STATUS_EXECUTING",
+    "ORDER_LIST_STATUS_REJECTED",
+    "ORDER_LIST_STATUS_UNSPECIFIED",
+    "ORDER_LIST_TYPE_OCO",
+    "ORDER_LIST_TYPE_OTO",
+    "ORDER_LIST_TYPE_OTOCO",
+    "ORDER_LIST_TYPE_OUO",
+    "ORDER_LIST_TYPE_UNSPECIFIED",
     "ORDER_ORIGIN_ADL",
     "ORDER_ORIGIN_DELIVERY",
     "ORDER_ORIGIN_EXTERNAL",
@@ -364,6 +387,9 @@ __all__ = (
     "ORDER_TYPE_TRAILING_STOP_LIMIT",
     "ORDER_TYPE_UNSPECIFIED",
     "Order",
+    "OrderList",
+    "OrderListStatus",
+    "OrderListType",
     "OrderOrigin",
     "OrderReason",
     "OrderSide",

@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { AssetAction } from "../../assets/v1/action_pb.js";
+import { file_cqc_assets_v1_action } from "../../assets/v1/action_pb.js";
 import type { Asset } from "../../assets/v1/asset_pb.js";
 import { file_cqc_assets_v1_asset } from "../../assets/v1/asset_pb.js";
 import type { AssetDeployment } from "../../assets/v1/deployment_pb.js";
@@ -19,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/asset_events.proto.
  */
 export const file_cqc_events_v1_asset_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvZXZlbnRzL3YxL2Fzc2V0X2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSJzCgxBc3NldENyZWF0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIrCgVhc3NldBgCIAEoCzIULmNxYy5hc3NldHMudjEuQXNzZXRCBrpIA8gBASKMAQoWQXNzZXREZXBsb3ltZW50Q3JlYXRlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjoKCmRlcGxveW1lbnQYAiABKAsyHi5jcWMuYXNzZXRzLnYxLkFzc2V0RGVwbG95bWVudEIGukgDyAEBIpEBChdSZWxhdGlvbnNoaXBFc3RhYmxpc2hlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEj4KDHJlbGF0aW9uc2hpcBgCIAEoCzIgLmNxYy5hc3NldHMudjEuQXNzZXRSZWxhdGlvbnNoaXBCBrpIA8gBAUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_asset, file_cqc_assets_v1_deployment, file_cqc_assets_v1_relationship, file_cqc_events_v1_metadata]);
+  fileDesc("CiBjcWMvZXZlbnRzL3YxL2Fzc2V0X2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSJzCgxBc3NldENyZWF0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIrCgVhc3NldBgCIAEoCzIULmNxYy5hc3NldHMudjEuQXNzZXRCBrpIA8gBASKMAQoWQXNzZXREZXBsb3ltZW50Q3JlYXRlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjoKCmRlcGxveW1lbnQYAiABKAsyHi5jcWMuYXNzZXRzLnYxLkFzc2V0RGVwbG95bWVudEIGukgDyAEBIpEBChdSZWxhdGlvbnNoaXBFc3RhYmxpc2hlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEj4KDHJlbGF0aW9uc2hpcBgCIAEoCzIgLmNxYy5hc3NldHMudjEuQXNzZXRSZWxhdGlvbnNoaXBCBrpIA8gBASJzCgxBc3NldFVwZGF0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIrCgVhc3NldBgCIAEoCzIULmNxYy5hc3NldHMudjEuQXNzZXRCBrpIA8gBASKCAQoUQXNzZXRBY3Rpb25Bbm5vdW5jZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIyCgZhY3Rpb24YAiABKAsyGi5jcWMuYXNzZXRzLnYxLkFzc2V0QWN0aW9uQga6SAPIAQFCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_action, file_cqc_assets_v1_asset, file_cqc_assets_v1_deployment, file_cqc_assets_v1_relationship, file_cqc_events_v1_metadata]);
 
 /**
  * An asset was added to the registry.
@@ -104,4 +106,60 @@ export type RelationshipEstablished = Message<"cqc.events.v1.RelationshipEstabli
  */
 export const RelationshipEstablishedSchema: GenMessage<RelationshipEstablished> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_asset_events, 2);
+
+/**
+ * A record of an asset changed.
+ *
+ * @generated from message cqc.events.v1.AssetUpdated
+ */
+export type AssetUpdated = Message<"cqc.events.v1.AssetUpdated"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The asset after the change.
+   *
+   * @generated from field: cqc.assets.v1.Asset asset = 2;
+   */
+  asset?: Asset | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.AssetUpdated.
+ * Use `create(AssetUpdatedSchema)` to create a new message.
+ */
+export const AssetUpdatedSchema: GenMessage<AssetUpdated> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_asset_events, 3);
+
+/**
+ * Something that changes what holders of an asset have was announced, changed or called off.
+ *
+ * @generated from message cqc.events.v1.AssetActionAnnounced
+ */
+export type AssetActionAnnounced = Message<"cqc.events.v1.AssetActionAnnounced"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The action as it now stands.
+   *
+   * @generated from field: cqc.assets.v1.AssetAction action = 2;
+   */
+  action?: AssetAction | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.AssetActionAnnounced.
+ * Use `create(AssetActionAnnouncedSchema)` to create a new message.
+ */
+export const AssetActionAnnouncedSchema: GenMessage<AssetActionAnnounced> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_asset_events, 4);
 

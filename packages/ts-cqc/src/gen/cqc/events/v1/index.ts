@@ -6,12 +6,22 @@ import {
   AssetDeploymentCreatedSchema,
   type RelationshipEstablished as RelationshipEstablishedMessage,
   RelationshipEstablishedSchema,
+  type AssetUpdated as AssetUpdatedMessage,
+  AssetUpdatedSchema,
+  type AssetActionAnnounced as AssetActionAnnouncedMessage,
+  AssetActionAnnouncedSchema,
 } from "./asset_events_pb.js";
 import {
   type SymbolCreated as SymbolCreatedMessage,
   SymbolCreatedSchema,
   type PriceUpdated as PriceUpdatedMessage,
   PriceUpdatedSchema,
+  type SymbolUpdated as SymbolUpdatedMessage,
+  SymbolUpdatedSchema,
+  type SymbolDelisted as SymbolDelistedMessage,
+  SymbolDelistedSchema,
+  type StreamGap as StreamGapMessage,
+  StreamGapSchema,
 } from "./market_events_pb.js";
 import {
   type EventMetadata as EventMetadataMessage,
@@ -24,22 +34,50 @@ import {
   OrderFilledSchema,
   type OrderCancelled as OrderCancelledMessage,
   OrderCancelledSchema,
+  type OrderAccepted as OrderAcceptedMessage,
+  OrderAcceptedSchema,
+  type OrderRejected as OrderRejectedMessage,
+  OrderRejectedSchema,
+  type OrderExpired as OrderExpiredMessage,
+  OrderExpiredSchema,
+  type OrderTriggered as OrderTriggeredMessage,
+  OrderTriggeredSchema,
+  type OrderReplaced as OrderReplacedMessage,
+  OrderReplacedSchema,
+  type CancelRejected as CancelRejectedMessage,
+  CancelRejectedSchema,
 } from "./order_events_pb.js";
 import {
   type PositionChanged as PositionChangedMessage,
   PositionChangedSchema,
+  type PositionOpened as PositionOpenedMessage,
+  PositionOpenedSchema,
+  type PositionClosed as PositionClosedMessage,
+  PositionClosedSchema,
+  type FundingPaid as FundingPaidMessage,
+  FundingPaidSchema,
 } from "./position_events_pb.js";
 import {
   type RiskAlert as RiskAlertMessage,
   RiskAlertSchema,
   type QualityFlagRaised as QualityFlagRaisedMessage,
   QualityFlagRaisedSchema,
+  type TradingStateChanged as TradingStateChangedMessage,
+  TradingStateChangedSchema,
 } from "./risk_events_pb.js";
 import {
   type VenueAssetListed as VenueAssetListedMessage,
   VenueAssetListedSchema,
   type VenueSymbolListed as VenueSymbolListedMessage,
   VenueSymbolListedSchema,
+  type VenueSymbolUpdated as VenueSymbolUpdatedMessage,
+  VenueSymbolUpdatedSchema,
+  type VenueSymbolDelisted as VenueSymbolDelistedMessage,
+  VenueSymbolDelistedSchema,
+  type BalanceChanged as BalanceChangedMessage,
+  BalanceChangedSchema,
+  type TransferUpdated as TransferUpdatedMessage,
+  TransferUpdatedSchema,
 } from "./venue_events_pb.js";
 export * from "./asset_events_pb.js";
 export * from "./market_events_pb.js";
@@ -55,10 +93,20 @@ export type AssetDeploymentCreated = AssetDeploymentCreatedMessage;
 export const AssetDeploymentCreated: typeof AssetDeploymentCreatedSchema = AssetDeploymentCreatedSchema;
 export type RelationshipEstablished = RelationshipEstablishedMessage;
 export const RelationshipEstablished: typeof RelationshipEstablishedSchema = RelationshipEstablishedSchema;
+export type AssetUpdated = AssetUpdatedMessage;
+export const AssetUpdated: typeof AssetUpdatedSchema = AssetUpdatedSchema;
+export type AssetActionAnnounced = AssetActionAnnouncedMessage;
+export const AssetActionAnnounced: typeof AssetActionAnnouncedSchema = AssetActionAnnouncedSchema;
 export type SymbolCreated = SymbolCreatedMessage;
 export const SymbolCreated: typeof SymbolCreatedSchema = SymbolCreatedSchema;
 export type PriceUpdated = PriceUpdatedMessage;
 export const PriceUpdated: typeof PriceUpdatedSchema = PriceUpdatedSchema;
+export type SymbolUpdated = SymbolUpdatedMessage;
+export const SymbolUpdated: typeof SymbolUpdatedSchema = SymbolUpdatedSchema;
+export type SymbolDelisted = SymbolDelistedMessage;
+export const SymbolDelisted: typeof SymbolDelistedSchema = SymbolDelistedSchema;
+export type StreamGap = StreamGapMessage;
+export const StreamGap: typeof StreamGapSchema = StreamGapSchema;
 export type EventMetadata = EventMetadataMessage;
 export const EventMetadata: typeof EventMetadataSchema = EventMetadataSchema;
 export type OrderPlaced = OrderPlacedMessage;
@@ -67,13 +115,41 @@ export type OrderFilled = OrderFilledMessage;
 export const OrderFilled: typeof OrderFilledSchema = OrderFilledSchema;
 export type OrderCancelled = OrderCancelledMessage;
 export const OrderCancelled: typeof OrderCancelledSchema = OrderCancelledSchema;
+export type OrderAccepted = OrderAcceptedMessage;
+export const OrderAccepted: typeof OrderAcceptedSchema = OrderAcceptedSchema;
+export type OrderRejected = OrderRejectedMessage;
+export const OrderRejected: typeof OrderRejectedSchema = OrderRejectedSchema;
+export type OrderExpired = OrderExpiredMessage;
+export const OrderExpired: typeof OrderExpiredSchema = OrderExpiredSchema;
+export type OrderTriggered = OrderTriggeredMessage;
+export const OrderTriggered: typeof OrderTriggeredSchema = OrderTriggeredSchema;
+export type OrderReplaced = OrderReplacedMessage;
+export const OrderReplaced: typeof OrderReplacedSchema = OrderReplacedSchema;
+export type CancelRejected = CancelRejectedMessage;
+export const CancelRejected: typeof CancelRejectedSchema = CancelRejectedSchema;
 export type PositionChanged = PositionChangedMessage;
 export const PositionChanged: typeof PositionChangedSchema = PositionChangedSchema;
+export type PositionOpened = PositionOpenedMessage;
+export const PositionOpened: typeof PositionOpenedSchema = PositionOpenedSchema;
+export type PositionClosed = PositionClosedMessage;
+export const PositionClosed: typeof PositionClosedSchema = PositionClosedSchema;
+export type FundingPaid = FundingPaidMessage;
+export const FundingPaid: typeof FundingPaidSchema = FundingPaidSchema;
 export type RiskAlert = RiskAlertMessage;
 export const RiskAlert: typeof RiskAlertSchema = RiskAlertSchema;
 export type QualityFlagRaised = QualityFlagRaisedMessage;
 export const QualityFlagRaised: typeof QualityFlagRaisedSchema = QualityFlagRaisedSchema;
+export type TradingStateChanged = TradingStateChangedMessage;
+export const TradingStateChanged: typeof TradingStateChangedSchema = TradingStateChangedSchema;
 export type VenueAssetListed = VenueAssetListedMessage;
 export const VenueAssetListed: typeof VenueAssetListedSchema = VenueAssetListedSchema;
 export type VenueSymbolListed = VenueSymbolListedMessage;
 export const VenueSymbolListed: typeof VenueSymbolListedSchema = VenueSymbolListedSchema;
+export type VenueSymbolUpdated = VenueSymbolUpdatedMessage;
+export const VenueSymbolUpdated: typeof VenueSymbolUpdatedSchema = VenueSymbolUpdatedSchema;
+export type VenueSymbolDelisted = VenueSymbolDelistedMessage;
+export const VenueSymbolDelisted: typeof VenueSymbolDelistedSchema = VenueSymbolDelistedSchema;
+export type BalanceChanged = BalanceChangedMessage;
+export const BalanceChanged: typeof BalanceChangedSchema = BalanceChangedSchema;
+export type TransferUpdated = TransferUpdatedMessage;
+export const TransferUpdated: typeof TransferUpdatedSchema = TransferUpdatedSchema;

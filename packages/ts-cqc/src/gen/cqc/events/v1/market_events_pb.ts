@@ -11,13 +11,16 @@ import type { Price } from "../../markets/v1/price_pb.js";
 import { file_cqc_markets_v1_price } from "../../markets/v1/price_pb.js";
 import type { Symbol } from "../../markets/v1/symbol_pb.js";
 import { file_cqc_markets_v1_symbol } from "../../markets/v1/symbol_pb.js";
+import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/events/v1/market_events.proto.
  */
 export const file_cqc_events_v1_market_events: GenFile = /*@__PURE__*/
-  fileDesc("CiFjcWMvZXZlbnRzL3YxL21hcmtldF9ldmVudHMucHJvdG8SDWNxYy5ldmVudHMudjEidwoNU3ltYm9sQ3JlYXRlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEi4KBnN5bWJvbBgCIAEoCzIWLmNxYy5tYXJrZXRzLnYxLlN5bWJvbEIGukgDyAEBInQKDFByaWNlVXBkYXRlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEiwKBXByaWNlGAIgASgLMhUuY3FjLm1hcmtldHMudjEuUHJpY2VCBrpIA8gBAUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_markets_v1_price, file_cqc_markets_v1_symbol]);
+  fileDesc("CiFjcWMvZXZlbnRzL3YxL21hcmtldF9ldmVudHMucHJvdG8SDWNxYy5ldmVudHMudjEidwoNU3ltYm9sQ3JlYXRlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEi4KBnN5bWJvbBgCIAEoCzIWLmNxYy5tYXJrZXRzLnYxLlN5bWJvbEIGukgDyAEBInQKDFByaWNlVXBkYXRlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEiwKBXByaWNlGAIgASgLMhUuY3FjLm1hcmtldHMudjEuUHJpY2VCBrpIA8gBASJ3Cg1TeW1ib2xVcGRhdGVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESLgoGc3ltYm9sGAIgASgLMhYuY3FjLm1hcmtldHMudjEuU3ltYm9sQga6SAPIAQEieAoOU3ltYm9sRGVsaXN0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIuCgZzeW1ib2wYAiABKAsyFi5jcWMubWFya2V0cy52MS5TeW1ib2xCBrpIA8gBASLFAgoJU3RyZWFtR2FwEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESIgoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwESGgoGc3RyZWFtGAMgASgJQgq6SAdyBRABGIABEhoKDWxhc3Rfc2VxdWVuY2UYBCABKARIAIgBARIaCg1uZXh0X3NlcXVlbmNlGAUgASgESAGIAQESNgoKc3RhcnRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIsCghlbmRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEAoOX2xhc3Rfc2VxdWVuY2VCEAoOX25leHRfc2VxdWVuY2VCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_markets_v1_price, file_cqc_markets_v1_symbol, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * A product was added to the registry.
@@ -74,4 +77,124 @@ export type PriceUpdated = Message<"cqc.events.v1.PriceUpdated"> & {
  */
 export const PriceUpdatedSchema: GenMessage<PriceUpdated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 1);
+
+/**
+ * A record of a product changed.
+ *
+ * @generated from message cqc.events.v1.SymbolUpdated
+ */
+export type SymbolUpdated = Message<"cqc.events.v1.SymbolUpdated"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The product after the change.
+   *
+   * @generated from field: cqc.markets.v1.Symbol symbol = 2;
+   */
+  symbol?: Symbol | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.SymbolUpdated.
+ * Use `create(SymbolUpdatedSchema)` to create a new message.
+ */
+export const SymbolUpdatedSchema: GenMessage<SymbolUpdated> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_market_events, 2);
+
+/**
+ * No venue lists a product any more, or it expired.
+ *
+ * @generated from message cqc.events.v1.SymbolDelisted
+ */
+export type SymbolDelisted = Message<"cqc.events.v1.SymbolDelisted"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The product as it stands.
+   *
+   * @generated from field: cqc.markets.v1.Symbol symbol = 2;
+   */
+  symbol?: Symbol | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.SymbolDelisted.
+ * Use `create(SymbolDelistedSchema)` to create a new message.
+ */
+export const SymbolDelistedSchema: GenMessage<SymbolDelisted> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_market_events, 3);
+
+/**
+ * Updates of a listing's market data were lost: what was computed from them since is not valid. Its subject is the
+ * listing.
+ *
+ * @generated from message cqc.events.v1.StreamGap
+ */
+export type StreamGap = Message<"cqc.events.v1.StreamGap"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * Listing that is concerned.
+   *
+   * @generated from field: string venue_symbol_id = 2;
+   */
+  venueSymbolId: string;
+
+  /**
+   * Stream that is concerned, such as `order_book` or `trades`.
+   *
+   * @generated from field: string stream = 3;
+   */
+  stream: string;
+
+  /**
+   * Last sequence that was received before the gap. Absent where the venue does not number updates.
+   *
+   * @generated from field: optional uint64 last_sequence = 4;
+   */
+  lastSequence?: bigint | undefined;
+
+  /**
+   * First sequence that was received after it. Absent where the venue does not number updates.
+   *
+   * @generated from field: optional uint64 next_sequence = 5;
+   */
+  nextSequence?: bigint | undefined;
+
+  /**
+   * When the gap began.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 6;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * When the stream was whole again. Absent as long as it is not.
+   *
+   * @generated from field: google.protobuf.Timestamp ended_at = 7;
+   */
+  endedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.StreamGap.
+ * Use `create(StreamGapSchema)` to create a new message.
+ */
+export const StreamGapSchema: GenMessage<StreamGap> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_market_events, 4);
 

@@ -9,7 +9,7 @@ import type { EventMetadata } from "./metadata_pb.js";
 import { file_cqc_events_v1_metadata } from "./metadata_pb.js";
 import type { ExecutionReport } from "../../venues/v1/execution_pb.js";
 import { file_cqc_venues_v1_execution } from "../../venues/v1/execution_pb.js";
-import type { Order } from "../../venues/v1/order_pb.js";
+import type { Order, OrderReason } from "../../venues/v1/order_pb.js";
 import { file_cqc_venues_v1_order } from "../../venues/v1/order_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/order_events.proto.
  */
 export const file_cqc_events_v1_order_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvZXZlbnRzL3YxL29yZGVyX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSJyCgtPcmRlclBsYWNlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEisKBW9yZGVyGAIgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlckIGukgDyAEBIqUBCgtPcmRlckZpbGxlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjkKCWV4ZWN1dGlvbhgCIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESIwoFb3JkZXIYAyABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyIqgBCg5PcmRlckNhbmNlbGxlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjkKCWV4ZWN1dGlvbhgCIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESIwoFb3JkZXIYAyABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvZXZlbnRzL3YxO2V2ZW50c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_venues_v1_execution, file_cqc_venues_v1_order]);
+  fileDesc("CiBjcWMvZXZlbnRzL3YxL29yZGVyX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSJyCgtPcmRlclBsYWNlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEisKBW9yZGVyGAIgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlckIGukgDyAEBIqUBCgtPcmRlckZpbGxlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjkKCWV4ZWN1dGlvbhgCIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESIwoFb3JkZXIYAyABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyIqgBCg5PcmRlckNhbmNlbGxlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjkKCWV4ZWN1dGlvbhgCIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESIwoFb3JkZXIYAyABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyIqcBCg1PcmRlckFjY2VwdGVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESOQoJZXhlY3V0aW9uGAIgASgLMh4uY3FjLnZlbnVlcy52MS5FeGVjdXRpb25SZXBvcnRCBrpIA8gBARIjCgVvcmRlchgDIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXIipwEKDU9yZGVyUmVqZWN0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARI5CglleGVjdXRpb24YAiABKAsyHi5jcWMudmVudWVzLnYxLkV4ZWN1dGlvblJlcG9ydEIGukgDyAEBEiMKBW9yZGVyGAMgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlciKmAQoMT3JkZXJFeHBpcmVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESOQoJZXhlY3V0aW9uGAIgASgLMh4uY3FjLnZlbnVlcy52MS5FeGVjdXRpb25SZXBvcnRCBrpIA8gBARIjCgVvcmRlchgDIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXIiqAEKDk9yZGVyVHJpZ2dlcmVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESOQoJZXhlY3V0aW9uGAIgASgLMh4uY3FjLnZlbnVlcy52MS5FeGVjdXRpb25SZXBvcnRCBrpIA8gBARIjCgVvcmRlchgDIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXIipwEKDU9yZGVyUmVwbGFjZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARI5CglleGVjdXRpb24YAiABKAsyHi5jcWMudmVudWVzLnYxLkV4ZWN1dGlvblJlcG9ydEIGukgDyAEBEiMKBW9yZGVyGAMgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlciKhAgoOQ2FuY2VsUmVqZWN0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIrCgVvcmRlchgCIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXJCBrpIA8gBARIuChdyZXF1ZXN0X2NsaWVudF9vcmRlcl9pZBgDIAEoCUIIukgFcgMYgAJIAIgBARITCgtyZXBsYWNlbWVudBgEIAEoCBIqCgZyZWFzb24YBSABKA4yGi5jcWMudmVudWVzLnYxLk9yZGVyUmVhc29uEh0KC3JlYXNvbl90ZXh0GAYgASgJQgi6SAVyAxiAIEIaChhfcmVxdWVzdF9jbGllbnRfb3JkZXJfaWRCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_venues_v1_execution, file_cqc_venues_v1_order]);
 
 /**
  * An order was sent to a venue; whether the venue takes it is another event.
@@ -116,4 +116,235 @@ export type OrderCancelled = Message<"cqc.events.v1.OrderCancelled"> & {
  */
 export const OrderCancelledSchema: GenMessage<OrderCancelled> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 2);
+
+/**
+ * A venue took an order.
+ *
+ * @generated from message cqc.events.v1.OrderAccepted
+ */
+export type OrderAccepted = Message<"cqc.events.v1.OrderAccepted"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The venue's report.
+   *
+   * @generated from field: cqc.venues.v1.ExecutionReport execution = 2;
+   */
+  execution?: ExecutionReport | undefined;
+
+  /**
+   * The order after it. Absent when only the report is known.
+   *
+   * @generated from field: cqc.venues.v1.Order order = 3;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.OrderAccepted.
+ * Use `create(OrderAcceptedSchema)` to create a new message.
+ */
+export const OrderAcceptedSchema: GenMessage<OrderAccepted> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_order_events, 3);
+
+/**
+ * A venue, or our own risk check, refused an order.
+ *
+ * @generated from message cqc.events.v1.OrderRejected
+ */
+export type OrderRejected = Message<"cqc.events.v1.OrderRejected"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The report, with the reason.
+   *
+   * @generated from field: cqc.venues.v1.ExecutionReport execution = 2;
+   */
+  execution?: ExecutionReport | undefined;
+
+  /**
+   * The order after it. Absent when only the report is known.
+   *
+   * @generated from field: cqc.venues.v1.Order order = 3;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.OrderRejected.
+ * Use `create(OrderRejectedSchema)` to create a new message.
+ */
+export const OrderRejectedSchema: GenMessage<OrderRejected> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_order_events, 4);
+
+/**
+ * An order's time ran out.
+ *
+ * @generated from message cqc.events.v1.OrderExpired
+ */
+export type OrderExpired = Message<"cqc.events.v1.OrderExpired"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The venue's report.
+   *
+   * @generated from field: cqc.venues.v1.ExecutionReport execution = 2;
+   */
+  execution?: ExecutionReport | undefined;
+
+  /**
+   * The order after it. Absent when only the report is known.
+   *
+   * @generated from field: cqc.venues.v1.Order order = 3;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.OrderExpired.
+ * Use `create(OrderExpiredSchema)` to create a new message.
+ */
+export const OrderExpiredSchema: GenMessage<OrderExpired> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_order_events, 5);
+
+/**
+ * An order's trigger was reached.
+ *
+ * @generated from message cqc.events.v1.OrderTriggered
+ */
+export type OrderTriggered = Message<"cqc.events.v1.OrderTriggered"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The venue's report.
+   *
+   * @generated from field: cqc.venues.v1.ExecutionReport execution = 2;
+   */
+  execution?: ExecutionReport | undefined;
+
+  /**
+   * The order after it. Absent when only the report is known.
+   *
+   * @generated from field: cqc.venues.v1.Order order = 3;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.OrderTriggered.
+ * Use `create(OrderTriggeredSchema)` to create a new message.
+ */
+export const OrderTriggeredSchema: GenMessage<OrderTriggered> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_order_events, 6);
+
+/**
+ * An order's price, quantity or trigger was changed.
+ *
+ * @generated from message cqc.events.v1.OrderReplaced
+ */
+export type OrderReplaced = Message<"cqc.events.v1.OrderReplaced"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The venue's report.
+   *
+   * @generated from field: cqc.venues.v1.ExecutionReport execution = 2;
+   */
+  execution?: ExecutionReport | undefined;
+
+  /**
+   * The order after it. Absent when only the report is known.
+   *
+   * @generated from field: cqc.venues.v1.Order order = 3;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.OrderReplaced.
+ * Use `create(OrderReplacedSchema)` to create a new message.
+ */
+export const OrderReplacedSchema: GenMessage<OrderReplaced> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_order_events, 7);
+
+/**
+ * A venue refused to cancel or to replace an order; the order is as it was.
+ *
+ * @generated from message cqc.events.v1.CancelRejected
+ */
+export type CancelRejected = Message<"cqc.events.v1.CancelRejected"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The order as it stands.
+   *
+   * @generated from field: cqc.venues.v1.Order order = 2;
+   */
+  order?: Order | undefined;
+
+  /**
+   * Client order id of the request, where it had one of its own. Absent otherwise.
+   *
+   * @generated from field: optional string request_client_order_id = 3;
+   */
+  requestClientOrderId?: string | undefined;
+
+  /**
+   * Whether a replacement was asked for rather than a cancellation.
+   *
+   * @generated from field: bool replacement = 4;
+   */
+  replacement: boolean;
+
+  /**
+   * Why it was refused.
+   *
+   * @generated from field: cqc.venues.v1.OrderReason reason = 5;
+   */
+  reason: OrderReason;
+
+  /**
+   * The same in the venue's words. Empty where it does not say.
+   *
+   * @generated from field: string reason_text = 6;
+   */
+  reasonText: string;
+};
+
+/**
+ * Describes the message cqc.events.v1.CancelRejected.
+ * Use `create(CancelRejectedSchema)` to create a new message.
+ */
+export const CancelRejectedSchema: GenMessage<CancelRejected> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_order_events, 8);
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/position_events.proto.
  */
 export const file_cqc_events_v1_position_events: GenFile = /*@__PURE__*/
-  fileDesc("CiNjcWMvZXZlbnRzL3YxL3Bvc2l0aW9uX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSLAAQoPUG9zaXRpb25DaGFuZ2VkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESNAoIcG9zaXRpb24YAiABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uQga6SAPIAQESKQoRcHJldmlvdXNfcXVhbnRpdHkYAyABKAlCCbpIBnIEiIgnAUgAiAEBQhQKEl9wcmV2aW91c19xdWFudGl0eUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_portfolio_v1_position, file_cqc_rules_v1_rules]);
+  fileDesc("CiNjcWMvZXZlbnRzL3YxL3Bvc2l0aW9uX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSLAAQoPUG9zaXRpb25DaGFuZ2VkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESNAoIcG9zaXRpb24YAiABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uQga6SAPIAQESKQoRcHJldmlvdXNfcXVhbnRpdHkYAyABKAlCCbpIBnIEiIgnAUgAiAEBQhQKEl9wcmV2aW91c19xdWFudGl0eSJ+Cg5Qb3NpdGlvbk9wZW5lZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjQKCHBvc2l0aW9uGAIgASgLMhouY3FjLnBvcnRmb2xpby52MS5Qb3NpdGlvbkIGukgDyAEBIn4KDlBvc2l0aW9uQ2xvc2VkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESNAoIcG9zaXRpb24YAiABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uQga6SAPIAQEinQMKC0Z1bmRpbmdQYWlkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESHgoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAARIiCg92ZW51ZV9zeW1ib2xfaWQYAyABKAlCCbpIBnIE8IgnARIkCgtwb3NpdGlvbl9pZBgEIAEoCUIKukgHcgUQARiAAUgAiAEBEhsKCGFzc2V0X2lkGAUgASgJQgm6SAZyBNCIJwESGQoGYW1vdW50GAYgASgJQgm6SAZyBIiIJwESHAoEcmF0ZRgHIAEoCUIJukgGcgSIiCcBSAGIAQESKQoRcG9zaXRpb25fcXVhbnRpdHkYCCABKAlCCbpIBnIEiIgnAUgCiAEBEicKEHZlbnVlX3BheW1lbnRfaWQYCSABKAlCCLpIBXIDGIACSAOIAQFCDgoMX3Bvc2l0aW9uX2lkQgcKBV9yYXRlQhQKEl9wb3NpdGlvbl9xdWFudGl0eUITChFfdmVudWVfcGF5bWVudF9pZEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_portfolio_v1_position, file_cqc_rules_v1_rules]);
 
 /**
  * A position's quantity, price or margin changed.
@@ -52,4 +52,137 @@ export type PositionChanged = Message<"cqc.events.v1.PositionChanged"> & {
  */
 export const PositionChangedSchema: GenMessage<PositionChanged> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_position_events, 0);
+
+/**
+ * A position was opened where there was none.
+ *
+ * @generated from message cqc.events.v1.PositionOpened
+ */
+export type PositionOpened = Message<"cqc.events.v1.PositionOpened"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The position as it was opened.
+   *
+   * @generated from field: cqc.portfolio.v1.Position position = 2;
+   */
+  position?: Position | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.PositionOpened.
+ * Use `create(PositionOpenedSchema)` to create a new message.
+ */
+export const PositionOpenedSchema: GenMessage<PositionOpened> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_position_events, 1);
+
+/**
+ * A position was closed.
+ *
+ * @generated from message cqc.events.v1.PositionClosed
+ */
+export type PositionClosed = Message<"cqc.events.v1.PositionClosed"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The position as it was closed, with what it realised.
+   *
+   * @generated from field: cqc.portfolio.v1.Position position = 2;
+   */
+  position?: Position | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.PositionClosed.
+ * Use `create(PositionClosedSchema)` to create a new message.
+ */
+export const PositionClosedSchema: GenMessage<PositionClosed> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_position_events, 2);
+
+/**
+ * Funding of a perpetual was paid or received. Its subject is the account.
+ *
+ * @generated from message cqc.events.v1.FundingPaid
+ */
+export type FundingPaid = Message<"cqc.events.v1.FundingPaid"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * Account that paid or received it.
+   *
+   * @generated from field: string account_id = 2;
+   */
+  accountId: string;
+
+  /**
+   * Listing that it was for.
+   *
+   * @generated from field: string venue_symbol_id = 3;
+   */
+  venueSymbolId: string;
+
+  /**
+   * Position that it was for. Absent when not known.
+   *
+   * @generated from field: optional string position_id = 4;
+   */
+  positionId?: string | undefined;
+
+  /**
+   * Asset in which it was paid.
+   *
+   * @generated from field: string asset_id = 5;
+   */
+  assetId: string;
+
+  /**
+   * How much, in units of the asset: positive was received, negative was paid.
+   *
+   * @generated from field: string amount = 6;
+   */
+  amount: string;
+
+  /**
+   * Part of the notional that was paid, as FundingRate states it. Absent where the venue does not say.
+   *
+   * @generated from field: optional string rate = 7;
+   */
+  rate?: string | undefined;
+
+  /**
+   * Quantity of the position at the funding time, signed. Absent where the venue does not say.
+   *
+   * @generated from field: optional string position_quantity = 8;
+   */
+  positionQuantity?: string | undefined;
+
+  /**
+   * The venue's id of the payment. Absent where it has none.
+   *
+   * @generated from field: optional string venue_payment_id = 9;
+   */
+  venuePaymentId?: string | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.FundingPaid.
+ * Use `create(FundingPaidSchema)` to create a new message.
+ */
+export const FundingPaidSchema: GenMessage<FundingPaid> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_position_events, 3);
 

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/risk_events.proto.
  */
 export const file_cqc_events_v1_risk_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jcWMvZXZlbnRzL3YxL3Jpc2tfZXZlbnRzLnByb3RvEg1jcWMuZXZlbnRzLnYxIqwFCglSaXNrQWxlcnQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIcCghhbGVydF9pZBgCIAEoCUIKukgHcgUQARiAARIqCgR0eXBlGAMgASgOMhwuY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRUeXBlEjIKCHNldmVyaXR5GAQgASgOMiAuY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRTZXZlcml0eRIhCghsaW1pdF9pZBgFIAEoCUIKukgHcgUQARiAAUgAiAEBEiUKDHBvcnRmb2xpb19pZBgGIAEoCUIKukgHcgUQARiAAUgBiAEBEiMKCmFjY291bnRfaWQYByABKAlCCrpIB3IFEAEYgAFIAogBARIgCgh2ZW51ZV9pZBgIIAEoCUIJukgGcgToiCcBSAOIAQESJwoPdmVudWVfc3ltYm9sX2lkGAkgASgJQgm6SAZyBPCIJwFIBIgBARIgCghvYnNlcnZlZBgKIAEoCUIJukgGcgSIiCcBSAWIAQESIQoJdGhyZXNob2xkGAsgASgJQgm6SAZyBIiIJwFIBogBARIbCgdtZXNzYWdlGAwgASgJQgq6SAdyBRABGIAgEjMKD2Fja25vd2xlZGdlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzb2x2ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgsKCV9saW1pdF9pZEIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZEISChBfdmVudWVfc3ltYm9sX2lkQgsKCV9vYnNlcnZlZEIMCgpfdGhyZXNob2xkIoIBChFRdWFsaXR5RmxhZ1JhaXNlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjUKBGZsYWcYAiABKAsyHy5jcWMuYXNzZXRzLnYxLkFzc2V0UXVhbGl0eUZsYWdCBrpIA8gBASqlAgoNUmlza0FsZXJ0VHlwZRIfChtSSVNLX0FMRVJUX1RZUEVfVU5TUEVDSUZJRUQQABIhCh1SSVNLX0FMRVJUX1RZUEVfTElNSVRfV0FSTklORxABEiIKHlJJU0tfQUxFUlRfVFlQRV9MSU1JVF9CUkVBQ0hFRBACEiQKIFJJU0tfQUxFUlRfVFlQRV9MSVFVSURBVElPTl9ORUFSEAMSHgoaUklTS19BTEVSVF9UWVBFX01BUkdJTl9MT1cQBBIhCh1SSVNLX0FMRVJUX1RZUEVfVkVOVUVfRkFJTFVSRRAFEiIKHlJJU0tfQUxFUlRfVFlQRV9SRUNPTkNJTElBVElPThAGEh8KG1JJU0tfQUxFUlRfVFlQRV9NQVJLRVRfREFUQRAHKpkBChFSaXNrQWxlcnRTZXZlcml0eRIjCh9SSVNLX0FMRVJUX1NFVkVSSVRZX1VOU1BFQ0lGSUVEEAASHAoYUklTS19BTEVSVF9TRVZFUklUWV9JTkZPEAESHwobUklTS19BTEVSVF9TRVZFUklUWV9XQVJOSU5HEAISIAocUklTS19BTEVSVF9TRVZFUklUWV9DUklUSUNBTBADQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvZXZlbnRzL3YxO2V2ZW50c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_assets_v1_quality, file_cqc_events_v1_metadata, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jcWMvZXZlbnRzL3YxL3Jpc2tfZXZlbnRzLnByb3RvEg1jcWMuZXZlbnRzLnYxIqwFCglSaXNrQWxlcnQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIcCghhbGVydF9pZBgCIAEoCUIKukgHcgUQARiAARIqCgR0eXBlGAMgASgOMhwuY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRUeXBlEjIKCHNldmVyaXR5GAQgASgOMiAuY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRTZXZlcml0eRIhCghsaW1pdF9pZBgFIAEoCUIKukgHcgUQARiAAUgAiAEBEiUKDHBvcnRmb2xpb19pZBgGIAEoCUIKukgHcgUQARiAAUgBiAEBEiMKCmFjY291bnRfaWQYByABKAlCCrpIB3IFEAEYgAFIAogBARIgCgh2ZW51ZV9pZBgIIAEoCUIJukgGcgToiCcBSAOIAQESJwoPdmVudWVfc3ltYm9sX2lkGAkgASgJQgm6SAZyBPCIJwFIBIgBARIgCghvYnNlcnZlZBgKIAEoCUIJukgGcgSIiCcBSAWIAQESIQoJdGhyZXNob2xkGAsgASgJQgm6SAZyBIiIJwFIBogBARIbCgdtZXNzYWdlGAwgASgJQgq6SAdyBRABGIAgEjMKD2Fja25vd2xlZGdlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzb2x2ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgsKCV9saW1pdF9pZEIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZEISChBfdmVudWVfc3ltYm9sX2lkQgsKCV9vYnNlcnZlZEIMCgpfdGhyZXNob2xkIoIBChFRdWFsaXR5RmxhZ1JhaXNlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjUKBGZsYWcYAiABKAsyHy5jcWMuYXNzZXRzLnYxLkFzc2V0UXVhbGl0eUZsYWdCBrpIA8gBASKDAwoTVHJhZGluZ1N0YXRlQ2hhbmdlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEioKBXN0YXRlGAIgASgOMhsuY3FjLmV2ZW50cy52MS5UcmFkaW5nU3RhdGUSMwoOcHJldmlvdXNfc3RhdGUYAyABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZRIlCgxwb3J0Zm9saW9faWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIjCgphY2NvdW50X2lkGAUgASgJQgq6SAdyBRABGIABSAGIAQESIAoIdmVudWVfaWQYBiABKAlCCbpIBnIE6IgnAUgCiAEBEhgKBnJlYXNvbhgHIAEoCUIIukgFcgMYgCASHgoKY2hhbmdlZF9ieRgIIAEoCUIKukgHcgUQARiAAUIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZCqlAgoNUmlza0FsZXJ0VHlwZRIfChtSSVNLX0FMRVJUX1RZUEVfVU5TUEVDSUZJRUQQABIhCh1SSVNLX0FMRVJUX1RZUEVfTElNSVRfV0FSTklORxABEiIKHlJJU0tfQUxFUlRfVFlQRV9MSU1JVF9CUkVBQ0hFRBACEiQKIFJJU0tfQUxFUlRfVFlQRV9MSVFVSURBVElPTl9ORUFSEAMSHgoaUklTS19BTEVSVF9UWVBFX01BUkdJTl9MT1cQBBIhCh1SSVNLX0FMRVJUX1RZUEVfVkVOVUVfRkFJTFVSRRAFEiIKHlJJU0tfQUxFUlRfVFlQRV9SRUNPTkNJTElBVElPThAGEh8KG1JJU0tfQUxFUlRfVFlQRV9NQVJLRVRfREFUQRAHKpkBChFSaXNrQWxlcnRTZXZlcml0eRIjCh9SSVNLX0FMRVJUX1NFVkVSSVRZX1VOU1BFQ0lGSUVEEAASHAoYUklTS19BTEVSVF9TRVZFUklUWV9JTkZPEAESHwobUklTS19BTEVSVF9TRVZFUklUWV9XQVJOSU5HEAISIAocUklTS19BTEVSVF9TRVZFUklUWV9DUklUSUNBTBADKn0KDFRyYWRpbmdTdGF0ZRIdChlUUkFESU5HX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUVFJBRElOR19TVEFURV9BQ1RJVkUQARIaChZUUkFESU5HX1NUQVRFX1JFRFVDSU5HEAISGAoUVFJBRElOR19TVEFURV9IQUxURUQQA0JDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_quality, file_cqc_events_v1_metadata, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * Something that endangers a portfolio or an account, raised by the risk engine.
@@ -161,6 +161,76 @@ export const QualityFlagRaisedSchema: GenMessage<QualityFlagRaised> = /*@__PURE_
   messageDesc(file_cqc_events_v1_risk_events, 1);
 
 /**
+ * Trading was allowed, restricted or stopped. Its subject is the scope: a portfolio, an account or a venue.
+ *
+ * @generated from message cqc.events.v1.TradingStateChanged
+ */
+export type TradingStateChanged = Message<"cqc.events.v1.TradingStateChanged"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * State after the change.
+   *
+   * @generated from field: cqc.events.v1.TradingState state = 2;
+   */
+  state: TradingState;
+
+  /**
+   * State before the change.
+   *
+   * @generated from field: cqc.events.v1.TradingState previous_state = 3;
+   */
+  previousState: TradingState;
+
+  /**
+   * Portfolio that is concerned. Absent when it is not one portfolio.
+   *
+   * @generated from field: optional string portfolio_id = 4;
+   */
+  portfolioId?: string | undefined;
+
+  /**
+   * Account that is concerned. Absent when it is not one account.
+   *
+   * @generated from field: optional string account_id = 5;
+   */
+  accountId?: string | undefined;
+
+  /**
+   * Venue that is concerned. Absent when it is not one venue.
+   *
+   * @generated from field: optional string venue_id = 6;
+   */
+  venueId?: string | undefined;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+
+  /**
+   * Who or what changed it: an id of a service, or of a role, never a person's name.
+   *
+   * @generated from field: string changed_by = 8;
+   */
+  changedBy: string;
+};
+
+/**
+ * Describes the message cqc.events.v1.TradingStateChanged.
+ * Use `create(TradingStateChangedSchema)` to create a new message.
+ */
+export const TradingStateChangedSchema: GenMessage<TradingStateChanged> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_risk_events, 2);
+
+/**
  * What a risk alert is about.
  *
  * @generated from enum cqc.events.v1.RiskAlertType
@@ -269,4 +339,45 @@ export enum RiskAlertSeverity {
  */
 export const RiskAlertSeveritySchema: GenEnum<RiskAlertSeverity> = /*@__PURE__*/
   enumDesc(file_cqc_events_v1_risk_events, 1);
+
+/**
+ * Whether trading is allowed: the kill switch.
+ *
+ * @generated from enum cqc.events.v1.TradingState
+ */
+export enum TradingState {
+  /**
+   * Not known: treat as halted.
+   *
+   * @generated from enum value: TRADING_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Trading is allowed.
+   *
+   * @generated from enum value: TRADING_STATE_ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * Only orders that reduce positions are allowed.
+   *
+   * @generated from enum value: TRADING_STATE_REDUCING = 2;
+   */
+  REDUCING = 2,
+
+  /**
+   * No order is allowed.
+   *
+   * @generated from enum value: TRADING_STATE_HALTED = 3;
+   */
+  HALTED = 3,
+}
+
+/**
+ * Describes the enum cqc.events.v1.TradingState.
+ */
+export const TradingStateSchema: GenEnum<TradingState> = /*@__PURE__*/
+  enumDesc(file_cqc_events_v1_risk_events, 2);
 

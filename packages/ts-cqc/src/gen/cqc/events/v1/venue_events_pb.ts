@@ -7,6 +7,10 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { EventMetadata } from "./metadata_pb.js";
 import { file_cqc_events_v1_metadata } from "./metadata_pb.js";
+import type { Balance } from "../../venues/v1/execution_pb.js";
+import { file_cqc_venues_v1_execution } from "../../venues/v1/execution_pb.js";
+import type { Transfer } from "../../venues/v1/transfer_pb.js";
+import { file_cqc_venues_v1_transfer } from "../../venues/v1/transfer_pb.js";
 import type { VenueAsset } from "../../venues/v1/venue_asset_pb.js";
 import { file_cqc_venues_v1_venue_asset } from "../../venues/v1/venue_asset_pb.js";
 import type { VenueSymbol } from "../../venues/v1/venue_symbol_pb.js";
@@ -17,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/venue_events.proto.
  */
 export const file_cqc_events_v1_venue_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvZXZlbnRzL3YxL3ZlbnVlX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSKCAQoQVmVudWVBc3NldExpc3RlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjYKC3ZlbnVlX2Fzc2V0GAIgASgLMhkuY3FjLnZlbnVlcy52MS5WZW51ZUFzc2V0Qga6SAPIAQEihQEKEVZlbnVlU3ltYm9sTGlzdGVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESOAoMdmVudWVfc3ltYm9sGAIgASgLMhouY3FjLnZlbnVlcy52MS5WZW51ZVN5bWJvbEIGukgDyAEBQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvZXZlbnRzL3YxO2V2ZW50c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_venues_v1_venue_asset, file_cqc_venues_v1_venue_symbol]);
+  fileDesc("CiBjcWMvZXZlbnRzL3YxL3ZlbnVlX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSKCAQoQVmVudWVBc3NldExpc3RlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjYKC3ZlbnVlX2Fzc2V0GAIgASgLMhkuY3FjLnZlbnVlcy52MS5WZW51ZUFzc2V0Qga6SAPIAQEihQEKEVZlbnVlU3ltYm9sTGlzdGVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESOAoMdmVudWVfc3ltYm9sGAIgASgLMhouY3FjLnZlbnVlcy52MS5WZW51ZVN5bWJvbEIGukgDyAEBIoYBChJWZW51ZVN5bWJvbFVwZGF0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARI4Cgx2ZW51ZV9zeW1ib2wYAiABKAsyGi5jcWMudmVudWVzLnYxLlZlbnVlU3ltYm9sQga6SAPIAQEihwEKE1ZlbnVlU3ltYm9sRGVsaXN0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARI4Cgx2ZW51ZV9zeW1ib2wYAiABKAsyGi5jcWMudmVudWVzLnYxLlZlbnVlU3ltYm9sQga6SAPIAQEieQoOQmFsYW5jZUNoYW5nZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIvCgdiYWxhbmNlGAIgASgLMhYuY3FjLnZlbnVlcy52MS5CYWxhbmNlQga6SAPIAQEifAoPVHJhbnNmZXJVcGRhdGVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESMQoIdHJhbnNmZXIYAiABKAsyFy5jcWMudmVudWVzLnYxLlRyYW5zZmVyQga6SAPIAQFCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_venues_v1_execution, file_cqc_venues_v1_transfer, file_cqc_venues_v1_venue_asset, file_cqc_venues_v1_venue_symbol]);
 
 /**
  * A venue listed an asset.
@@ -74,4 +78,116 @@ export type VenueSymbolListed = Message<"cqc.events.v1.VenueSymbolListed"> & {
  */
 export const VenueSymbolListedSchema: GenMessage<VenueSymbolListed> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_venue_events, 1);
+
+/**
+ * A venue changed a listing: its rules, fees or what may be done on it.
+ *
+ * @generated from message cqc.events.v1.VenueSymbolUpdated
+ */
+export type VenueSymbolUpdated = Message<"cqc.events.v1.VenueSymbolUpdated"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The listing after the change.
+   *
+   * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 2;
+   */
+  venueSymbol?: VenueSymbol | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.VenueSymbolUpdated.
+ * Use `create(VenueSymbolUpdatedSchema)` to create a new message.
+ */
+export const VenueSymbolUpdatedSchema: GenMessage<VenueSymbolUpdated> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_venue_events, 2);
+
+/**
+ * A venue took a product off.
+ *
+ * @generated from message cqc.events.v1.VenueSymbolDelisted
+ */
+export type VenueSymbolDelisted = Message<"cqc.events.v1.VenueSymbolDelisted"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The listing as it stands.
+   *
+   * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 2;
+   */
+  venueSymbol?: VenueSymbol | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.VenueSymbolDelisted.
+ * Use `create(VenueSymbolDelistedSchema)` to create a new message.
+ */
+export const VenueSymbolDelistedSchema: GenMessage<VenueSymbolDelisted> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_venue_events, 3);
+
+/**
+ * A balance of an account of ours changed. Its subject is the account.
+ *
+ * @generated from message cqc.events.v1.BalanceChanged
+ */
+export type BalanceChanged = Message<"cqc.events.v1.BalanceChanged"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The balance after the change.
+   *
+   * @generated from field: cqc.venues.v1.Balance balance = 2;
+   */
+  balance?: Balance | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.BalanceChanged.
+ * Use `create(BalanceChangedSchema)` to create a new message.
+ */
+export const BalanceChangedSchema: GenMessage<BalanceChanged> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_venue_events, 4);
+
+/**
+ * A deposit, withdrawal or internal transfer was made or changed its state. Its subject is the account.
+ *
+ * @generated from message cqc.events.v1.TransferUpdated
+ */
+export type TransferUpdated = Message<"cqc.events.v1.TransferUpdated"> & {
+  /**
+   * Id, order and origin of the event.
+   *
+   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
+   */
+  metadata?: EventMetadata | undefined;
+
+  /**
+   * The transfer as it now stands.
+   *
+   * @generated from field: cqc.venues.v1.Transfer transfer = 2;
+   */
+  transfer?: Transfer | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.TransferUpdated.
+ * Use `create(TransferUpdatedSchema)` to create a new message.
+ */
+export const TransferUpdatedSchema: GenMessage<TransferUpdated> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_venue_events, 5);
 

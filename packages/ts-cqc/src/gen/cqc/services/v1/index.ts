@@ -204,6 +204,14 @@ import {
   ResolveVenueSymbolRequestSchema,
   type ResolveVenueSymbolResponse as ResolveVenueSymbolResponseMessage,
   ResolveVenueSymbolResponseSchema,
+  type ListAssetActionsRequest as ListAssetActionsRequestMessage,
+  ListAssetActionsRequestSchema,
+  type ListAssetActionsResponse as ListAssetActionsResponseMessage,
+  ListAssetActionsResponseSchema,
+  type WatchRegistryRequest as WatchRegistryRequestMessage,
+  WatchRegistryRequestSchema,
+  type WatchRegistryResponse as WatchRegistryResponseMessage,
+  WatchRegistryResponseSchema,
   AssetRegistry,
 } from "./asset_registry_pb.js";
 import {
@@ -257,6 +265,28 @@ import {
   StreamTickersRequestSchema,
   type StreamTickersResponse as StreamTickersResponseMessage,
   StreamTickersResponseSchema,
+  type ListFundingRatesRequest as ListFundingRatesRequestMessage,
+  ListFundingRatesRequestSchema,
+  type ListFundingRatesResponse as ListFundingRatesResponseMessage,
+  ListFundingRatesResponseSchema,
+  type ListOpenInterestRequest as ListOpenInterestRequestMessage,
+  ListOpenInterestRequestSchema,
+  type ListOpenInterestResponse as ListOpenInterestResponseMessage,
+  ListOpenInterestResponseSchema,
+  type ListOptionChainRequest as ListOptionChainRequestMessage,
+  ListOptionChainRequestSchema,
+  type ListOptionChainResponse as ListOptionChainResponseMessage,
+  ListOptionChainResponseSchema,
+  type OptionChainEntry as OptionChainEntryMessage,
+  OptionChainEntrySchema,
+  type StreamLiquidationsRequest as StreamLiquidationsRequestMessage,
+  StreamLiquidationsRequestSchema,
+  type StreamLiquidationsResponse as StreamLiquidationsResponseMessage,
+  StreamLiquidationsResponseSchema,
+  type StreamVenueSymbolStatusRequest as StreamVenueSymbolStatusRequestMessage,
+  StreamVenueSymbolStatusRequestSchema,
+  type StreamVenueSymbolStatusResponse as StreamVenueSymbolStatusResponseMessage,
+  StreamVenueSymbolStatusResponseSchema,
   MarketData,
 } from "./market_data_pb.js";
 import {
@@ -304,6 +334,14 @@ import {
   ListLotsRequestSchema,
   type ListLotsResponse as ListLotsResponseMessage,
   ListLotsResponseSchema,
+  type GetAllocationsRequest as GetAllocationsRequestMessage,
+  GetAllocationsRequestSchema,
+  type GetAllocationsResponse as GetAllocationsResponseMessage,
+  GetAllocationsResponseSchema,
+  type SetAllocationsRequest as SetAllocationsRequestMessage,
+  SetAllocationsRequestSchema,
+  type SetAllocationsResponse as SetAllocationsResponseMessage,
+  SetAllocationsResponseSchema,
   Portfolio,
 } from "./portfolio_pb.js";
 import {
@@ -351,6 +389,30 @@ import {
   CheckOrderRequestSchema,
   type CheckOrderResponse as CheckOrderResponseMessage,
   CheckOrderResponseSchema,
+  type TradingScope as TradingScopeMessage,
+  TradingScopeSchema,
+  type TradingStateRecord as TradingStateRecordMessage,
+  TradingStateRecordSchema,
+  type GetTradingStateRequest as GetTradingStateRequestMessage,
+  GetTradingStateRequestSchema,
+  type GetTradingStateResponse as GetTradingStateResponseMessage,
+  GetTradingStateResponseSchema,
+  type SetTradingStateRequest as SetTradingStateRequestMessage,
+  SetTradingStateRequestSchema,
+  type SetTradingStateResponse as SetTradingStateResponseMessage,
+  SetTradingStateResponseSchema,
+  type StreamTradingStateRequest as StreamTradingStateRequestMessage,
+  StreamTradingStateRequestSchema,
+  type StreamTradingStateResponse as StreamTradingStateResponseMessage,
+  StreamTradingStateResponseSchema,
+  type ScenarioShock as ScenarioShockMessage,
+  ScenarioShockSchema,
+  type RunScenarioRequest as RunScenarioRequestMessage,
+  RunScenarioRequestSchema,
+  type RunScenarioResponse as RunScenarioResponseMessage,
+  RunScenarioResponseSchema,
+  type ScenarioResult as ScenarioResultMessage,
+  ScenarioResultSchema,
   RiskEngine,
 } from "./risk_engine_pb.js";
 import {
@@ -444,6 +506,58 @@ import {
   CancelWithdrawalRequestSchema,
   type CancelWithdrawalResponse as CancelWithdrawalResponseMessage,
   CancelWithdrawalResponseSchema,
+  type PlaceOrdersRequest as PlaceOrdersRequestMessage,
+  PlaceOrdersRequestSchema,
+  type PlaceOrdersResponse as PlaceOrdersResponseMessage,
+  PlaceOrdersResponseSchema,
+  type OrderResult as OrderResultMessage,
+  OrderResultSchema,
+  type OrderError as OrderErrorMessage,
+  OrderErrorSchema,
+  type CancelOrdersRequest as CancelOrdersRequestMessage,
+  CancelOrdersRequestSchema,
+  type CancelOrdersResponse as CancelOrdersResponseMessage,
+  CancelOrdersResponseSchema,
+  type CancelAllOrdersRequest as CancelAllOrdersRequestMessage,
+  CancelAllOrdersRequestSchema,
+  type CancelAllOrdersResponse as CancelAllOrdersResponseMessage,
+  CancelAllOrdersResponseSchema,
+  type CancelAllAfterRequest as CancelAllAfterRequestMessage,
+  CancelAllAfterRequestSchema,
+  type CancelAllAfterResponse as CancelAllAfterResponseMessage,
+  CancelAllAfterResponseSchema,
+  type PreviewOrderRequest as PreviewOrderRequestMessage,
+  PreviewOrderRequestSchema,
+  type PreviewOrderResponse as PreviewOrderResponseMessage,
+  PreviewOrderResponseSchema,
+  type StreamAccountMarginRequest as StreamAccountMarginRequestMessage,
+  StreamAccountMarginRequestSchema,
+  type StreamAccountMarginResponse as StreamAccountMarginResponseMessage,
+  StreamAccountMarginResponseSchema,
+  type CreateTransferRequest as CreateTransferRequestMessage,
+  CreateTransferRequestSchema,
+  type CreateTransferResponse as CreateTransferResponseMessage,
+  CreateTransferResponseSchema,
+  type ListTransfersRequest as ListTransfersRequestMessage,
+  ListTransfersRequestSchema,
+  type ListTransfersResponse as ListTransfersResponseMessage,
+  ListTransfersResponseSchema,
+  type SetLeverageRequest as SetLeverageRequestMessage,
+  SetLeverageRequestSchema,
+  type SetLeverageResponse as SetLeverageResponseMessage,
+  SetLeverageResponseSchema,
+  type SetMarginModeRequest as SetMarginModeRequestMessage,
+  SetMarginModeRequestSchema,
+  type SetMarginModeResponse as SetMarginModeResponseMessage,
+  SetMarginModeResponseSchema,
+  type SetPositionModeRequest as SetPositionModeRequestMessage,
+  SetPositionModeRequestSchema,
+  type SetPositionModeResponse as SetPositionModeResponseMessage,
+  SetPositionModeResponseSchema,
+  type ReconcileRequest as ReconcileRequestMessage,
+  ReconcileRequestSchema,
+  type ReconcileResponse as ReconcileResponseMessage,
+  ReconcileResponseSchema,
   VenueGateway,
 } from "./venue_gateway_pb.js";
 import { type Client, type ClientConstructor, clientConstructor, serviceDefinition } from "../../../../grpc.js";
@@ -660,6 +774,14 @@ export type ResolveVenueSymbolRequest = ResolveVenueSymbolRequestMessage;
 export const ResolveVenueSymbolRequest: typeof ResolveVenueSymbolRequestSchema = ResolveVenueSymbolRequestSchema;
 export type ResolveVenueSymbolResponse = ResolveVenueSymbolResponseMessage;
 export const ResolveVenueSymbolResponse: typeof ResolveVenueSymbolResponseSchema = ResolveVenueSymbolResponseSchema;
+export type ListAssetActionsRequest = ListAssetActionsRequestMessage;
+export const ListAssetActionsRequest: typeof ListAssetActionsRequestSchema = ListAssetActionsRequestSchema;
+export type ListAssetActionsResponse = ListAssetActionsResponseMessage;
+export const ListAssetActionsResponse: typeof ListAssetActionsResponseSchema = ListAssetActionsResponseSchema;
+export type WatchRegistryRequest = WatchRegistryRequestMessage;
+export const WatchRegistryRequest: typeof WatchRegistryRequestSchema = WatchRegistryRequestSchema;
+export type WatchRegistryResponse = WatchRegistryResponseMessage;
+export const WatchRegistryResponse: typeof WatchRegistryResponseSchema = WatchRegistryResponseSchema;
 export type AssetRegistryClient = Client<typeof AssetRegistry>;
 export const AssetRegistryClient: ClientConstructor<typeof AssetRegistry> = /* @__PURE__ */ clientConstructor(AssetRegistry);
 export const AssetRegistryService = /* @__PURE__ */ serviceDefinition(AssetRegistry);
@@ -713,6 +835,28 @@ export type StreamTickersRequest = StreamTickersRequestMessage;
 export const StreamTickersRequest: typeof StreamTickersRequestSchema = StreamTickersRequestSchema;
 export type StreamTickersResponse = StreamTickersResponseMessage;
 export const StreamTickersResponse: typeof StreamTickersResponseSchema = StreamTickersResponseSchema;
+export type ListFundingRatesRequest = ListFundingRatesRequestMessage;
+export const ListFundingRatesRequest: typeof ListFundingRatesRequestSchema = ListFundingRatesRequestSchema;
+export type ListFundingRatesResponse = ListFundingRatesResponseMessage;
+export const ListFundingRatesResponse: typeof ListFundingRatesResponseSchema = ListFundingRatesResponseSchema;
+export type ListOpenInterestRequest = ListOpenInterestRequestMessage;
+export const ListOpenInterestRequest: typeof ListOpenInterestRequestSchema = ListOpenInterestRequestSchema;
+export type ListOpenInterestResponse = ListOpenInterestResponseMessage;
+export const ListOpenInterestResponse: typeof ListOpenInterestResponseSchema = ListOpenInterestResponseSchema;
+export type ListOptionChainRequest = ListOptionChainRequestMessage;
+export const ListOptionChainRequest: typeof ListOptionChainRequestSchema = ListOptionChainRequestSchema;
+export type ListOptionChainResponse = ListOptionChainResponseMessage;
+export const ListOptionChainResponse: typeof ListOptionChainResponseSchema = ListOptionChainResponseSchema;
+export type OptionChainEntry = OptionChainEntryMessage;
+export const OptionChainEntry: typeof OptionChainEntrySchema = OptionChainEntrySchema;
+export type StreamLiquidationsRequest = StreamLiquidationsRequestMessage;
+export const StreamLiquidationsRequest: typeof StreamLiquidationsRequestSchema = StreamLiquidationsRequestSchema;
+export type StreamLiquidationsResponse = StreamLiquidationsResponseMessage;
+export const StreamLiquidationsResponse: typeof StreamLiquidationsResponseSchema = StreamLiquidationsResponseSchema;
+export type StreamVenueSymbolStatusRequest = StreamVenueSymbolStatusRequestMessage;
+export const StreamVenueSymbolStatusRequest: typeof StreamVenueSymbolStatusRequestSchema = StreamVenueSymbolStatusRequestSchema;
+export type StreamVenueSymbolStatusResponse = StreamVenueSymbolStatusResponseMessage;
+export const StreamVenueSymbolStatusResponse: typeof StreamVenueSymbolStatusResponseSchema = StreamVenueSymbolStatusResponseSchema;
 export type MarketDataClient = Client<typeof MarketData>;
 export const MarketDataClient: ClientConstructor<typeof MarketData> = /* @__PURE__ */ clientConstructor(MarketData);
 export const MarketDataService = /* @__PURE__ */ serviceDefinition(MarketData);
@@ -760,6 +904,14 @@ export type ListLotsRequest = ListLotsRequestMessage;
 export const ListLotsRequest: typeof ListLotsRequestSchema = ListLotsRequestSchema;
 export type ListLotsResponse = ListLotsResponseMessage;
 export const ListLotsResponse: typeof ListLotsResponseSchema = ListLotsResponseSchema;
+export type GetAllocationsRequest = GetAllocationsRequestMessage;
+export const GetAllocationsRequest: typeof GetAllocationsRequestSchema = GetAllocationsRequestSchema;
+export type GetAllocationsResponse = GetAllocationsResponseMessage;
+export const GetAllocationsResponse: typeof GetAllocationsResponseSchema = GetAllocationsResponseSchema;
+export type SetAllocationsRequest = SetAllocationsRequestMessage;
+export const SetAllocationsRequest: typeof SetAllocationsRequestSchema = SetAllocationsRequestSchema;
+export type SetAllocationsResponse = SetAllocationsResponseMessage;
+export const SetAllocationsResponse: typeof SetAllocationsResponseSchema = SetAllocationsResponseSchema;
 export type PortfolioClient = Client<typeof Portfolio>;
 export const PortfolioClient: ClientConstructor<typeof Portfolio> = /* @__PURE__ */ clientConstructor(Portfolio);
 export const PortfolioService = /* @__PURE__ */ serviceDefinition(Portfolio);
@@ -807,6 +959,30 @@ export type CheckOrderRequest = CheckOrderRequestMessage;
 export const CheckOrderRequest: typeof CheckOrderRequestSchema = CheckOrderRequestSchema;
 export type CheckOrderResponse = CheckOrderResponseMessage;
 export const CheckOrderResponse: typeof CheckOrderResponseSchema = CheckOrderResponseSchema;
+export type TradingScope = TradingScopeMessage;
+export const TradingScope: typeof TradingScopeSchema = TradingScopeSchema;
+export type TradingStateRecord = TradingStateRecordMessage;
+export const TradingStateRecord: typeof TradingStateRecordSchema = TradingStateRecordSchema;
+export type GetTradingStateRequest = GetTradingStateRequestMessage;
+export const GetTradingStateRequest: typeof GetTradingStateRequestSchema = GetTradingStateRequestSchema;
+export type GetTradingStateResponse = GetTradingStateResponseMessage;
+export const GetTradingStateResponse: typeof GetTradingStateResponseSchema = GetTradingStateResponseSchema;
+export type SetTradingStateRequest = SetTradingStateRequestMessage;
+export const SetTradingStateRequest: typeof SetTradingStateRequestSchema = SetTradingStateRequestSchema;
+export type SetTradingStateResponse = SetTradingStateResponseMessage;
+export const SetTradingStateResponse: typeof SetTradingStateResponseSchema = SetTradingStateResponseSchema;
+export type StreamTradingStateRequest = StreamTradingStateRequestMessage;
+export const StreamTradingStateRequest: typeof StreamTradingStateRequestSchema = StreamTradingStateRequestSchema;
+export type StreamTradingStateResponse = StreamTradingStateResponseMessage;
+export const StreamTradingStateResponse: typeof StreamTradingStateResponseSchema = StreamTradingStateResponseSchema;
+export type ScenarioShock = ScenarioShockMessage;
+export const ScenarioShock: typeof ScenarioShockSchema = ScenarioShockSchema;
+export type RunScenarioRequest = RunScenarioRequestMessage;
+export const RunScenarioRequest: typeof RunScenarioRequestSchema = RunScenarioRequestSchema;
+export type RunScenarioResponse = RunScenarioResponseMessage;
+export const RunScenarioResponse: typeof RunScenarioResponseSchema = RunScenarioResponseSchema;
+export type ScenarioResult = ScenarioResultMessage;
+export const ScenarioResult: typeof ScenarioResultSchema = ScenarioResultSchema;
 export type RiskEngineClient = Client<typeof RiskEngine>;
 export const RiskEngineClient: ClientConstructor<typeof RiskEngine> = /* @__PURE__ */ clientConstructor(RiskEngine);
 export const RiskEngineService = /* @__PURE__ */ serviceDefinition(RiskEngine);
@@ -898,6 +1074,58 @@ export type CancelWithdrawalRequest = CancelWithdrawalRequestMessage;
 export const CancelWithdrawalRequest: typeof CancelWithdrawalRequestSchema = CancelWithdrawalRequestSchema;
 export type CancelWithdrawalResponse = CancelWithdrawalResponseMessage;
 export const CancelWithdrawalResponse: typeof CancelWithdrawalResponseSchema = CancelWithdrawalResponseSchema;
+export type PlaceOrdersRequest = PlaceOrdersRequestMessage;
+export const PlaceOrdersRequest: typeof PlaceOrdersRequestSchema = PlaceOrdersRequestSchema;
+export type PlaceOrdersResponse = PlaceOrdersResponseMessage;
+export const PlaceOrdersResponse: typeof PlaceOrdersResponseSchema = PlaceOrdersResponseSchema;
+export type OrderResult = OrderResultMessage;
+export const OrderResult: typeof OrderResultSchema = OrderResultSchema;
+export type OrderError = OrderErrorMessage;
+export const OrderError: typeof OrderErrorSchema = OrderErrorSchema;
+export type CancelOrdersRequest = CancelOrdersRequestMessage;
+export const CancelOrdersRequest: typeof CancelOrdersRequestSchema = CancelOrdersRequestSchema;
+export type CancelOrdersResponse = CancelOrdersResponseMessage;
+export const CancelOrdersResponse: typeof CancelOrdersResponseSchema = CancelOrdersResponseSchema;
+export type CancelAllOrdersRequest = CancelAllOrdersRequestMessage;
+export const CancelAllOrdersRequest: typeof CancelAllOrdersRequestSchema = CancelAllOrdersRequestSchema;
+export type CancelAllOrdersResponse = CancelAllOrdersResponseMessage;
+export const CancelAllOrdersResponse: typeof CancelAllOrdersResponseSchema = CancelAllOrdersResponseSchema;
+export type CancelAllAfterRequest = CancelAllAfterRequestMessage;
+export const CancelAllAfterRequest: typeof CancelAllAfterRequestSchema = CancelAllAfterRequestSchema;
+export type CancelAllAfterResponse = CancelAllAfterResponseMessage;
+export const CancelAllAfterResponse: typeof CancelAllAfterResponseSchema = CancelAllAfterResponseSchema;
+export type PreviewOrderRequest = PreviewOrderRequestMessage;
+export const PreviewOrderRequest: typeof PreviewOrderRequestSchema = PreviewOrderRequestSchema;
+export type PreviewOrderResponse = PreviewOrderResponseMessage;
+export const PreviewOrderResponse: typeof PreviewOrderResponseSchema = PreviewOrderResponseSchema;
+export type StreamAccountMarginRequest = StreamAccountMarginRequestMessage;
+export const StreamAccountMarginRequest: typeof StreamAccountMarginRequestSchema = StreamAccountMarginRequestSchema;
+export type StreamAccountMarginResponse = StreamAccountMarginResponseMessage;
+export const StreamAccountMarginResponse: typeof StreamAccountMarginResponseSchema = StreamAccountMarginResponseSchema;
+export type CreateTransferRequest = CreateTransferRequestMessage;
+export const CreateTransferRequest: typeof CreateTransferRequestSchema = CreateTransferRequestSchema;
+export type CreateTransferResponse = CreateTransferResponseMessage;
+export const CreateTransferResponse: typeof CreateTransferResponseSchema = CreateTransferResponseSchema;
+export type ListTransfersRequest = ListTransfersRequestMessage;
+export const ListTransfersRequest: typeof ListTransfersRequestSchema = ListTransfersRequestSchema;
+export type ListTransfersResponse = ListTransfersResponseMessage;
+export const ListTransfersResponse: typeof ListTransfersResponseSchema = ListTransfersResponseSchema;
+export type SetLeverageRequest = SetLeverageRequestMessage;
+export const SetLeverageRequest: typeof SetLeverageRequestSchema = SetLeverageRequestSchema;
+export type SetLeverageResponse = SetLeverageResponseMessage;
+export const SetLeverageResponse: typeof SetLeverageResponseSchema = SetLeverageResponseSchema;
+export type SetMarginModeRequest = SetMarginModeRequestMessage;
+export const SetMarginModeRequest: typeof SetMarginModeRequestSchema = SetMarginModeRequestSchema;
+export type SetMarginModeResponse = SetMarginModeResponseMessage;
+export const SetMarginModeResponse: typeof SetMarginModeResponseSchema = SetMarginModeResponseSchema;
+export type SetPositionModeRequest = SetPositionModeRequestMessage;
+export const SetPositionModeRequest: typeof SetPositionModeRequestSchema = SetPositionModeRequestSchema;
+export type SetPositionModeResponse = SetPositionModeResponseMessage;
+export const SetPositionModeResponse: typeof SetPositionModeResponseSchema = SetPositionModeResponseSchema;
+export type ReconcileRequest = ReconcileRequestMessage;
+export const ReconcileRequest: typeof ReconcileRequestSchema = ReconcileRequestSchema;
+export type ReconcileResponse = ReconcileResponseMessage;
+export const ReconcileResponse: typeof ReconcileResponseSchema = ReconcileResponseSchema;
 export type VenueGatewayClient = Client<typeof VenueGateway>;
 export const VenueGatewayClient: ClientConstructor<typeof VenueGateway> = /* @__PURE__ */ clientConstructor(VenueGateway);
 export const VenueGatewayService = /* @__PURE__ */ serviceDefinition(VenueGateway);

@@ -5,12 +5,16 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { FundingRate, Liquidation, OpenInterest, OptionGreeks } from "../../markets/v1/derivatives_pb.js";
+import { file_cqc_markets_v1_derivatives } from "../../markets/v1/derivatives_pb.js";
 import type { LiquidityMetrics } from "../../markets/v1/liquidity_pb.js";
 import { file_cqc_markets_v1_liquidity } from "../../markets/v1/liquidity_pb.js";
 import type { MarketDepth, OrderBook, OrderBookDelta } from "../../markets/v1/orderbook_pb.js";
 import { file_cqc_markets_v1_orderbook } from "../../markets/v1/orderbook_pb.js";
 import type { Price, PriceSchema, VWAP } from "../../markets/v1/price_pb.js";
 import { file_cqc_markets_v1_price } from "../../markets/v1/price_pb.js";
+import type { Symbol } from "../../markets/v1/symbol_pb.js";
+import { file_cqc_markets_v1_symbol } from "../../markets/v1/symbol_pb.js";
 import type { Ticker } from "../../markets/v1/ticker_pb.js";
 import { file_cqc_markets_v1_ticker } from "../../markets/v1/ticker_pb.js";
 import type { CalendarInterval, Candle, CandlePriceKind, Trade } from "../../markets/v1/trade_pb.js";
@@ -18,6 +22,10 @@ import { file_cqc_markets_v1_trade } from "../../markets/v1/trade_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Heartbeat, StreamReset } from "./stream_pb.js";
 import { file_cqc_services_v1_stream } from "./stream_pb.js";
+import type { InstrumentStatus } from "../../venues/v1/instrument_status_pb.js";
+import { file_cqc_venues_v1_instrument_status } from "../../venues/v1/instrument_status_pb.js";
+import type { VenueSymbol } from "../../venues/v1/venue_symbol_pb.js";
+import { file_cqc_venues_v1_venue_symbol } from "../../venues/v1/venue_symbol_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -26,7 +34,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/services/v1/market_data.proto.
  */
 export const file_cqc_services_v1_market_data: GenFile = /*@__PURE__*/
-  fileDesc("CiFjcWMvc2VydmljZXMvdjEvbWFya2V0X2RhdGEucHJvdG8SD2NxYy5zZXJ2aWNlcy52MSIuCg9HZXRQcmljZVJlcXVlc3QSGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE2IgnASJfChNTdHJlYW1QcmljZXNSZXF1ZXN0EigKCWFzc2V0X2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTYiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgizgEKFFN0cmVhbVByaWNlc1Jlc3BvbnNlEiYKBXByaWNlGAEgASgLMhUuY3FjLm1hcmtldHMudjEuUHJpY2VIABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASJSChNHZXRPcmRlckJvb2tSZXF1ZXN0EiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEhcKBWRlcHRoGAIgASgNQgi6SAUqAxiQTiJFChRHZXRPcmRlckJvb2tSZXNwb25zZRItCgpvcmRlcl9ib29rGAEgASgLMhkuY3FjLm1hcmtldHMudjEuT3JkZXJCb29rInUKFlN0cmVhbU9yZGVyQm9va1JlcXVlc3QSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESFwoFZGVwdGgYAiABKA1CCLpIBSoDGJBOEh4KDHJlc3VtZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiiQIKF1N0cmVhbU9yZGVyQm9va1Jlc3BvbnNlEi0KCHNuYXBzaG90GAEgASgLMhkuY3FjLm1hcmtldHMudjEuT3JkZXJCb29rSAASLwoFZGVsdGEYAiABKAsyHi5jcWMubWFya2V0cy52MS5PcmRlckJvb2tEZWx0YUgAEi8KCWhlYXJ0YmVhdBgDIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgEIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgFIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBItIBChFMaXN0VHJhZGVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIgoPdmVudWVfc3ltYm9sX2lkGAMgASgJQgm6SAZyBPCIJwESLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIl4KEkxpc3RUcmFkZXNSZXNwb25zZRIlCgZ0cmFkZXMYASADKAsyFS5jcWMubWFya2V0cy52MS5UcmFkZRIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIImYKE1N0cmVhbVRyYWRlc1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgizgEKFFN0cmVhbVRyYWRlc1Jlc3BvbnNlEiYKBXRyYWRlGAEgASgLMhUuY3FjLm1hcmtldHMudjEuVHJhZGVIABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASKnAwoSTGlzdENhbmRsZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIiCg92ZW51ZV9zeW1ib2xfaWQYAyABKAlCCbpIBnIE8IgnARI3CghpbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECKgBIABJJChFjYWxlbmRhcl9pbnRlcnZhbBgFIAEoDjIgLmNxYy5tYXJrZXRzLnYxLkNhbGVuZGFySW50ZXJ2YWxCCrpIB4IBBBABIABIABIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASPQoKcHJpY2Vfa2luZBgIIAEoDjIfLmNxYy5tYXJrZXRzLnYxLkNhbmRsZVByaWNlS2luZEIIukgFggECEAFCDwoGbGVuZ3RoEgW6SAIIASJhChNMaXN0Q2FuZGxlc1Jlc3BvbnNlEicKB2NhbmRsZXMYASADKAsyFi5jcWMubWFya2V0cy52MS5DYW5kbGUSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCKhAQoUU3RyZWFtQ2FuZGxlc1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEjgKCGludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgu6SAiqAQIqAMgBARIeCgxyZXN1bWVfdG9rZW4YAyABKAlCCLpIBXIDGIAIItEBChVTdHJlYW1DYW5kbGVzUmVzcG9uc2USKAoGY2FuZGxlGAEgASgLMhYuY3FjLm1hcmtldHMudjEuQ2FuZGxlSAASLwoJaGVhcnRiZWF0GAIgASgLMhouY3FjLnNlcnZpY2VzLnYxLkhlYXJ0YmVhdEgAEi0KBXJlc2V0GAMgASgLMhwuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVJlc2V0SAASHgoMcmVzdW1lX3Rva2VuGAQgASgJQgi6SAVyAxiACEIOCgVldmVudBIFukgCCAEiogEKDkdldFZXQVBSZXF1ZXN0EiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiNQoPR2V0VldBUFJlc3BvbnNlEiIKBHZ3YXAYASABKAsyFC5jcWMubWFya2V0cy52MS5WV0FQImkKFUdldE1hcmtldERlcHRoUmVxdWVzdBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIsCg1kaXN0YW5jZXNfYnBzGAIgAygBQhW6SBKSAQ8QZCILEgkhAAAAAAAAAAAiSwoWR2V0TWFya2V0RGVwdGhSZXNwb25zZRIxCgxtYXJrZXRfZGVwdGgYASABKAsyGy5jcWMubWFya2V0cy52MS5NYXJrZXREZXB0aCJ1ChpHZXRMaXF1aWRpdHlNZXRyaWNzUmVxdWVzdBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIzCgZ3aW5kb3cYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAioAIloKG0dldExpcXVpZGl0eU1ldHJpY3NSZXNwb25zZRI7ChFsaXF1aWRpdHlfbWV0cmljcxgBIAEoCzIgLmNxYy5tYXJrZXRzLnYxLkxpcXVpZGl0eU1ldHJpY3MiNgoQR2V0VGlja2VyUmVxdWVzdBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnASI7ChFHZXRUaWNrZXJSZXNwb25zZRImCgZ0aWNrZXIYASABKAsyFi5jcWMubWFya2V0cy52MS5UaWNrZXIiZwoUU3RyZWFtVGlja2Vyc1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgi0QEKFVN0cmVhbVRpY2tlcnNSZXNwb25zZRIoCgZ0aWNrZXIYASABKAsyFi5jcWMubWFya2V0cy52MS5UaWNrZXJIABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIATLACQoKTWFya2V0RGF0YRJDCghHZXRQcmljZRIgLmNxYy5zZXJ2aWNlcy52MS5HZXRQcmljZVJlcXVlc3QaFS5jcWMubWFya2V0cy52MS5QcmljZRJdCgxTdHJlYW1QcmljZXMSJC5jcWMuc2VydmljZXMudjEuU3RyZWFtUHJpY2VzUmVxdWVzdBolLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1QcmljZXNSZXNwb25zZTABElsKDEdldE9yZGVyQm9vaxIkLmNxYy5zZXJ2aWNlcy52MS5HZXRPcmRlckJvb2tSZXF1ZXN0GiUuY3FjLnNlcnZpY2VzLnYxLkdldE9yZGVyQm9va1Jlc3BvbnNlEmYKD1N0cmVhbU9yZGVyQm9vaxInLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1PcmRlckJvb2tSZXF1ZXN0GiguY3FjLnNlcnZpY2VzLnYxLlN0cmVhbU9yZGVyQm9va1Jlc3BvbnNlMAESVQoKTGlzdFRyYWRlcxIiLmNxYy5zZXJ2aWNlcy52MS5MaXN0VHJhZGVzUmVxdWVzdBojLmNxYy5zZXJ2aWNlcy52MS5MaXN0VHJhZGVzUmVzcG9uc2USXQoMU3RyZWFtVHJhZGVzEiQuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVRyYWRlc1JlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuU3RyZWFtVHJhZGVzUmVzcG9uc2UwARJYCgtMaXN0Q2FuZGxlcxIjLmNxYy5zZXJ2aWNlcy52MS5MaXN0Q2FuZGxlc1JlcXVlc3QaJC5jcWMuc2VydmljZXMudjEuTGlzdENhbmRsZXNSZXNwb25zZRJgCg1TdHJlYW1DYW5kbGVzEiUuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbUNhbmRsZXNSZXF1ZXN0GiYuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbUNhbmRsZXNSZXNwb25zZTABEkwKB0dldFZXQVASHy5jcWMuc2VydmljZXMudjEuR2V0VldBUFJlcXVlc3QaIC5jcWMuc2VydmljZXMudjEuR2V0VldBUFJlc3BvbnNlEmEKDkdldE1hcmtldERlcHRoEiYuY3FjLnNlcnZpY2VzLnYxLkdldE1hcmtldERlcHRoUmVxdWVzdBonLmNxYy5zZXJ2aWNlcy52MS5HZXRNYXJrZXREZXB0aFJlc3BvbnNlEnAKE0dldExpcXVpZGl0eU1ldHJpY3MSKy5jcWMuc2VydmljZXMudjEuR2V0TGlxdWlkaXR5TWV0cmljc1JlcXVlc3QaLC5jcWMuc2VydmljZXMudjEuR2V0TGlxdWlkaXR5TWV0cmljc1Jlc3BvbnNlElIKCUdldFRpY2tlchIhLmNxYy5zZXJ2aWNlcy52MS5HZXRUaWNrZXJSZXF1ZXN0GiIuY3FjLnNlcnZpY2VzLnYxLkdldFRpY2tlclJlc3BvbnNlEmAKDVN0cmVhbVRpY2tlcnMSJS5jcWMuc2VydmljZXMudjEuU3RyZWFtVGlja2Vyc1JlcXVlc3QaJi5jcWMuc2VydmljZXMudjEuU3RyZWFtVGlja2Vyc1Jlc3BvbnNlMAFCR1pFZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9zZXJ2aWNlcy92MTtzZXJ2aWNlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_liquidity, file_cqc_markets_v1_orderbook, file_cqc_markets_v1_price, file_cqc_markets_v1_ticker, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiFjcWMvc2VydmljZXMvdjEvbWFya2V0X2RhdGEucHJvdG8SD2NxYy5zZXJ2aWNlcy52MSIuCg9HZXRQcmljZVJlcXVlc3QSGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE2IgnASJfChNTdHJlYW1QcmljZXNSZXF1ZXN0EigKCWFzc2V0X2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTYiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgizgEKFFN0cmVhbVByaWNlc1Jlc3BvbnNlEiYKBXByaWNlGAEgASgLMhUuY3FjLm1hcmtldHMudjEuUHJpY2VIABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASJSChNHZXRPcmRlckJvb2tSZXF1ZXN0EiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEhcKBWRlcHRoGAIgASgNQgi6SAUqAxiQTiJFChRHZXRPcmRlckJvb2tSZXNwb25zZRItCgpvcmRlcl9ib29rGAEgASgLMhkuY3FjLm1hcmtldHMudjEuT3JkZXJCb29rInUKFlN0cmVhbU9yZGVyQm9va1JlcXVlc3QSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESFwoFZGVwdGgYAiABKA1CCLpIBSoDGJBOEh4KDHJlc3VtZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiiQIKF1N0cmVhbU9yZGVyQm9va1Jlc3BvbnNlEi0KCHNuYXBzaG90GAEgASgLMhkuY3FjLm1hcmtldHMudjEuT3JkZXJCb29rSAASLwoFZGVsdGEYAiABKAsyHi5jcWMubWFya2V0cy52MS5PcmRlckJvb2tEZWx0YUgAEi8KCWhlYXJ0YmVhdBgDIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgEIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgFIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBItIBChFMaXN0VHJhZGVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIgoPdmVudWVfc3ltYm9sX2lkGAMgASgJQgm6SAZyBPCIJwESLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIl4KEkxpc3RUcmFkZXNSZXNwb25zZRIlCgZ0cmFkZXMYASADKAsyFS5jcWMubWFya2V0cy52MS5UcmFkZRIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIImYKE1N0cmVhbVRyYWRlc1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgizgEKFFN0cmVhbVRyYWRlc1Jlc3BvbnNlEiYKBXRyYWRlGAEgASgLMhUuY3FjLm1hcmtldHMudjEuVHJhZGVIABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASKnAwoSTGlzdENhbmRsZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIiCg92ZW51ZV9zeW1ib2xfaWQYAyABKAlCCbpIBnIE8IgnARI3CghpbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECKgBIABJJChFjYWxlbmRhcl9pbnRlcnZhbBgFIAEoDjIgLmNxYy5tYXJrZXRzLnYxLkNhbGVuZGFySW50ZXJ2YWxCCrpIB4IBBBABIABIABIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASPQoKcHJpY2Vfa2luZBgIIAEoDjIfLmNxYy5tYXJrZXRzLnYxLkNhbmRsZVByaWNlS2luZEIIukgFggECEAFCDwoGbGVuZ3RoEgW6SAIIASJhChNMaXN0Q2FuZGxlc1Jlc3BvbnNlEicKB2NhbmRsZXMYASADKAsyFi5jcWMubWFya2V0cy52MS5DYW5kbGUSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCKhAQoUU3RyZWFtQ2FuZGxlc1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEjgKCGludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgu6SAiqAQIqAMgBARIeCgxyZXN1bWVfdG9rZW4YAyABKAlCCLpIBXIDGIAIItEBChVTdHJlYW1DYW5kbGVzUmVzcG9uc2USKAoGY2FuZGxlGAEgASgLMhYuY3FjLm1hcmtldHMudjEuQ2FuZGxlSAASLwoJaGVhcnRiZWF0GAIgASgLMhouY3FjLnNlcnZpY2VzLnYxLkhlYXJ0YmVhdEgAEi0KBXJlc2V0GAMgASgLMhwuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVJlc2V0SAASHgoMcmVzdW1lX3Rva2VuGAQgASgJQgi6SAVyAxiACEIOCgVldmVudBIFukgCCAEiogEKDkdldFZXQVBSZXF1ZXN0EiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiNQoPR2V0VldBUFJlc3BvbnNlEiIKBHZ3YXAYASABKAsyFC5jcWMubWFya2V0cy52MS5WV0FQImkKFUdldE1hcmtldERlcHRoUmVxdWVzdBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIsCg1kaXN0YW5jZXNfYnBzGAIgAygBQhW6SBKSAQ8QZCILEgkhAAAAAAAAAAAiSwoWR2V0TWFya2V0RGVwdGhSZXNwb25zZRIxCgxtYXJrZXRfZGVwdGgYASABKAsyGy5jcWMubWFya2V0cy52MS5NYXJrZXREZXB0aCJ1ChpHZXRMaXF1aWRpdHlNZXRyaWNzUmVxdWVzdBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIzCgZ3aW5kb3cYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAioAIloKG0dldExpcXVpZGl0eU1ldHJpY3NSZXNwb25zZRI7ChFsaXF1aWRpdHlfbWV0cmljcxgBIAEoCzIgLmNxYy5tYXJrZXRzLnYxLkxpcXVpZGl0eU1ldHJpY3MiNgoQR2V0VGlja2VyUmVxdWVzdBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnASI7ChFHZXRUaWNrZXJSZXNwb25zZRImCgZ0aWNrZXIYASABKAsyFi5jcWMubWFya2V0cy52MS5UaWNrZXIiZwoUU3RyZWFtVGlja2Vyc1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgi0QEKFVN0cmVhbVRpY2tlcnNSZXNwb25zZRIoCgZ0aWNrZXIYASABKAsyFi5jcWMubWFya2V0cy52MS5UaWNrZXJIABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASLYAQoXTGlzdEZ1bmRpbmdSYXRlc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEiIKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJxChhMaXN0RnVuZGluZ1JhdGVzUmVzcG9uc2USMgoNZnVuZGluZ19yYXRlcxgBIAMoCzIbLmNxYy5tYXJrZXRzLnYxLkZ1bmRpbmdSYXRlEiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgi2AEKF0xpc3RPcGVuSW50ZXJlc3RSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIiCg92ZW51ZV9zeW1ib2xfaWQYAyABKAlCCbpIBnIE8IgnARIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAicgoYTGlzdE9wZW5JbnRlcmVzdFJlc3BvbnNlEjMKDW9wZW5faW50ZXJlc3QYASADKAsyHC5jcWMubWFya2V0cy52MS5PcGVuSW50ZXJlc3QSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCL0AQoWTGlzdE9wdGlvbkNoYWluUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSGwoIdmVudWVfaWQYAyABKAlCCbpIBnIE6IgnARIgCg1iYXNlX2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwESLwoLZXhwaXJ5X2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWV4cGlyeV90bxgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAicAoXTGlzdE9wdGlvbkNoYWluUmVzcG9uc2USMgoHZW50cmllcxgBIAMoCzIhLmNxYy5zZXJ2aWNlcy52MS5PcHRpb25DaGFpbkVudHJ5EiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgi9wEKEE9wdGlvbkNoYWluRW50cnkSJgoGc3ltYm9sGAEgASgLMhYuY3FjLm1hcmtldHMudjEuU3ltYm9sEjAKDHZlbnVlX3N5bWJvbBgCIAEoCzIaLmNxYy52ZW51ZXMudjEuVmVudWVTeW1ib2wSJgoGdGlja2VyGAMgASgLMhYuY3FjLm1hcmtldHMudjEuVGlja2VyEiwKBmdyZWVrcxgEIAEoCzIcLmNxYy5tYXJrZXRzLnYxLk9wdGlvbkdyZWVrcxIzCg1vcGVuX2ludGVyZXN0GAUgASgLMhwuY3FjLm1hcmtldHMudjEuT3BlbkludGVyZXN0ImwKGVN0cmVhbUxpcXVpZGF0aW9uc1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgi4AEKGlN0cmVhbUxpcXVpZGF0aW9uc1Jlc3BvbnNlEjIKC2xpcXVpZGF0aW9uGAEgASgLMhsuY3FjLm1hcmtldHMudjEuTGlxdWlkYXRpb25IABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASJxCh5TdHJlYW1WZW51ZVN5bWJvbFN0YXR1c1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgi5AEKH1N0cmVhbVZlbnVlU3ltYm9sU3RhdHVzUmVzcG9uc2USMQoGc3RhdHVzGAEgASgLMh8uY3FjLnZlbnVlcy52MS5JbnN0cnVtZW50U3RhdHVzSAASLwoJaGVhcnRiZWF0GAIgASgLMhouY3FjLnNlcnZpY2VzLnYxLkhlYXJ0YmVhdEgAEi0KBXJlc2V0GAMgASgLMhwuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVJlc2V0SAASHgoMcmVzdW1lX3Rva2VuGAQgASgJQgi6SAVyAxiACEIOCgVldmVudBIFukgCCAEy6Q0KCk1hcmtldERhdGESQwoIR2V0UHJpY2USIC5jcWMuc2VydmljZXMudjEuR2V0UHJpY2VSZXF1ZXN0GhUuY3FjLm1hcmtldHMudjEuUHJpY2USXQoMU3RyZWFtUHJpY2VzEiQuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVByaWNlc1JlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuU3RyZWFtUHJpY2VzUmVzcG9uc2UwARJbCgxHZXRPcmRlckJvb2sSJC5jcWMuc2VydmljZXMudjEuR2V0T3JkZXJCb29rUmVxdWVzdBolLmNxYy5zZXJ2aWNlcy52MS5HZXRPcmRlckJvb2tSZXNwb25zZRJmCg9TdHJlYW1PcmRlckJvb2sSJy5jcWMuc2VydmljZXMudjEuU3RyZWFtT3JkZXJCb29rUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1PcmRlckJvb2tSZXNwb25zZTABElUKCkxpc3RUcmFkZXMSIi5jcWMuc2VydmljZXMudjEuTGlzdFRyYWRlc1JlcXVlc3QaIy5jcWMuc2VydmljZXMudjEuTGlzdFRyYWRlc1Jlc3BvbnNlEl0KDFN0cmVhbVRyYWRlcxIkLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1UcmFkZXNSZXF1ZXN0GiUuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVRyYWRlc1Jlc3BvbnNlMAESWAoLTGlzdENhbmRsZXMSIy5jcWMuc2VydmljZXMudjEuTGlzdENhbmRsZXNSZXF1ZXN0GiQuY3FjLnNlcnZpY2VzLnYxLkxpc3RDYW5kbGVzUmVzcG9uc2USYAoNU3RyZWFtQ2FuZGxlcxIlLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1DYW5kbGVzUmVxdWVzdBomLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1DYW5kbGVzUmVzcG9uc2UwARJMCgdHZXRWV0FQEh8uY3FjLnNlcnZpY2VzLnYxLkdldFZXQVBSZXF1ZXN0GiAuY3FjLnNlcnZpY2VzLnYxLkdldFZXQVBSZXNwb25zZRJhCg5HZXRNYXJrZXREZXB0aBImLmNxYy5zZXJ2aWNlcy52MS5HZXRNYXJrZXREZXB0aFJlcXVlc3QaJy5jcWMuc2VydmljZXMudjEuR2V0TWFya2V0RGVwdGhSZXNwb25zZRJwChNHZXRMaXF1aWRpdHlNZXRyaWNzEisuY3FjLnNlcnZpY2VzLnYxLkdldExpcXVpZGl0eU1ldHJpY3NSZXF1ZXN0GiwuY3FjLnNlcnZpY2VzLnYxLkdldExpcXVpZGl0eU1ldHJpY3NSZXNwb25zZRJSCglHZXRUaWNrZXISIS5jcWMuc2VydmljZXMudjEuR2V0VGlja2VyUmVxdWVzdBoiLmNxYy5zZXJ2aWNlcy52MS5HZXRUaWNrZXJSZXNwb25zZRJgCg1TdHJlYW1UaWNrZXJzEiUuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVRpY2tlcnNSZXF1ZXN0GiYuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVRpY2tlcnNSZXNwb25zZTABEmcKEExpc3RGdW5kaW5nUmF0ZXMSKC5jcWMuc2VydmljZXMudjEuTGlzdEZ1bmRpbmdSYXRlc1JlcXVlc3QaKS5jcWMuc2VydmljZXMudjEuTGlzdEZ1bmRpbmdSYXRlc1Jlc3BvbnNlEmcKEExpc3RPcGVuSW50ZXJlc3QSKC5jcWMuc2VydmljZXMudjEuTGlzdE9wZW5JbnRlcmVzdFJlcXVlc3QaKS5jcWMuc2VydmljZXMudjEuTGlzdE9wZW5JbnRlcmVzdFJlc3BvbnNlEmQKD0xpc3RPcHRpb25DaGFpbhInLmNxYy5zZXJ2aWNlcy52MS5MaXN0T3B0aW9uQ2hhaW5SZXF1ZXN0GiguY3FjLnNlcnZpY2VzLnYxLkxpc3RPcHRpb25DaGFpblJlc3BvbnNlEm8KElN0cmVhbUxpcXVpZGF0aW9ucxIqLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1MaXF1aWRhdGlvbnNSZXF1ZXN0GisuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbUxpcXVpZGF0aW9uc1Jlc3BvbnNlMAESfgoXU3RyZWFtVmVudWVTeW1ib2xTdGF0dXMSLy5jcWMuc2VydmljZXMudjEuU3RyZWFtVmVudWVTeW1ib2xTdGF0dXNSZXF1ZXN0GjAuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVZlbnVlU3ltYm9sU3RhdHVzUmVzcG9uc2UwAUJHWkVnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3NlcnZpY2VzL3YxO3NlcnZpY2VzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_markets_v1_derivatives, file_cqc_markets_v1_liquidity, file_cqc_markets_v1_orderbook, file_cqc_markets_v1_price, file_cqc_markets_v1_symbol, file_cqc_markets_v1_ticker, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_cqc_venues_v1_instrument_status, file_cqc_venues_v1_venue_symbol, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Which price to return.
@@ -901,6 +909,453 @@ export const StreamTickersResponseSchema: GenMessage<StreamTickersResponse> = /*
   messageDesc(file_cqc_services_v1_market_data, 24);
 
 /**
+ * Which funding rates to list.
+ *
+ * @generated from message cqc.services.v1.ListFundingRatesRequest
+ */
+export type ListFundingRatesRequest = Message<"cqc.services.v1.ListFundingRatesRequest"> & {
+  /**
+   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the answer before. Empty asks for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Listing whose rates to list.
+   *
+   * @generated from field: string venue_symbol_id = 3;
+   */
+  venueSymbolId: string;
+
+  /**
+   * Only rates paid at or after this time. Absent means from the oldest that is kept.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only rates paid before this time. Absent means up to now.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 5;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.ListFundingRatesRequest.
+ * Use `create(ListFundingRatesRequestSchema)` to create a new message.
+ */
+export const ListFundingRatesRequestSchema: GenMessage<ListFundingRatesRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 25);
+
+/**
+ * A page of funding rates.
+ *
+ * @generated from message cqc.services.v1.ListFundingRatesResponse
+ */
+export type ListFundingRatesResponse = Message<"cqc.services.v1.ListFundingRatesResponse"> & {
+  /**
+   * Rates of this page, oldest first.
+   *
+   * @generated from field: repeated cqc.markets.v1.FundingRate funding_rates = 1;
+   */
+  fundingRates: FundingRate[];
+
+  /**
+   * What to ask for the next page with. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.ListFundingRatesResponse.
+ * Use `create(ListFundingRatesResponseSchema)` to create a new message.
+ */
+export const ListFundingRatesResponseSchema: GenMessage<ListFundingRatesResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 26);
+
+/**
+ * Which open interest to list.
+ *
+ * @generated from message cqc.services.v1.ListOpenInterestRequest
+ */
+export type ListOpenInterestRequest = Message<"cqc.services.v1.ListOpenInterestRequest"> & {
+  /**
+   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the answer before. Empty asks for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Listing whose open interest to list.
+   *
+   * @generated from field: string venue_symbol_id = 3;
+   */
+  venueSymbolId: string;
+
+  /**
+   * Only values at or after this time. Absent means from the oldest that is kept.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 4;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only values before this time. Absent means up to now.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 5;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.ListOpenInterestRequest.
+ * Use `create(ListOpenInterestRequestSchema)` to create a new message.
+ */
+export const ListOpenInterestRequestSchema: GenMessage<ListOpenInterestRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 27);
+
+/**
+ * A page of open interest.
+ *
+ * @generated from message cqc.services.v1.ListOpenInterestResponse
+ */
+export type ListOpenInterestResponse = Message<"cqc.services.v1.ListOpenInterestResponse"> & {
+  /**
+   * Values of this page, oldest first.
+   *
+   * @generated from field: repeated cqc.markets.v1.OpenInterest open_interest = 1;
+   */
+  openInterest: OpenInterest[];
+
+  /**
+   * What to ask for the next page with. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.ListOpenInterestResponse.
+ * Use `create(ListOpenInterestResponseSchema)` to create a new message.
+ */
+export const ListOpenInterestResponseSchema: GenMessage<ListOpenInterestResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 28);
+
+/**
+ * Which options to list.
+ *
+ * @generated from message cqc.services.v1.ListOptionChainRequest
+ */
+export type ListOptionChainRequest = Message<"cqc.services.v1.ListOptionChainRequest"> & {
+  /**
+   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the answer before. Empty asks for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Venue that lists the options.
+   *
+   * @generated from field: string venue_id = 3;
+   */
+  venueId: string;
+
+  /**
+   * Asset that the options are on.
+   *
+   * @generated from field: string base_asset_id = 4;
+   */
+  baseAssetId: string;
+
+  /**
+   * Only options that expire at or after this time. Absent means from the next expiry.
+   *
+   * @generated from field: google.protobuf.Timestamp expiry_from = 5;
+   */
+  expiryFrom?: Timestamp | undefined;
+
+  /**
+   * Only options that expire before this time. Absent means all.
+   *
+   * @generated from field: google.protobuf.Timestamp expiry_to = 6;
+   */
+  expiryTo?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.ListOptionChainRequest.
+ * Use `create(ListOptionChainRequestSchema)` to create a new message.
+ */
+export const ListOptionChainRequestSchema: GenMessage<ListOptionChainRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 29);
+
+/**
+ * A page of options.
+ *
+ * @generated from message cqc.services.v1.ListOptionChainResponse
+ */
+export type ListOptionChainResponse = Message<"cqc.services.v1.ListOptionChainResponse"> & {
+  /**
+   * Options of this page, by expiry, strike and type.
+   *
+   * @generated from field: repeated cqc.services.v1.OptionChainEntry entries = 1;
+   */
+  entries: OptionChainEntry[];
+
+  /**
+   * What to ask for the next page with. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.ListOptionChainResponse.
+ * Use `create(ListOptionChainResponseSchema)` to create a new message.
+ */
+export const ListOptionChainResponseSchema: GenMessage<ListOptionChainResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 30);
+
+/**
+ * One option of a chain, with what its market says.
+ *
+ * @generated from message cqc.services.v1.OptionChainEntry
+ */
+export type OptionChainEntry = Message<"cqc.services.v1.OptionChainEntry"> & {
+  /**
+   * The product.
+   *
+   * @generated from field: cqc.markets.v1.Symbol symbol = 1;
+   */
+  symbol?: Symbol | undefined;
+
+  /**
+   * Its listing.
+   *
+   * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 2;
+   */
+  venueSymbol?: VenueSymbol | undefined;
+
+  /**
+   * Its newest ticker. Absent when there is none.
+   *
+   * @generated from field: cqc.markets.v1.Ticker ticker = 3;
+   */
+  ticker?: Ticker | undefined;
+
+  /**
+   * Its newest greeks. Absent when the venue gives none.
+   *
+   * @generated from field: cqc.markets.v1.OptionGreeks greeks = 4;
+   */
+  greeks?: OptionGreeks | undefined;
+
+  /**
+   * Its newest open interest. Absent when the venue gives none.
+   *
+   * @generated from field: cqc.markets.v1.OpenInterest open_interest = 5;
+   */
+  openInterest?: OpenInterest | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.OptionChainEntry.
+ * Use `create(OptionChainEntrySchema)` to create a new message.
+ */
+export const OptionChainEntrySchema: GenMessage<OptionChainEntry> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 31);
+
+/**
+ * Whose liquidations to follow.
+ *
+ * @generated from message cqc.services.v1.StreamLiquidationsRequest
+ */
+export type StreamLiquidationsRequest = Message<"cqc.services.v1.StreamLiquidationsRequest"> & {
+  /**
+   * Listings to follow.
+   *
+   * @generated from field: repeated string venue_symbol_ids = 1;
+   */
+  venueSymbolIds: string[];
+
+  /**
+   * `resume_token` of the last answer that was handled. Empty starts anew.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.StreamLiquidationsRequest.
+ * Use `create(StreamLiquidationsRequestSchema)` to create a new message.
+ */
+export const StreamLiquidationsRequestSchema: GenMessage<StreamLiquidationsRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 32);
+
+/**
+ * One step of the stream.
+ *
+ * @generated from message cqc.services.v1.StreamLiquidationsResponse
+ */
+export type StreamLiquidationsResponse = Message<"cqc.services.v1.StreamLiquidationsResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from oneof cqc.services.v1.StreamLiquidationsResponse.event
+   */
+  event: {
+    /**
+     * A liquidation.
+     *
+     * @generated from field: cqc.markets.v1.Liquidation liquidation = 1;
+     */
+    value: Liquidation;
+    case: "liquidation";
+  } | {
+    /**
+     * Nothing, for a while.
+     *
+     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
+     * Something was lost.
+     *
+     * @generated from field: cqc.services.v1.StreamReset reset = 3;
+     */
+    value: StreamReset;
+    case: "reset";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What to resume the stream with after this answer.
+   *
+   * @generated from field: string resume_token = 4;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.StreamLiquidationsResponse.
+ * Use `create(StreamLiquidationsResponseSchema)` to create a new message.
+ */
+export const StreamLiquidationsResponseSchema: GenMessage<StreamLiquidationsResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 33);
+
+/**
+ * Whose status to follow.
+ *
+ * @generated from message cqc.services.v1.StreamVenueSymbolStatusRequest
+ */
+export type StreamVenueSymbolStatusRequest = Message<"cqc.services.v1.StreamVenueSymbolStatusRequest"> & {
+  /**
+   * Listings to follow.
+   *
+   * @generated from field: repeated string venue_symbol_ids = 1;
+   */
+  venueSymbolIds: string[];
+
+  /**
+   * `resume_token` of the last answer that was handled. Empty starts anew.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.StreamVenueSymbolStatusRequest.
+ * Use `create(StreamVenueSymbolStatusRequestSchema)` to create a new message.
+ */
+export const StreamVenueSymbolStatusRequestSchema: GenMessage<StreamVenueSymbolStatusRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 34);
+
+/**
+ * One step of the stream.
+ *
+ * @generated from message cqc.services.v1.StreamVenueSymbolStatusResponse
+ */
+export type StreamVenueSymbolStatusResponse = Message<"cqc.services.v1.StreamVenueSymbolStatusResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from oneof cqc.services.v1.StreamVenueSymbolStatusResponse.event
+   */
+  event: {
+    /**
+     * What may be done on a listing now.
+     *
+     * @generated from field: cqc.venues.v1.InstrumentStatus status = 1;
+     */
+    value: InstrumentStatus;
+    case: "status";
+  } | {
+    /**
+     * Nothing, for a while.
+     *
+     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
+     * Something was lost.
+     *
+     * @generated from field: cqc.services.v1.StreamReset reset = 3;
+     */
+    value: StreamReset;
+    case: "reset";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What to resume the stream with after this answer.
+   *
+   * @generated from field: string resume_token = 4;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.StreamVenueSymbolStatusResponse.
+ * Use `create(StreamVenueSymbolStatusResponseSchema)` to create a new message.
+ */
+export const StreamVenueSymbolStatusResponseSchema: GenMessage<StreamVenueSymbolStatusResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_market_data, 35);
+
+/**
  * Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
  * trades or values.
  *
@@ -1041,6 +1496,56 @@ export const MarketData: GenService<{
     methodKind: "server_streaming";
     input: typeof StreamTickersRequestSchema;
     output: typeof StreamTickersResponseSchema;
+  },
+  /**
+   * Lists past funding rates of a perpetual, oldest first.
+   *
+   * @generated from rpc cqc.services.v1.MarketData.ListFundingRates
+   */
+  listFundingRates: {
+    methodKind: "unary";
+    input: typeof ListFundingRatesRequestSchema;
+    output: typeof ListFundingRatesResponseSchema;
+  },
+  /**
+   * Lists past open interest of a derivative, oldest first.
+   *
+   * @generated from rpc cqc.services.v1.MarketData.ListOpenInterest
+   */
+  listOpenInterest: {
+    methodKind: "unary";
+    input: typeof ListOpenInterestRequestSchema;
+    output: typeof ListOpenInterestResponseSchema;
+  },
+  /**
+   * Lists the options on an underlying with their tickers and greeks, by expiry, strike and type.
+   *
+   * @generated from rpc cqc.services.v1.MarketData.ListOptionChain
+   */
+  listOptionChain: {
+    methodKind: "unary";
+    input: typeof ListOptionChainRequestSchema;
+    output: typeof ListOptionChainResponseSchema;
+  },
+  /**
+   * Follows liquidations on listings, as the venues make them public.
+   *
+   * @generated from rpc cqc.services.v1.MarketData.StreamLiquidations
+   */
+  streamLiquidations: {
+    methodKind: "server_streaming";
+    input: typeof StreamLiquidationsRequestSchema;
+    output: typeof StreamLiquidationsResponseSchema;
+  },
+  /**
+   * Follows what may be done on listings: how it stands first, then every change.
+   *
+   * @generated from rpc cqc.services.v1.MarketData.StreamVenueSymbolStatus
+   */
+  streamVenueSymbolStatus: {
+    methodKind: "server_streaming";
+    input: typeof StreamVenueSymbolStatusRequestSchema;
+    output: typeof StreamVenueSymbolStatusResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cqc_services_v1_market_data, 0);

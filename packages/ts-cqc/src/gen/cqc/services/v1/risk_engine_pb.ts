@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import type { RiskAlert } from "../../events/v1/risk_events_pb.js";
+import type { RiskAlert, TradingState } from "../../events/v1/risk_events_pb.js";
 import { file_cqc_events_v1_risk_events } from "../../events/v1/risk_events_pb.js";
 import type { Exposure, ExposureDimension } from "../../portfolio/v1/position_pb.js";
 import { file_cqc_portfolio_v1_position } from "../../portfolio/v1/position_pb.js";
@@ -14,15 +14,15 @@ import type { Heartbeat, StreamReset } from "./stream_pb.js";
 import { file_cqc_services_v1_stream } from "./stream_pb.js";
 import type { NewOrder } from "./venue_gateway_pb.js";
 import { file_cqc_services_v1_venue_gateway } from "./venue_gateway_pb.js";
-import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/services/v1/risk_engine.proto.
  */
 export const file_cqc_services_v1_risk_engine: GenFile = /*@__PURE__*/
-  fileDesc("CiFjcWMvc2VydmljZXMvdjEvcmlza19lbmdpbmUucHJvdG8SD2NxYy5zZXJ2aWNlcy52MSKXBQoJUmlza0xpbWl0EhwKCGxpbWl0X2lkGAEgASgJQgq6SAdyBRABGIABEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISKwoGbWV0cmljGAMgASgOMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tNZXRyaWMSKwoGYWN0aW9uGAQgASgOMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tBY3Rpb24SJQoMcG9ydGZvbGlvX2lkGAUgASgJQgq6SAdyBRABGIABSACIAQESIwoKYWNjb3VudF9pZBgGIAEoCUIKukgHcgUQARiAAUgBiAEBEiAKCHZlbnVlX2lkGAcgASgJQgm6SAZyBOiIJwFIAogBARIgCghhc3NldF9pZBgIIAEoCUIJukgGcgTQiCcBSAOIAQESJwoPdmVudWVfc3ltYm9sX2lkGAkgASgJQgm6SAZyBPCIJwFIBIgBARIcCgl0aHJlc2hvbGQYCiABKAlCCbpIBnIEkIgnARIpChF3YXJuaW5nX3RocmVzaG9sZBgLIAEoCUIJukgGcgSQiCcBSAWIAQESKgoScmVwb3J0aW5nX2Fzc2V0X2lkGAwgASgJQgm6SAZyBNCIJwFIBogBARIPCgdlbmFibGVkGA0gASgIEiwKCHZhbGlkX3RvGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgPIAEoBEIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZEILCglfYXNzZXRfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEIUChJfd2FybmluZ190aHJlc2hvbGRCFQoTX3JlcG9ydGluZ19hc3NldF9pZCKAAQoKUmlza0JyZWFjaBIcCghsaW1pdF9pZBgBIAEoCUIKukgHcgUQARiAARIbCghvYnNlcnZlZBgCIAEoCUIJukgGcgSIiCcBEhwKCXRocmVzaG9sZBgDIAEoCUIJukgGcgSIiCcBEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDGIAgIjMKE0dldFJpc2tMaW1pdFJlcXVlc3QSHAoIbGltaXRfaWQYASABKAlCCrpIB3IFEAEYgAEiQQoUR2V0Umlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0IsABChVMaXN0Umlza0xpbWl0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEiUKDHBvcnRmb2xpb19pZBgDIAEoCUIKukgHcgUQARiAAUgAiAEBEiMKCmFjY291bnRfaWQYBCABKAlCCrpIB3IFEAEYgAFIAYgBAUIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkImcKFkxpc3RSaXNrTGltaXRzUmVzcG9uc2USKgoGbGltaXRzGAEgAygLMhouY3FjLnNlcnZpY2VzLnYxLlJpc2tMaW1pdBIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIIowCChZDcmVhdGVSaXNrTGltaXRSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjEKBWxpbWl0GAIgASgLMhouY3FjLnNlcnZpY2VzLnYxLlJpc2tMaW1pdEIGukgDyAEBOqABukicARqZAQojY3JlYXRlX3Jpc2tfbGltaXQubWV0cmljX2FuZF9hY3Rpb24SQGEgbGltaXQgc2F5cyB3aGF0IGl0IGJvdW5kcyBhbmQgd2hhdCBoYXBwZW5zIHdoZW4gaXQgaXMgZXhjZWVkZWQaMHRoaXMubGltaXQubWV0cmljICE9IDAgJiYgdGhpcy5saW1pdC5hY3Rpb24gIT0gMCJEChdDcmVhdGVSaXNrTGltaXRSZXNwb25zZRIpCgVsaW1pdBgBIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5SaXNrTGltaXQiogEKFlVwZGF0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESMQoFbGltaXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0Qga6SAPIAQESNwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQga6SAPIAQEiRAoXVXBkYXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0ImYKFkRlbGV0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHAoIbGltaXRfaWQYAiABKAlCCrpIB3IFEAEYgAESEAoIcmV2aXNpb24YAyABKAQiRAoXRGVsZXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0IvABChJHZXRFeHBvc3VyZVJlcXVlc3QSIgoMcG9ydGZvbGlvX2lkGAEgASgJQgq6SAdyBRABGIABSAASIAoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAAUgAEkEKCGdyb3VwX2J5GAMgASgOMiMuY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZURpbWVuc2lvbkIKukgHggEEEAEgABIqChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnAUgBiAEBQg4KBXNjb3BlEgW6SAIIAUIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIkQKE0dldEV4cG9zdXJlUmVzcG9uc2USLQoJZXhwb3N1cmVzGAEgAygLMhouY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZSL5AQoRTGlzdEFsZXJ0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhEKCW9wZW5fb25seRgDIAEoCBIlCgxwb3J0Zm9saW9faWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDwoNX3BvcnRmb2xpb19pZCJhChJMaXN0QWxlcnRzUmVzcG9uc2USKAoGYWxlcnRzGAEgAygLMhguY3FjLmV2ZW50cy52MS5SaXNrQWxlcnQSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJtChNTdHJlYW1BbGVydHNSZXF1ZXN0EiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAhCDwoNX3BvcnRmb2xpb19pZCLRAQoUU3RyZWFtQWxlcnRzUmVzcG9uc2USKQoFYWxlcnQYASABKAsyGC5jcWMuZXZlbnRzLnYxLlJpc2tBbGVydEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBIm0KF0Fja25vd2xlZGdlQWxlcnRSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhwKCGFsZXJ0X2lkGAIgASgJQgq6SAdyBRABGIABEhYKBG5vdGUYAyABKAlCCLpIBXIDGIAgIkMKGEFja25vd2xlZGdlQWxlcnRSZXNwb25zZRInCgVhbGVydBgBIAEoCzIYLmNxYy5ldmVudHMudjEuUmlza0FsZXJ0ImMKEUNoZWNrT3JkZXJSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjAKBW9yZGVyGAIgASgLMhkuY3FjLnNlcnZpY2VzLnYxLk5ld09yZGVyQga6SAPIAQEipAEKEkNoZWNrT3JkZXJSZXNwb25zZRIvCghkZWNpc2lvbhgBIAEoDjIdLmNxYy5zZXJ2aWNlcy52MS5SaXNrRGVjaXNpb24SLQoIYnJlYWNoZXMYAiADKAsyGy5jcWMuc2VydmljZXMudjEuUmlza0JyZWFjaBIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqYAgoKUmlza01ldHJpYxIbChdSSVNLX01FVFJJQ19VTlNQRUNJRklFRBAAEh4KGlJJU0tfTUVUUklDX0dST1NTX0VYUE9TVVJFEAESHAoYUklTS19NRVRSSUNfTkVUX0VYUE9TVVJFEAISHgoaUklTS19NRVRSSUNfT1JERVJfTk9USU9OQUwQAxIYChRSSVNLX01FVFJJQ19MRVZFUkFHRRAEEhoKFlJJU0tfTUVUUklDX0RBSUxZX0xPU1MQBRIYChRSSVNLX01FVFJJQ19EUkFXRE9XThAGEhoKFlJJU0tfTUVUUklDX09SREVSX1JBVEUQBxIjCh9SSVNLX01FVFJJQ19QUklDRV9ERVZJQVRJT05fQlBTEAgqiwEKClJpc2tBY3Rpb24SGwoXUklTS19BQ1RJT05fVU5TUEVDSUZJRUQQABIVChFSSVNLX0FDVElPTl9BTEVSVBABEhYKElJJU0tfQUNUSU9OX1JFSkVDVBACEhsKF1JJU0tfQUNUSU9OX1JFRFVDRV9PTkxZEAMSFAoQUklTS19BQ1RJT05fSEFMVBAEKmUKDFJpc2tEZWNpc2lvbhIdChlSSVNLX0RFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASGgoWUklTS19ERUNJU0lPTl9BUFBST1ZFRBABEhoKFlJJU0tfREVDSVNJT05fUkVKRUNURUQQAjLOBwoKUmlza0VuZ2luZRJbCgxHZXRSaXNrTGltaXQSJC5jcWMuc2VydmljZXMudjEuR2V0Umlza0xpbWl0UmVxdWVzdBolLmNxYy5zZXJ2aWNlcy52MS5HZXRSaXNrTGltaXRSZXNwb25zZRJhCg5MaXN0Umlza0xpbWl0cxImLmNxYy5zZXJ2aWNlcy52MS5MaXN0Umlza0xpbWl0c1JlcXVlc3QaJy5jcWMuc2VydmljZXMudjEuTGlzdFJpc2tMaW1pdHNSZXNwb25zZRJkCg9DcmVhdGVSaXNrTGltaXQSJy5jcWMuc2VydmljZXMudjEuQ3JlYXRlUmlza0xpbWl0UmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5DcmVhdGVSaXNrTGltaXRSZXNwb25zZRJkCg9VcGRhdGVSaXNrTGltaXQSJy5jcWMuc2VydmljZXMudjEuVXBkYXRlUmlza0xpbWl0UmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5VcGRhdGVSaXNrTGltaXRSZXNwb25zZRJkCg9EZWxldGVSaXNrTGltaXQSJy5jcWMuc2VydmljZXMudjEuRGVsZXRlUmlza0xpbWl0UmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5EZWxldGVSaXNrTGltaXRSZXNwb25zZRJYCgtHZXRFeHBvc3VyZRIjLmNxYy5zZXJ2aWNlcy52MS5HZXRFeHBvc3VyZVJlcXVlc3QaJC5jcWMuc2VydmljZXMudjEuR2V0RXhwb3N1cmVSZXNwb25zZRJVCgpMaXN0QWxlcnRzEiIuY3FjLnNlcnZpY2VzLnYxLkxpc3RBbGVydHNSZXF1ZXN0GiMuY3FjLnNlcnZpY2VzLnYxLkxpc3RBbGVydHNSZXNwb25zZRJdCgxTdHJlYW1BbGVydHMSJC5jcWMuc2VydmljZXMudjEuU3RyZWFtQWxlcnRzUmVxdWVzdBolLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1BbGVydHNSZXNwb25zZTABEmcKEEFja25vd2xlZGdlQWxlcnQSKC5jcWMuc2VydmljZXMudjEuQWNrbm93bGVkZ2VBbGVydFJlcXVlc3QaKS5jcWMuc2VydmljZXMudjEuQWNrbm93bGVkZ2VBbGVydFJlc3BvbnNlElUKCkNoZWNrT3JkZXISIi5jcWMuc2VydmljZXMudjEuQ2hlY2tPcmRlclJlcXVlc3QaIy5jcWMuc2VydmljZXMudjEuQ2hlY2tPcmRlclJlc3BvbnNlQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_events_v1_risk_events, file_cqc_portfolio_v1_position, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_cqc_services_v1_venue_gateway, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CiFjcWMvc2VydmljZXMvdjEvcmlza19lbmdpbmUucHJvdG8SD2NxYy5zZXJ2aWNlcy52MSKXBQoJUmlza0xpbWl0EhwKCGxpbWl0X2lkGAEgASgJQgq6SAdyBRABGIABEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISKwoGbWV0cmljGAMgASgOMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tNZXRyaWMSKwoGYWN0aW9uGAQgASgOMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tBY3Rpb24SJQoMcG9ydGZvbGlvX2lkGAUgASgJQgq6SAdyBRABGIABSACIAQESIwoKYWNjb3VudF9pZBgGIAEoCUIKukgHcgUQARiAAUgBiAEBEiAKCHZlbnVlX2lkGAcgASgJQgm6SAZyBOiIJwFIAogBARIgCghhc3NldF9pZBgIIAEoCUIJukgGcgTQiCcBSAOIAQESJwoPdmVudWVfc3ltYm9sX2lkGAkgASgJQgm6SAZyBPCIJwFIBIgBARIcCgl0aHJlc2hvbGQYCiABKAlCCbpIBnIEkIgnARIpChF3YXJuaW5nX3RocmVzaG9sZBgLIAEoCUIJukgGcgSQiCcBSAWIAQESKgoScmVwb3J0aW5nX2Fzc2V0X2lkGAwgASgJQgm6SAZyBNCIJwFIBogBARIPCgdlbmFibGVkGA0gASgIEiwKCHZhbGlkX3RvGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgPIAEoBEIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZEILCglfYXNzZXRfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEIUChJfd2FybmluZ190aHJlc2hvbGRCFQoTX3JlcG9ydGluZ19hc3NldF9pZCKAAQoKUmlza0JyZWFjaBIcCghsaW1pdF9pZBgBIAEoCUIKukgHcgUQARiAARIbCghvYnNlcnZlZBgCIAEoCUIJukgGcgSIiCcBEhwKCXRocmVzaG9sZBgDIAEoCUIJukgGcgSIiCcBEhkKB21lc3NhZ2UYBCABKAlCCLpIBXIDGIAgIjMKE0dldFJpc2tMaW1pdFJlcXVlc3QSHAoIbGltaXRfaWQYASABKAlCCrpIB3IFEAEYgAEiQQoUR2V0Umlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0IsABChVMaXN0Umlza0xpbWl0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEiUKDHBvcnRmb2xpb19pZBgDIAEoCUIKukgHcgUQARiAAUgAiAEBEiMKCmFjY291bnRfaWQYBCABKAlCCrpIB3IFEAEYgAFIAYgBAUIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkImcKFkxpc3RSaXNrTGltaXRzUmVzcG9uc2USKgoGbGltaXRzGAEgAygLMhouY3FjLnNlcnZpY2VzLnYxLlJpc2tMaW1pdBIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIIowCChZDcmVhdGVSaXNrTGltaXRSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjEKBWxpbWl0GAIgASgLMhouY3FjLnNlcnZpY2VzLnYxLlJpc2tMaW1pdEIGukgDyAEBOqABukicARqZAQojY3JlYXRlX3Jpc2tfbGltaXQubWV0cmljX2FuZF9hY3Rpb24SQGEgbGltaXQgc2F5cyB3aGF0IGl0IGJvdW5kcyBhbmQgd2hhdCBoYXBwZW5zIHdoZW4gaXQgaXMgZXhjZWVkZWQaMHRoaXMubGltaXQubWV0cmljICE9IDAgJiYgdGhpcy5saW1pdC5hY3Rpb24gIT0gMCJEChdDcmVhdGVSaXNrTGltaXRSZXNwb25zZRIpCgVsaW1pdBgBIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5SaXNrTGltaXQiogEKFlVwZGF0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESMQoFbGltaXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0Qga6SAPIAQESNwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQga6SAPIAQEiRAoXVXBkYXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0ImYKFkRlbGV0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHAoIbGltaXRfaWQYAiABKAlCCrpIB3IFEAEYgAESEAoIcmV2aXNpb24YAyABKAQiRAoXRGVsZXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0IvABChJHZXRFeHBvc3VyZVJlcXVlc3QSIgoMcG9ydGZvbGlvX2lkGAEgASgJQgq6SAdyBRABGIABSAASIAoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAAUgAEkEKCGdyb3VwX2J5GAMgASgOMiMuY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZURpbWVuc2lvbkIKukgHggEEEAEgABIqChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnAUgBiAEBQg4KBXNjb3BlEgW6SAIIAUIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIkQKE0dldEV4cG9zdXJlUmVzcG9uc2USLQoJZXhwb3N1cmVzGAEgAygLMhouY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZSL5AQoRTGlzdEFsZXJ0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhEKCW9wZW5fb25seRgDIAEoCBIlCgxwb3J0Zm9saW9faWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDwoNX3BvcnRmb2xpb19pZCJhChJMaXN0QWxlcnRzUmVzcG9uc2USKAoGYWxlcnRzGAEgAygLMhguY3FjLmV2ZW50cy52MS5SaXNrQWxlcnQSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJtChNTdHJlYW1BbGVydHNSZXF1ZXN0EiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAhCDwoNX3BvcnRmb2xpb19pZCLRAQoUU3RyZWFtQWxlcnRzUmVzcG9uc2USKQoFYWxlcnQYASABKAsyGC5jcWMuZXZlbnRzLnYxLlJpc2tBbGVydEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBIm0KF0Fja25vd2xlZGdlQWxlcnRSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhwKCGFsZXJ0X2lkGAIgASgJQgq6SAdyBRABGIABEhYKBG5vdGUYAyABKAlCCLpIBXIDGIAgIkMKGEFja25vd2xlZGdlQWxlcnRSZXNwb25zZRInCgVhbGVydBgBIAEoCzIYLmNxYy5ldmVudHMudjEuUmlza0FsZXJ0ImMKEUNoZWNrT3JkZXJSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjAKBW9yZGVyGAIgASgLMhkuY3FjLnNlcnZpY2VzLnYxLk5ld09yZGVyQga6SAPIAQEipAEKEkNoZWNrT3JkZXJSZXNwb25zZRIvCghkZWNpc2lvbhgBIAEoDjIdLmNxYy5zZXJ2aWNlcy52MS5SaXNrRGVjaXNpb24SLQoIYnJlYWNoZXMYAiADKAsyGy5jcWMuc2VydmljZXMudjEuUmlza0JyZWFjaBIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKpAQoMVHJhZGluZ1Njb3BlEiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEiMKCmFjY291bnRfaWQYAiABKAlCCrpIB3IFEAEYgAFIAYgBARIgCgh2ZW51ZV9pZBgDIAEoCUIJukgGcgToiCcBSAKIAQFCDwoNX3BvcnRmb2xpb19pZEINCgtfYWNjb3VudF9pZEILCglfdmVudWVfaWQixQEKElRyYWRpbmdTdGF0ZVJlY29yZBIsCgVzY29wZRgBIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU2NvcGUSKgoFc3RhdGUYAiABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZRIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAgEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoBCJGChZHZXRUcmFkaW5nU3RhdGVSZXF1ZXN0EiwKBXNjb3BlGAEgASgLMh0uY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTY29wZSJVChdHZXRUcmFkaW5nU3RhdGVSZXNwb25zZRI6Cg10cmFkaW5nX3N0YXRlGAEgASgLMiMuY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTdGF0ZVJlY29yZCL4AQoWU2V0VHJhZGluZ1N0YXRlUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIsCgVzY29wZRgCIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU2NvcGUSNgoFc3RhdGUYAyABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZUIKukgHggEEEAEgABIaCgZyZWFzb24YBCABKAlCCrpIB3IFEAEYgCASFQoIcmV2aXNpb24YBSABKARIAIgBARIaChJjYW5jZWxfb3Blbl9vcmRlcnMYBiABKAhCCwoJX3JldmlzaW9uIlUKF1NldFRyYWRpbmdTdGF0ZVJlc3BvbnNlEjoKDXRyYWRpbmdfc3RhdGUYASABKAsyIy5jcWMuc2VydmljZXMudjEuVHJhZGluZ1N0YXRlUmVjb3JkIjsKGVN0cmVhbVRyYWRpbmdTdGF0ZVJlcXVlc3QSHgoMcmVzdW1lX3Rva2VuGAEgASgJQgi6SAVyAxiACCLqAQoaU3RyZWFtVHJhZGluZ1N0YXRlUmVzcG9uc2USPAoNdHJhZGluZ19zdGF0ZRgBIAEoCzIjLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU3RhdGVSZWNvcmRIABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASLiAQoNU2NlbmFyaW9TaG9jaxIdCghhc3NldF9pZBgBIAEoCUIJukgGcgTQiCcBSAASJAoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwFIABIrCgxwcmljZV9jaGFuZ2UYAyABKAFCELpIDRILKQAAAAAAAPC/QAFIAYgBARInChF2b2xhdGlsaXR5X2NoYW5nZRgEIAEoAUIHukgEEgJAAUgCiAEBQg8KBnRhcmdldBIFukgCCAFCDwoNX3ByaWNlX2NoYW5nZUIUChJfdm9sYXRpbGl0eV9jaGFuZ2Ui7AEKElJ1blNjZW5hcmlvUmVxdWVzdBIgCgxwb3J0Zm9saW9faWQYASABKAlCCrpIB3IFEAEYgAESOwoGc2hvY2tzGAIgAygLMh4uY3FjLnNlcnZpY2VzLnYxLlNjZW5hcmlvU2hvY2tCC7pICJIBBQgBEOgHEjQKB2hvcml6b24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAjIAEioKEnJlcG9ydGluZ19hc3NldF9pZBgEIAEoCUIJukgGcgTQiCcBSACIAQFCFQoTX3JlcG9ydGluZ19hc3NldF9pZCK8AQoTUnVuU2NlbmFyaW9SZXNwb25zZRIdCgx2YWx1ZV9jaGFuZ2UYASABKAFCB7pIBBICQAESMAoHcmVzdWx0cxgCIAMoCzIfLmNxYy5zZXJ2aWNlcy52MS5TY2VuYXJpb1Jlc3VsdBItCghicmVhY2hlcxgDIAMoCzIbLmNxYy5zZXJ2aWNlcy52MS5SaXNrQnJlYWNoEiUKEnJlcG9ydGluZ19hc3NldF9pZBgEIAEoCUIJukgGcgTQiCcBImQKDlNjZW5hcmlvUmVzdWx0Eh8KC3Bvc2l0aW9uX2lkGAEgASgJQgq6SAdyBRABGIABEh0KDHZhbHVlX2NoYW5nZRgCIAEoAUIHukgEEgJAARISCgpsaXF1aWRhdGVkGAMgASgIKpgCCgpSaXNrTWV0cmljEhsKF1JJU0tfTUVUUklDX1VOU1BFQ0lGSUVEEAASHgoaUklTS19NRVRSSUNfR1JPU1NfRVhQT1NVUkUQARIcChhSSVNLX01FVFJJQ19ORVRfRVhQT1NVUkUQAhIeChpSSVNLX01FVFJJQ19PUkRFUl9OT1RJT05BTBADEhgKFFJJU0tfTUVUUklDX0xFVkVSQUdFEAQSGgoWUklTS19NRVRSSUNfREFJTFlfTE9TUxAFEhgKFFJJU0tfTUVUUklDX0RSQVdET1dOEAYSGgoWUklTS19NRVRSSUNfT1JERVJfUkFURRAHEiMKH1JJU0tfTUVUUklDX1BSSUNFX0RFVklBVElPTl9CUFMQCCqLAQoKUmlza0FjdGlvbhIbChdSSVNLX0FDVElPTl9VTlNQRUNJRklFRBAAEhUKEVJJU0tfQUNUSU9OX0FMRVJUEAESFgoSUklTS19BQ1RJT05fUkVKRUNUEAISGwoXUklTS19BQ1RJT05fUkVEVUNFX09OTFkQAxIUChBSSVNLX0FDVElPTl9IQUxUEAQqZQoMUmlza0RlY2lzaW9uEh0KGVJJU0tfREVDSVNJT05fVU5TUEVDSUZJRUQQABIaChZSSVNLX0RFQ0lTSU9OX0FQUFJPVkVEEAESGgoWUklTS19ERUNJU0lPTl9SRUpFQ1RFRBACMuUKCgpSaXNrRW5naW5lElsKDEdldFJpc2tMaW1pdBIkLmNxYy5zZXJ2aWNlcy52MS5HZXRSaXNrTGltaXRSZXF1ZXN0GiUuY3FjLnNlcnZpY2VzLnYxLkdldFJpc2tMaW1pdFJlc3BvbnNlEmEKDkxpc3RSaXNrTGltaXRzEiYuY3FjLnNlcnZpY2VzLnYxLkxpc3RSaXNrTGltaXRzUmVxdWVzdBonLmNxYy5zZXJ2aWNlcy52MS5MaXN0Umlza0xpbWl0c1Jlc3BvbnNlEmQKD0NyZWF0ZVJpc2tMaW1pdBInLmNxYy5zZXJ2aWNlcy52MS5DcmVhdGVSaXNrTGltaXRSZXF1ZXN0GiguY3FjLnNlcnZpY2VzLnYxLkNyZWF0ZVJpc2tMaW1pdFJlc3BvbnNlEmQKD1VwZGF0ZVJpc2tMaW1pdBInLmNxYy5zZXJ2aWNlcy52MS5VcGRhdGVSaXNrTGltaXRSZXF1ZXN0GiguY3FjLnNlcnZpY2VzLnYxLlVwZGF0ZVJpc2tMaW1pdFJlc3BvbnNlEmQKD0RlbGV0ZVJpc2tMaW1pdBInLmNxYy5zZXJ2aWNlcy52MS5EZWxldGVSaXNrTGltaXRSZXF1ZXN0GiguY3FjLnNlcnZpY2VzLnYxLkRlbGV0ZVJpc2tMaW1pdFJlc3BvbnNlElgKC0dldEV4cG9zdXJlEiMuY3FjLnNlcnZpY2VzLnYxLkdldEV4cG9zdXJlUmVxdWVzdBokLmNxYy5zZXJ2aWNlcy52MS5HZXRFeHBvc3VyZVJlc3BvbnNlElUKCkxpc3RBbGVydHMSIi5jcWMuc2VydmljZXMudjEuTGlzdEFsZXJ0c1JlcXVlc3QaIy5jcWMuc2VydmljZXMudjEuTGlzdEFsZXJ0c1Jlc3BvbnNlEl0KDFN0cmVhbUFsZXJ0cxIkLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1BbGVydHNSZXF1ZXN0GiUuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbUFsZXJ0c1Jlc3BvbnNlMAESZwoQQWNrbm93bGVkZ2VBbGVydBIoLmNxYy5zZXJ2aWNlcy52MS5BY2tub3dsZWRnZUFsZXJ0UmVxdWVzdBopLmNxYy5zZXJ2aWNlcy52MS5BY2tub3dsZWRnZUFsZXJ0UmVzcG9uc2USVQoKQ2hlY2tPcmRlchIiLmNxYy5zZXJ2aWNlcy52MS5DaGVja09yZGVyUmVxdWVzdBojLmNxYy5zZXJ2aWNlcy52MS5DaGVja09yZGVyUmVzcG9uc2USZAoPR2V0VHJhZGluZ1N0YXRlEicuY3FjLnNlcnZpY2VzLnYxLkdldFRyYWRpbmdTdGF0ZVJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuR2V0VHJhZGluZ1N0YXRlUmVzcG9uc2USZAoPU2V0VHJhZGluZ1N0YXRlEicuY3FjLnNlcnZpY2VzLnYxLlNldFRyYWRpbmdTdGF0ZVJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuU2V0VHJhZGluZ1N0YXRlUmVzcG9uc2USbwoSU3RyZWFtVHJhZGluZ1N0YXRlEiouY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVRyYWRpbmdTdGF0ZVJlcXVlc3QaKy5jcWMuc2VydmljZXMudjEuU3RyZWFtVHJhZGluZ1N0YXRlUmVzcG9uc2UwARJYCgtSdW5TY2VuYXJpbxIjLmNxYy5zZXJ2aWNlcy52MS5SdW5TY2VuYXJpb1JlcXVlc3QaJC5jcWMuc2VydmljZXMudjEuUnVuU2NlbmFyaW9SZXNwb25zZUJHWkVnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3NlcnZpY2VzL3YxO3NlcnZpY2VzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_events_v1_risk_events, file_cqc_portfolio_v1_position, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_cqc_services_v1_venue_gateway, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A bound on what may be risked. All parts of the scope that are set must fit.
@@ -819,6 +819,454 @@ export const CheckOrderResponseSchema: GenMessage<CheckOrderResponse> = /*@__PUR
   messageDesc(file_cqc_services_v1_risk_engine, 21);
 
 /**
+ * Where a trading state holds. All parts that are set must fit; none set means everywhere.
+ *
+ * @generated from message cqc.services.v1.TradingScope
+ */
+export type TradingScope = Message<"cqc.services.v1.TradingScope"> & {
+  /**
+   * Portfolio. Absent means all.
+   *
+   * @generated from field: optional string portfolio_id = 1;
+   */
+  portfolioId?: string | undefined;
+
+  /**
+   * Account. Absent means all.
+   *
+   * @generated from field: optional string account_id = 2;
+   */
+  accountId?: string | undefined;
+
+  /**
+   * Venue. Absent means all.
+   *
+   * @generated from field: optional string venue_id = 3;
+   */
+  venueId?: string | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.TradingScope.
+ * Use `create(TradingScopeSchema)` to create a new message.
+ */
+export const TradingScopeSchema: GenMessage<TradingScope> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 22);
+
+/**
+ * Whether trading is allowed in a scope, and why.
+ *
+ * @generated from message cqc.services.v1.TradingStateRecord
+ */
+export type TradingStateRecord = Message<"cqc.services.v1.TradingStateRecord"> & {
+  /**
+   * Where it holds.
+   *
+   * @generated from field: cqc.services.v1.TradingScope scope = 1;
+   */
+  scope?: TradingScope | undefined;
+
+  /**
+   * Whether trading is allowed.
+   *
+   * @generated from field: cqc.events.v1.TradingState state = 2;
+   */
+  state: TradingState;
+
+  /**
+   * Why, for people. Empty when there is nothing to say.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * Since when it holds.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 4;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Version of this record, raised by one at each change; the value to send back with a change.
+   *
+   * @generated from field: uint64 revision = 5;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message cqc.services.v1.TradingStateRecord.
+ * Use `create(TradingStateRecordSchema)` to create a new message.
+ */
+export const TradingStateRecordSchema: GenMessage<TradingStateRecord> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 23);
+
+/**
+ * Which scope to describe.
+ *
+ * @generated from message cqc.services.v1.GetTradingStateRequest
+ */
+export type GetTradingStateRequest = Message<"cqc.services.v1.GetTradingStateRequest"> & {
+  /**
+   * The scope. Absent means everywhere.
+   *
+   * @generated from field: cqc.services.v1.TradingScope scope = 1;
+   */
+  scope?: TradingScope | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.GetTradingStateRequest.
+ * Use `create(GetTradingStateRequestSchema)` to create a new message.
+ */
+export const GetTradingStateRequestSchema: GenMessage<GetTradingStateRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 24);
+
+/**
+ * The state.
+ *
+ * @generated from message cqc.services.v1.GetTradingStateResponse
+ */
+export type GetTradingStateResponse = Message<"cqc.services.v1.GetTradingStateResponse"> & {
+  /**
+   * The strictest state of all scopes that contain the one that was asked for.
+   *
+   * @generated from field: cqc.services.v1.TradingStateRecord trading_state = 1;
+   */
+  tradingState?: TradingStateRecord | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.GetTradingStateResponse.
+ * Use `create(GetTradingStateResponseSchema)` to create a new message.
+ */
+export const GetTradingStateResponseSchema: GenMessage<GetTradingStateResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 25);
+
+/**
+ * What to set.
+ *
+ * @generated from message cqc.services.v1.SetTradingStateRequest
+ */
+export type SetTradingStateRequest = Message<"cqc.services.v1.SetTradingStateRequest"> & {
+  /**
+   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
+   * body under the same id fails with ALREADY_EXISTS.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * Where. Absent means everywhere.
+   *
+   * @generated from field: cqc.services.v1.TradingScope scope = 2;
+   */
+  scope?: TradingScope | undefined;
+
+  /**
+   * Whether trading is allowed.
+   *
+   * @generated from field: cqc.events.v1.TradingState state = 3;
+   */
+  state: TradingState;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Revision that the caller read; another current one fails with ABORTED. Absent sets it in any case, as an emergency
+   * needs.
+   *
+   * @generated from field: optional uint64 revision = 5;
+   */
+  revision?: bigint | undefined;
+
+  /**
+   * Whether all open orders of the scope are cancelled as well. Only where trading is halted.
+   *
+   * @generated from field: bool cancel_open_orders = 6;
+   */
+  cancelOpenOrders: boolean;
+};
+
+/**
+ * Describes the message cqc.services.v1.SetTradingStateRequest.
+ * Use `create(SetTradingStateRequestSchema)` to create a new message.
+ */
+export const SetTradingStateRequestSchema: GenMessage<SetTradingStateRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 26);
+
+/**
+ * What was set.
+ *
+ * @generated from message cqc.services.v1.SetTradingStateResponse
+ */
+export type SetTradingStateResponse = Message<"cqc.services.v1.SetTradingStateResponse"> & {
+  /**
+   * The state after the change.
+   *
+   * @generated from field: cqc.services.v1.TradingStateRecord trading_state = 1;
+   */
+  tradingState?: TradingStateRecord | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.SetTradingStateResponse.
+ * Use `create(SetTradingStateResponseSchema)` to create a new message.
+ */
+export const SetTradingStateResponseSchema: GenMessage<SetTradingStateResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 27);
+
+/**
+ * Which states to follow.
+ *
+ * @generated from message cqc.services.v1.StreamTradingStateRequest
+ */
+export type StreamTradingStateRequest = Message<"cqc.services.v1.StreamTradingStateRequest"> & {
+  /**
+   * `resume_token` of the last answer that was handled. Empty starts with how it stands.
+   *
+   * @generated from field: string resume_token = 1;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.StreamTradingStateRequest.
+ * Use `create(StreamTradingStateRequestSchema)` to create a new message.
+ */
+export const StreamTradingStateRequestSchema: GenMessage<StreamTradingStateRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 28);
+
+/**
+ * One step of the stream.
+ *
+ * @generated from message cqc.services.v1.StreamTradingStateResponse
+ */
+export type StreamTradingStateResponse = Message<"cqc.services.v1.StreamTradingStateResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from oneof cqc.services.v1.StreamTradingStateResponse.event
+   */
+  event: {
+    /**
+     * A state: it takes the place of the one of the same scope.
+     *
+     * @generated from field: cqc.services.v1.TradingStateRecord trading_state = 1;
+     */
+    value: TradingStateRecord;
+    case: "tradingState";
+  } | {
+    /**
+     * Nothing, for a while.
+     *
+     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
+     * Changes were lost; how it stands follows. Until then trading is to be treated as halted.
+     *
+     * @generated from field: cqc.services.v1.StreamReset reset = 3;
+     */
+    value: StreamReset;
+    case: "reset";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * What to resume the stream with after this answer.
+   *
+   * @generated from field: string resume_token = 4;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.StreamTradingStateResponse.
+ * Use `create(StreamTradingStateResponseSchema)` to create a new message.
+ */
+export const StreamTradingStateResponseSchema: GenMessage<StreamTradingStateResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 29);
+
+/**
+ * One thing that moves in a scenario.
+ *
+ * @generated from message cqc.services.v1.ScenarioShock
+ */
+export type ScenarioShock = Message<"cqc.services.v1.ScenarioShock"> & {
+  /**
+   * What moves.
+   *
+   * @generated from oneof cqc.services.v1.ScenarioShock.target
+   */
+  target: {
+    /**
+     * Every price of this asset.
+     *
+     * @generated from field: string asset_id = 1;
+     */
+    value: string;
+    case: "assetId";
+  } | {
+    /**
+     * The price on this listing alone.
+     *
+     * @generated from field: string venue_symbol_id = 2;
+     */
+    value: string;
+    case: "venueSymbolId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Change of the price as a part of it, such as -0.2 for a fall by a fifth. At least -1.
+   *
+   * @generated from field: optional double price_change = 3;
+   */
+  priceChange?: number | undefined;
+
+  /**
+   * Change of implied volatility in points, a point being one percent. Absent means none.
+   *
+   * @generated from field: optional double volatility_change = 4;
+   */
+  volatilityChange?: number | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.ScenarioShock.
+ * Use `create(ScenarioShockSchema)` to create a new message.
+ */
+export const ScenarioShockSchema: GenMessage<ScenarioShock> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 30);
+
+/**
+ * What to compute.
+ *
+ * @generated from message cqc.services.v1.RunScenarioRequest
+ */
+export type RunScenarioRequest = Message<"cqc.services.v1.RunScenarioRequest"> & {
+  /**
+   * Portfolio to look at.
+   *
+   * @generated from field: string portfolio_id = 1;
+   */
+  portfolioId: string;
+
+  /**
+   * What moves, all at the same time.
+   *
+   * @generated from field: repeated cqc.services.v1.ScenarioShock shocks = 2;
+   */
+  shocks: ScenarioShock[];
+
+  /**
+   * Time that passes meanwhile. Absent means none.
+   *
+   * @generated from field: google.protobuf.Duration horizon = 3;
+   */
+  horizon?: Duration | undefined;
+
+  /**
+   * Asset to state the result in. Absent means the portfolio's reporting asset.
+   *
+   * @generated from field: optional string reporting_asset_id = 4;
+   */
+  reportingAssetId?: string | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.RunScenarioRequest.
+ * Use `create(RunScenarioRequestSchema)` to create a new message.
+ */
+export const RunScenarioRequestSchema: GenMessage<RunScenarioRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 31);
+
+/**
+ * What would happen: estimates, therefore doubles.
+ *
+ * @generated from message cqc.services.v1.RunScenarioResponse
+ */
+export type RunScenarioResponse = Message<"cqc.services.v1.RunScenarioResponse"> & {
+  /**
+   * Change of the portfolio's value, in the reporting asset.
+   *
+   * @generated from field: double value_change = 1;
+   */
+  valueChange: number;
+
+  /**
+   * The same by position, largest loss first.
+   *
+   * @generated from field: repeated cqc.services.v1.ScenarioResult results = 2;
+   */
+  results: ScenarioResult[];
+
+  /**
+   * Limits that would be exceeded.
+   *
+   * @generated from field: repeated cqc.services.v1.RiskBreach breaches = 3;
+   */
+  breaches: RiskBreach[];
+
+  /**
+   * Asset in which the result is stated.
+   *
+   * @generated from field: string reporting_asset_id = 4;
+   */
+  reportingAssetId: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.RunScenarioResponse.
+ * Use `create(RunScenarioResponseSchema)` to create a new message.
+ */
+export const RunScenarioResponseSchema: GenMessage<RunScenarioResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 32);
+
+/**
+ * What would happen to one position.
+ *
+ * @generated from message cqc.services.v1.ScenarioResult
+ */
+export type ScenarioResult = Message<"cqc.services.v1.ScenarioResult"> & {
+  /**
+   * The position.
+   *
+   * @generated from field: string position_id = 1;
+   */
+  positionId: string;
+
+  /**
+   * Change of its value, in the reporting asset.
+   *
+   * @generated from field: double value_change = 2;
+   */
+  valueChange: number;
+
+  /**
+   * Whether it would be liquidated.
+   *
+   * @generated from field: bool liquidated = 3;
+   */
+  liquidated: boolean;
+};
+
+/**
+ * Describes the message cqc.services.v1.ScenarioResult.
+ * Use `create(ScenarioResultSchema)` to create a new message.
+ */
+export const ScenarioResultSchema: GenMessage<ScenarioResult> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 33);
+
+/**
  * What a limit bounds.
  *
  * @generated from enum cqc.services.v1.RiskMetric
@@ -1085,6 +1533,46 @@ export const RiskEngine: GenService<{
     methodKind: "unary";
     input: typeof CheckOrderRequestSchema;
     output: typeof CheckOrderResponseSchema;
+  },
+  /**
+   * Returns whether trading is allowed in a scope.
+   *
+   * @generated from rpc cqc.services.v1.RiskEngine.GetTradingState
+   */
+  getTradingState: {
+    methodKind: "unary";
+    input: typeof GetTradingStateRequestSchema;
+    output: typeof GetTradingStateResponseSchema;
+  },
+  /**
+   * Allows, restricts or stops trading in a scope: the kill switch.
+   *
+   * @generated from rpc cqc.services.v1.RiskEngine.SetTradingState
+   */
+  setTradingState: {
+    methodKind: "unary";
+    input: typeof SetTradingStateRequestSchema;
+    output: typeof SetTradingStateResponseSchema;
+  },
+  /**
+   * Follows whether trading is allowed: how it stands in every scope first, then every change.
+   *
+   * @generated from rpc cqc.services.v1.RiskEngine.StreamTradingState
+   */
+  streamTradingState: {
+    methodKind: "server_streaming";
+    input: typeof StreamTradingStateRequestSchema;
+    output: typeof StreamTradingStateResponseSchema;
+  },
+  /**
+   * Computes what a portfolio would win or lose if prices moved.
+   *
+   * @generated from rpc cqc.services.v1.RiskEngine.RunScenario
+   */
+  runScenario: {
+    methodKind: "unary";
+    input: typeof RunScenarioRequestSchema;
+    output: typeof RunScenarioResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cqc_services_v1_risk_engine, 0);

@@ -14,6 +14,10 @@ import {
   FeeSchema,
 } from "./fee_pb.js";
 import {
+  type InstrumentStatus as InstrumentStatusMessage,
+  InstrumentStatusSchema,
+} from "./instrument_status_pb.js";
+import {
   type AccountMargin as AccountMarginMessage,
   AccountMarginSchema,
 } from "./margin_pb.js";
@@ -21,6 +25,10 @@ import {
   type Order as OrderMessage,
   OrderSchema,
 } from "./order_pb.js";
+import {
+  type OrderList as OrderListMessage,
+  OrderListSchema,
+} from "./order_list_pb.js";
 import {
   type Transfer as TransferMessage,
   TransferSchema,
@@ -54,8 +62,10 @@ import {
 export * from "./account_pb.js";
 export * from "./execution_pb.js";
 export * from "./fee_pb.js";
+export * from "./instrument_status_pb.js";
 export * from "./margin_pb.js";
 export * from "./order_pb.js";
+export * from "./order_list_pb.js";
 export * from "./transfer_pb.js";
 export * from "./venue_pb.js";
 export * from "./venue_asset_pb.js";
@@ -69,10 +79,14 @@ export type Balance = BalanceMessage;
 export const Balance: typeof BalanceSchema = BalanceSchema;
 export type Fee = FeeMessage;
 export const Fee: typeof FeeSchema = FeeSchema;
+export type InstrumentStatus = InstrumentStatusMessage;
+export const InstrumentStatus: typeof InstrumentStatusSchema = InstrumentStatusSchema;
 export type AccountMargin = AccountMarginMessage;
 export const AccountMargin: typeof AccountMarginSchema = AccountMarginSchema;
 export type Order = OrderMessage;
 export const Order: typeof OrderSchema = OrderSchema;
+export type OrderList = OrderListMessage;
+export const OrderList: typeof OrderListSchema = OrderListSchema;
 export type Transfer = TransferMessage;
 export const Transfer: typeof TransferSchema = TransferSchema;
 export type Venue = VenueMessage;
