@@ -76,8 +76,8 @@ export type ServiceImplementation<S extends DescService> = {
         : grpc.handleBidiStreamingCall<Input<Methods<S>[K]>, OutputInit<Methods<S>[K]>>;
 };
 
-// Any, because a server need not implement every RPC: grpc-js answers the others with UNIMPLEMENTED.
-type AnyHandlers = grpc.ServiceDefinition<any>;
+/** What `server.addService` has to know of a service: paths, streaming, and how messages are written and read. */
+export type ServiceDefinition<S extends DescService> = grpc.ServiceDefinition<ServiceImplementation<S>>;
 
 function serializer<D extends DescMessage>(schema: D): grpc.serialize<MessageInitShape<D>> {
   return (value) => Buffer.from(toBinary(schema, create(schema, value)));
@@ -88,8 +88,8 @@ function deserializer<D extends DescMessage>(schema: D): grpc.deserialize<Messag
 }
 
 /** The definition of a service for `server.addService`. */
-export function serviceDefinition(service: DescService): AnyHandlers {
-  return Object.fromEntries(
+export function serviceDefinition<S extends DescService>(service: S): ServiceDefinition<S> {
+  const made: unknown = Object.fromEntries(
     service.methods.map((method) => [
       method.localName,
       {
@@ -104,6 +104,7 @@ export function serviceDefinition(service: DescService): AnyHandlers {
       },
     ]),
   );
+  return made as ServiceDefinition<S>;
 }
 
 /** The class whose instances are clients of a service. */

@@ -560,9 +560,9 @@ import {
   ReconcileResponseSchema,
   VenueGateway,
 } from "./venue_gateway_pb.js";
-import { type Client, type ClientConstructor, clientConstructor, serviceDefinition } from "../../../../grpc.js";
+import { type Client, type ClientConstructor, clientConstructor, type ServiceDefinition, serviceDefinition } from "../../../../grpc.js";
 
-export type { Client, ClientConstructor, ServiceImplementation } from "../../../../grpc.js";
+export type { Client, ClientConstructor, ServiceDefinition, ServiceImplementation } from "../../../../grpc.js";
 export * from "./asset_registry_pb.js";
 export * from "./market_data_pb.js";
 export * from "./portfolio_pb.js";
@@ -784,7 +784,7 @@ export type WatchRegistryResponse = WatchRegistryResponseMessage;
 export const WatchRegistryResponse: typeof WatchRegistryResponseSchema = WatchRegistryResponseSchema;
 export type AssetRegistryClient = Client<typeof AssetRegistry>;
 export const AssetRegistryClient: ClientConstructor<typeof AssetRegistry> = /* @__PURE__ */ clientConstructor(AssetRegistry);
-export const AssetRegistryService = /* @__PURE__ */ serviceDefinition(AssetRegistry);
+export const AssetRegistryService: ServiceDefinition<typeof AssetRegistry> = /* @__PURE__ */ serviceDefinition(AssetRegistry);
 export type GetPriceRequest = GetPriceRequestMessage;
 export const GetPriceRequest: typeof GetPriceRequestSchema = GetPriceRequestSchema;
 export type StreamPricesRequest = StreamPricesRequestMessage;
@@ -859,7 +859,7 @@ export type StreamVenueSymbolStatusResponse = StreamVenueSymbolStatusResponseMes
 export const StreamVenueSymbolStatusResponse: typeof StreamVenueSymbolStatusResponseSchema = StreamVenueSymbolStatusResponseSchema;
 export type MarketDataClient = Client<typeof MarketData>;
 export const MarketDataClient: ClientConstructor<typeof MarketData> = /* @__PURE__ */ clientConstructor(MarketData);
-export const MarketDataService = /* @__PURE__ */ serviceDefinition(MarketData);
+export const MarketDataService: ServiceDefinition<typeof MarketData> = /* @__PURE__ */ serviceDefinition(MarketData);
 export type GetPortfolioRequest = GetPortfolioRequestMessage;
 export const GetPortfolioRequest: typeof GetPortfolioRequestSchema = GetPortfolioRequestSchema;
 export type GetPortfolioResponse = GetPortfolioResponseMessage;
@@ -914,7 +914,7 @@ export type SetAllocationsResponse = SetAllocationsResponseMessage;
 export const SetAllocationsResponse: typeof SetAllocationsResponseSchema = SetAllocationsResponseSchema;
 export type PortfolioClient = Client<typeof Portfolio>;
 export const PortfolioClient: ClientConstructor<typeof Portfolio> = /* @__PURE__ */ clientConstructor(Portfolio);
-export const PortfolioService = /* @__PURE__ */ serviceDefinition(Portfolio);
+export const PortfolioService: ServiceDefinition<typeof Portfolio> = /* @__PURE__ */ serviceDefinition(Portfolio);
 export type RiskLimit = RiskLimitMessage;
 export const RiskLimit: typeof RiskLimitSchema = RiskLimitSchema;
 export type RiskBreach = RiskBreachMessage;
@@ -985,7 +985,7 @@ export type ScenarioResult = ScenarioResultMessage;
 export const ScenarioResult: typeof ScenarioResultSchema = ScenarioResultSchema;
 export type RiskEngineClient = Client<typeof RiskEngine>;
 export const RiskEngineClient: ClientConstructor<typeof RiskEngine> = /* @__PURE__ */ clientConstructor(RiskEngine);
-export const RiskEngineService = /* @__PURE__ */ serviceDefinition(RiskEngine);
+export const RiskEngineService: ServiceDefinition<typeof RiskEngine> = /* @__PURE__ */ serviceDefinition(RiskEngine);
 export type Heartbeat = HeartbeatMessage;
 export const Heartbeat: typeof HeartbeatSchema = HeartbeatSchema;
 export type StreamReset = StreamResetMessage;
@@ -1128,4 +1128,4 @@ export type ReconcileResponse = ReconcileResponseMessage;
 export const ReconcileResponse: typeof ReconcileResponseSchema = ReconcileResponseSchema;
 export type VenueGatewayClient = Client<typeof VenueGateway>;
 export const VenueGatewayClient: ClientConstructor<typeof VenueGateway> = /* @__PURE__ */ clientConstructor(VenueGateway);
-export const VenueGatewayService = /* @__PURE__ */ serviceDefinition(VenueGateway);
+export const VenueGatewayService: ServiceDefinition<typeof VenueGateway> = /* @__PURE__ */ serviceDefinition(VenueGateway);
