@@ -18,6 +18,7 @@ import (
 	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
 	marketpb "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	servicespb "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
+	venuepb "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
 type prices struct {
@@ -126,4 +127,52 @@ func FuzzPriceSurvivesBothFormats(f *testing.F) {
 			t.Fatalf("JSON: got %v from %s: %v", &parsed, text, err)
 		}
 	})
+}
+
+func TestCanTransition(t *testing.T) {
+	state := func(name string) venuepb.OrderStatus {
+		number, ok := venuepb.OrderStatus_value["ORDER_STATUS_"+name]
+		if !ok {
+			t.Fatalf("no state %s", name)
+		}
+		return venuepb.OrderStatus(number)
+	}
+	for _, test := range []struct {
+		before, after string
+		legal         bool
+	}{
+		{"NEW", "PARTIALLY_FILLED", true},
+		{"NEW", "REJECTED", true},
+		{"NEW", "PENDING_NEW", false},
+		{"PENDING_NEW", "NEW", true},
+		{"UNTRIGGERED", "NEW", true},
+		{"PARTIALLY_FILLED", "PARTIALLY_FILLED", true},
+		{"PARTIALLY_FILLED", "NEW", false},
+		{"PARTIALLY_FILLED", "REJECTED", false},
+		{"FILLED", "PARTIALLY_FILLED", true},
+		{"FILLED", "CANCELLED", false},
+		{"FILLED", "NEW", false},
+		{"PENDING_CANCEL", "FILLED", true},
+		{"PENDING_CANCEL", "NEW", true},
+		{"PENDING_CANCEL", "CANCELLED", true},
+		{"PENDING_REPLACE", "REPLACED", true},
+		{"CANCELLED", "FILLED", true},
+		{"CANCELLED", "PARTIALLY_FILLED", true},
+		{"CANCELLED", "NEW", false},
+		{"EXPIRED", "FILLED", true},
+		{"EXPIRED", "CANCELLED", false},
+		{"REJECTED", "NEW", false},
+		{"REJECTED", "FILLED", false},
+		{"REPLACED", "PARTIALLY_FILLED", true},
+		{"UNSPECIFIED", "FILLED", true},
+		{"REJECTED", "UNSPECIFIED", true},
+	} {
+		if got := cqc.CanTransition(state(test.before), state(test.after)); got != test.legal {
+			t.Errorf("CanTransition(%s, %s) = %t", test.before, test.after, got)
+		}
+	}
+	const newer = venuepb.OrderStatus(99)
+	if !cqc.CanTransition(newer, state("NEW")) || !cqc.CanTransition(state("REJECTED"), newer) {
+		t.Error("a state of a newer contract was ruled out")
+	}
 }

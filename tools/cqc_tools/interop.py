@@ -25,6 +25,8 @@ TIMESTAMP_SECONDS = (-62_135_596_800, 253_402_300_799)
 DURATION_SECONDS = 315_576_000_000
 ALPHABET = 'abcXYZ019 -_/:."\\\n\té€𝄞'
 LARGEST_DEPTH = 4
+# Field 50000 as a number and field 50001 as a text, in the wire format: numbers that no contract uses.
+NEWER_FIELDS = b"\x80\xb5\x18\x2a" + b"\x8a\xb5\x18\x05newer"
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,30 @@ def cross(
                             f"{spelling} (seed {seed}):\nsent {original}\nas {text}"
                         )
                 yield Outcome(writer.language, reader.language, spelling, len(types), len(originals))
+
+
+def forward(peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptorSet, seed: int) -> int:
+    """Send every type, with fields that only a newer schema knows, through each peer as an older reader that writes the
+    message again; returns the number of messages per peer.
+
+    Raises StageFailed naming the first message that lost such a field.
+    """
+    source = random.Random(seed)
+    types = message_types(descriptor_set)
+    wires = [fill(descriptor, source).SerializeToString() + NEWER_FIELDS for descriptor in types]
+    requests = [
+        {"type": descriptor.full_name, "from": "binary", "to": "binary", "data": base64.b64encode(wire).decode()}
+        for descriptor, wire in zip(types, wires, strict=True)
+    ]
+    for peer in peers:
+        for descriptor, wire, data in zip(types, wires, _all_data(peer, requests, seed), strict=True):
+            message = message_factory.GetMessageClass(descriptor)
+            # Equality covers unknown fields, wherever a language writes them.
+            if message.FromString(base64.b64decode(data)) != message.FromString(wire):
+                raise StageFailed(
+                    f"{peer.language} lost a field that it does not know of {descriptor.full_name} (seed {seed})"
+                )
+    return len(types)
 
 
 def _all_data(peer: Peer, requests: list[dict[str, str]], seed: int) -> list[str]:

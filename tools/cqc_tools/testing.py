@@ -139,11 +139,13 @@ def _interop() -> None:
         with console.step("build the peers"):
             peers = [_python_peer(), _go_peer(folder), _typescript_peer(folder)]
         outcomes = list(interop.cross(peers, descriptor_set, INTEROP_MESSAGES_PER_TYPE, INTEROP_SEED))
+        forwarded = interop.forward(peers, descriptor_set, INTEROP_SEED)
     console.table(
         ("written by", "read by", "format", "types", "messages"),
         [(item.writer, item.reader, item.format, item.types, item.messages) for item in outcomes],
     )
     console.output.print(f"{sum(item.messages for item in outcomes)} messages came back equal (seed {INTEROP_SEED})")
+    console.output.print(f"{forwarded} types kept the fields of a newer schema in {len(peers)} languages")
 
 
 def _python_peer() -> interop.Peer:

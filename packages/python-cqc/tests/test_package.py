@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent import futures
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import grpc
 import import_forms
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 import cqc
 from cqc.markets.v1 import BookLevel, OrderBook, Price
 from cqc.services.v1 import NewOrder, PlaceOrderRequest, market_data_pb2_grpc
-from cqc.venues.v1 import OrderSide, OrderType
+from cqc.venues.v1 import OrderSide, OrderStatus, OrderType
 
 DISTRIBUTION = importlib.metadata.distribution("cqc")
 DOMAINS = ("assets", "markets", "venues", "portfolio", "events", "services")
@@ -239,3 +240,44 @@ def order(**fields: object) -> PlaceOrderRequest:
 )
 def test_an_order_says_what_belongs_together(changed: dict[str, object], expected: list[str]) -> None:
     assert rule_ids(order(**changed)) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "legal"),
+    [
+        ("NEW", "PARTIALLY_FILLED", True),
+        ("NEW", "REJECTED", True),
+        ("NEW", "PENDING_NEW", False),
+        ("PENDING_NEW", "NEW", True),
+        ("UNTRIGGERED", "NEW", True),
+        ("PARTIALLY_FILLED", "PARTIALLY_FILLED", True),
+        ("PARTIALLY_FILLED", "NEW", False),
+        ("PARTIALLY_FILLED", "REJECTED", False),
+        ("FILLED", "PARTIALLY_FILLED", True),
+        ("FILLED", "CANCELLED", False),
+        ("FILLED", "NEW", False),
+        ("PENDING_CANCEL", "FILLED", True),
+        ("PENDING_CANCEL", "NEW", True),
+        ("PENDING_CANCEL", "CANCELLED", True),
+        ("PENDING_REPLACE", "REPLACED", True),
+        ("CANCELLED", "FILLED", True),
+        ("CANCELLED", "PARTIALLY_FILLED", True),
+        ("CANCELLED", "NEW", False),
+        ("EXPIRED", "FILLED", True),
+        ("EXPIRED", "CANCELLED", False),
+        ("REJECTED", "NEW", False),
+        ("REJECTED", "FILLED", False),
+        ("REPLACED", "PARTIALLY_FILLED", True),
+        ("UNSPECIFIED", "FILLED", True),
+        ("REJECTED", "UNSPECIFIED", True),
+    ],
+)
+def test_which_state_may_follow_which(before: str, after: str, legal: bool) -> None:
+    states = [OrderStatus.Value(f"ORDER_STATUS_{name}") for name in (before, after)]
+    assert cqc.can_transition(*states) is legal
+
+
+def test_a_state_of_a_newer_contract_is_never_ruled_out() -> None:
+    newer: Any = 99
+    assert cqc.can_transition(newer, OrderStatus.ORDER_STATUS_NEW)
+    assert cqc.can_transition(OrderStatus.ORDER_STATUS_REJECTED, newer)

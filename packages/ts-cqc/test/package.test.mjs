@@ -5,11 +5,12 @@ import { test } from "node:test";
 import { create, createRegistry, equals, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
-import { descriptorSet } from "@cq/cqc";
+import { canTransition, descriptorSet } from "@cq/cqc";
 import { Asset, AssetSchema, Token } from "@cq/cqc/assets/v1";
 import { OrderBook, Price, Trade } from "@cq/cqc/markets/v1";
 import { file_cqc_rules_v1_rules } from "@cq/cqc/rules/v1";
 import { MarketDataClient, MarketDataService } from "@cq/cqc/services/v1";
+import { OrderStatus } from "@cq/cqc/venues/v1";
 import * as grpc from "@grpc/grpc-js";
 import fc from "fast-check";
 
@@ -114,4 +115,38 @@ test("a client and a server talk over gRPC", async (context) => {
 
   const unimplemented = await new Promise((resolve) => client.getTicker({}, (error) => resolve(error)));
   assert.equal(unimplemented.code, grpc.status.UNIMPLEMENTED);
+});
+
+test("which state of an order may follow which", () => {
+  for (const [before, after, legal] of [
+    ["NEW", "PARTIALLY_FILLED", true],
+    ["NEW", "REJECTED", true],
+    ["NEW", "PENDING_NEW", false],
+    ["PENDING_NEW", "NEW", true],
+    ["UNTRIGGERED", "NEW", true],
+    ["PARTIALLY_FILLED", "PARTIALLY_FILLED", true],
+    ["PARTIALLY_FILLED", "NEW", false],
+    ["PARTIALLY_FILLED", "REJECTED", false],
+    ["FILLED", "PARTIALLY_FILLED", true],
+    ["FILLED", "CANCELLED", false],
+    ["FILLED", "NEW", false],
+    ["PENDING_CANCEL", "FILLED", true],
+    ["PENDING_CANCEL", "NEW", true],
+    ["PENDING_CANCEL", "CANCELLED", true],
+    ["PENDING_REPLACE", "REPLACED", true],
+    ["CANCELLED", "FILLED", true],
+    ["CANCELLED", "PARTIALLY_FILLED", true],
+    ["CANCELLED", "NEW", false],
+    ["EXPIRED", "FILLED", true],
+    ["EXPIRED", "CANCELLED", false],
+    ["REJECTED", "NEW", false],
+    ["REJECTED", "FILLED", false],
+    ["REPLACED", "PARTIALLY_FILLED", true],
+    ["UNSPECIFIED", "FILLED", true],
+    ["REJECTED", "UNSPECIFIED", true],
+  ]) {
+    assert.equal(canTransition(OrderStatus[before], OrderStatus[after]), legal, `${before} to ${after}`);
+  }
+  assert.ok(canTransition(99, OrderStatus.NEW));
+  assert.ok(canTransition(OrderStatus.REJECTED, 99));
 });

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-__all__ = ["__version__", "descriptor_set"]
+    from cqc.venues.v1 import OrderStatus
+
+__all__ = ["__version__", "can_transition", "descriptor_set"]
 
 __version__: str
 
@@ -26,6 +28,21 @@ def descriptor_set() -> FileDescriptorSet:
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
     return FileDescriptorSet.FromString(files(__name__).joinpath("descriptor_set.binpb").read_bytes())
+
+
+def can_transition(before: OrderStatus.ValueType, after: OrderStatus.ValueType) -> bool:
+    """Say whether an order may go from one state to another.
+
+    False only where the contract rules it out: a repeated state is legal, as is anything from or to a state that is
+    unspecified or that only a newer version of the contract knows. Late fills after a cancellation and refused
+    cancellations are legal, as FIX has them; see the comments of `cqc.venues.v1.OrderStatus`.
+    """
+    from cqc.venues.v1 import OrderStatus, order_pb2
+
+    states = OrderStatus.DESCRIPTOR.values_by_number
+    if before == after or not (before and after) or before not in states or after not in states:
+        return True
+    return after in states[before].GetOptions().Extensions[order_pb2.next_order_status]
 
 
 def __getattr__(name: str) -> str:
