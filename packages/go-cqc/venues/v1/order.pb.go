@@ -12,6 +12,7 @@ import (
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	descriptorpb "google.golang.org/protobuf/types/descriptorpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -166,7 +167,8 @@ func (OrderSide) EnumDescriptor() ([]byte, []int) {
 // Where an order is in its life, after FIX tag 39 (OrdStatus).
 //
 // When several hold, the order of precedence is FIX's: pending cancel, then filled, then cancelled. An order that is
-// cancelled may still get a late fill.
+// cancelled may still get a late fill. Which state may follow which is declared at each value; a report that repeats the
+// state is always legal, and anything may follow an unspecified one.
 type OrderStatus int32
 
 const (
@@ -181,18 +183,30 @@ const (
 	// A part is filled, the rest is working.
 	OrderStatus_ORDER_STATUS_PARTIALLY_FILLED OrderStatus = 4
 	// All of it is filled.
+	//
+	// A trade that is undone afterwards (a bust) opens it again.
 	OrderStatus_ORDER_STATUS_FILLED OrderStatus = 5
 	// A cancellation is asked for, no answer yet.
+	//
+	// A refused cancellation leads back to the state before.
 	OrderStatus_ORDER_STATUS_PENDING_CANCEL OrderStatus = 6
 	// A replacement is asked for, no answer yet.
+	//
+	// A refused replacement leads back to the state before.
 	OrderStatus_ORDER_STATUS_PENDING_REPLACE OrderStatus = 7
 	// The rest was cancelled.
+	//
+	// A fill that crossed the cancellation is legal: the order is then partly or wholly filled.
 	OrderStatus_ORDER_STATUS_CANCELLED OrderStatus = 8
 	// The venue did not take it.
 	OrderStatus_ORDER_STATUS_REJECTED OrderStatus = 9
 	// Its time ran out.
+	//
+	// A fill that crossed the expiry is legal.
 	OrderStatus_ORDER_STATUS_EXPIRED OrderStatus = 10
 	// It was replaced by another order.
+	//
+	// A fill that crossed the replacement is legal.
 	OrderStatus_ORDER_STATUS_REPLACED OrderStatus = 11
 )
 
@@ -1517,11 +1531,30 @@ func (*Order_GoodTilTime) isOrder_GoodTil() {}
 
 func (*Order_GoodTilBlock) isOrder_GoodTil() {}
 
+var file_cqc_venues_v1_order_proto_extTypes = []protoimpl.ExtensionInfo{
+	{
+		ExtendedType:  (*descriptorpb.EnumValueOptions)(nil),
+		ExtensionType: ([]OrderStatus)(nil),
+		Field:         80101,
+		Name:          "cqc.venues.v1.next_order_status",
+		Tag:           "varint,80101,rep,packed,name=next_order_status,enum=cqc.venues.v1.OrderStatus",
+		Filename:      "cqc/venues/v1/order.proto",
+	},
+}
+
+// Extension fields to descriptorpb.EnumValueOptions.
+var (
+	// States that may follow this state of an order.
+	//
+	// repeated cqc.venues.v1.OrderStatus next_order_status = 80101;
+	E_NextOrderStatus = &file_cqc_venues_v1_order_proto_extTypes[0]
+)
+
 var File_cqc_venues_v1_order_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x1c\n" +
+	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x1c\n" +
 	"\x05Order\x12%\n" +
 	"\border_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aorderId\x12)\n" +
@@ -1639,21 +1672,28 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\tOrderSide\x12\x1a\n" +
 	"\x16ORDER_SIDE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eORDER_SIDE_BUY\x10\x01\x12\x13\n" +
-	"\x0fORDER_SIDE_SELL\x10\x02*\xe8\x02\n" +
+	"\x0fORDER_SIDE_SELL\x10\x02*\xdd\x03\n" +
 	"\vOrderStatus\x12\x1c\n" +
-	"\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n" +
-	"\x18ORDER_STATUS_PENDING_NEW\x10\x01\x12\x14\n" +
-	"\x10ORDER_STATUS_NEW\x10\x02\x12\x1c\n" +
-	"\x18ORDER_STATUS_UNTRIGGERED\x10\x03\x12!\n" +
-	"\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x04\x12\x17\n" +
-	"\x13ORDER_STATUS_FILLED\x10\x05\x12\x1f\n" +
-	"\x1bORDER_STATUS_PENDING_CANCEL\x10\x06\x12 \n" +
-	"\x1cORDER_STATUS_PENDING_REPLACE\x10\a\x12\x1a\n" +
-	"\x16ORDER_STATUS_CANCELLED\x10\b\x12\x19\n" +
-	"\x15ORDER_STATUS_REJECTED\x10\t\x12\x18\n" +
+	"\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12*\n" +
+	"\x18ORDER_STATUS_PENDING_NEW\x10\x01\x1a\f\xaa\x8e'\b\x02\x03\x04\x05\x06\b\t\n" +
+	"\x12#\n" +
+	"\x10ORDER_STATUS_NEW\x10\x02\x1a\r\xaa\x8e'\t\x03\x04\x05\x06\a\b\t\n" +
+	"\v\x12+\n" +
+	"\x18ORDER_STATUS_UNTRIGGERED\x10\x03\x1a\r\xaa\x8e'\t\x02\x04\x05\x06\a\b\t\n" +
+	"\v\x12-\n" +
+	"\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x04\x1a\n" +
+	"\xaa\x8e'\x06\x05\x06\a\b\n" +
+	"\v\x12\x1e\n" +
+	"\x13ORDER_STATUS_FILLED\x10\x05\x1a\x05\xaa\x8e'\x01\x04\x12.\n" +
+	"\x1bORDER_STATUS_PENDING_CANCEL\x10\x06\x1a\r\xaa\x8e'\t\x02\x03\x04\x05\a\b\t\n" +
+	"\v\x12/\n" +
+	"\x1cORDER_STATUS_PENDING_REPLACE\x10\a\x1a\r\xaa\x8e'\t\x02\x03\x04\x05\x06\b\t\n" +
+	"\v\x12\"\n" +
+	"\x16ORDER_STATUS_CANCELLED\x10\b\x1a\x06\xaa\x8e'\x02\x04\x05\x12\x19\n" +
+	"\x15ORDER_STATUS_REJECTED\x10\t\x12 \n" +
 	"\x14ORDER_STATUS_EXPIRED\x10\n" +
-	"\x12\x19\n" +
-	"\x15ORDER_STATUS_REPLACED\x10\v*\xb6\x01\n" +
+	"\x1a\x06\xaa\x8e'\x02\x04\x05\x12!\n" +
+	"\x15ORDER_STATUS_REPLACED\x10\v\x1a\x06\xaa\x8e'\x02\x04\x05*\xb6\x01\n" +
 	"\vTimeInForce\x12\x1d\n" +
 	"\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TIME_IN_FORCE_GTC\x10\x01\x12\x15\n" +
@@ -1723,7 +1763,8 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x1bORDER_REASON_LIST_TRIGGERED\x10\v\x12\x19\n" +
 	"\x15ORDER_REASON_TOO_MANY\x10\f\x12\x1d\n" +
 	"\x19ORDER_REASON_DUPLICATE_ID\x10\r\x12\x1c\n" +
-	"\x18ORDER_REASON_VENUE_ERROR\x10\x0eBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
+	"\x18ORDER_REASON_VENUE_ERROR\x10\x0e:k\n" +
+	"\x11next_order_status\x12!.google.protobuf.EnumValueOptions\x18\xe5\xf1\x04 \x03(\x0e2\x1a.cqc.venues.v1.OrderStatusR\x0fnextOrderStatusBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (
 	file_cqc_venues_v1_order_proto_rawDescOnce sync.Once
@@ -1740,22 +1781,23 @@ func file_cqc_venues_v1_order_proto_rawDescGZIP() []byte {
 var file_cqc_venues_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
 var file_cqc_venues_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_cqc_venues_v1_order_proto_goTypes = []any{
-	(OrderType)(0),                // 0: cqc.venues.v1.OrderType
-	(OrderSide)(0),                // 1: cqc.venues.v1.OrderSide
-	(OrderStatus)(0),              // 2: cqc.venues.v1.OrderStatus
-	(TimeInForce)(0),              // 3: cqc.venues.v1.TimeInForce
-	(TriggerKind)(0),              // 4: cqc.venues.v1.TriggerKind
-	(TrailingOffsetKind)(0),       // 5: cqc.venues.v1.TrailingOffsetKind
-	(SelfTradePrevention)(0),      // 6: cqc.venues.v1.SelfTradePrevention
-	(PriceMatch)(0),               // 7: cqc.venues.v1.PriceMatch
-	(PositionSide)(0),             // 8: cqc.venues.v1.PositionSide
-	(MarginMode)(0),               // 9: cqc.venues.v1.MarginMode
-	(OrderOrigin)(0),              // 10: cqc.venues.v1.OrderOrigin
-	(OrderReason)(0),              // 11: cqc.venues.v1.OrderReason
-	(*Order)(nil),                 // 12: cqc.venues.v1.Order
-	(v1.QuantityUnit)(0),          // 13: cqc.markets.v1.QuantityUnit
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*Fee)(nil),                   // 15: cqc.venues.v1.Fee
+	(OrderType)(0),                        // 0: cqc.venues.v1.OrderType
+	(OrderSide)(0),                        // 1: cqc.venues.v1.OrderSide
+	(OrderStatus)(0),                      // 2: cqc.venues.v1.OrderStatus
+	(TimeInForce)(0),                      // 3: cqc.venues.v1.TimeInForce
+	(TriggerKind)(0),                      // 4: cqc.venues.v1.TriggerKind
+	(TrailingOffsetKind)(0),               // 5: cqc.venues.v1.TrailingOffsetKind
+	(SelfTradePrevention)(0),              // 6: cqc.venues.v1.SelfTradePrevention
+	(PriceMatch)(0),                       // 7: cqc.venues.v1.PriceMatch
+	(PositionSide)(0),                     // 8: cqc.venues.v1.PositionSide
+	(MarginMode)(0),                       // 9: cqc.venues.v1.MarginMode
+	(OrderOrigin)(0),                      // 10: cqc.venues.v1.OrderOrigin
+	(OrderReason)(0),                      // 11: cqc.venues.v1.OrderReason
+	(*Order)(nil),                         // 12: cqc.venues.v1.Order
+	(v1.QuantityUnit)(0),                  // 13: cqc.markets.v1.QuantityUnit
+	(*timestamppb.Timestamp)(nil),         // 14: google.protobuf.Timestamp
+	(*Fee)(nil),                           // 15: cqc.venues.v1.Fee
+	(*descriptorpb.EnumValueOptions)(nil), // 16: google.protobuf.EnumValueOptions
 }
 var file_cqc_venues_v1_order_proto_depIdxs = []int32{
 	1,  // 0: cqc.venues.v1.Order.side:type_name -> cqc.venues.v1.OrderSide
@@ -1779,10 +1821,12 @@ var file_cqc_venues_v1_order_proto_depIdxs = []int32{
 	14, // 18: cqc.venues.v1.Order.triggered_at:type_name -> google.protobuf.Timestamp
 	14, // 19: cqc.venues.v1.Order.closed_at:type_name -> google.protobuf.Timestamp
 	14, // 20: cqc.venues.v1.Order.received_at:type_name -> google.protobuf.Timestamp
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
+	16, // 21: cqc.venues.v1.next_order_status:extendee -> google.protobuf.EnumValueOptions
+	2,  // 22: cqc.venues.v1.next_order_status:type_name -> cqc.venues.v1.OrderStatus
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	22, // [22:23] is the sub-list for extension type_name
+	21, // [21:22] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
 }
 
@@ -1806,13 +1850,14 @@ func file_cqc_venues_v1_order_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_order_proto_rawDesc), len(file_cqc_venues_v1_order_proto_rawDesc)),
 			NumEnums:      12,
 			NumMessages:   1,
-			NumExtensions: 0,
+			NumExtensions: 1,
 			NumServices:   0,
 		},
 		GoTypes:           file_cqc_venues_v1_order_proto_goTypes,
 		DependencyIndexes: file_cqc_venues_v1_order_proto_depIdxs,
 		EnumInfos:         file_cqc_venues_v1_order_proto_enumTypes,
 		MessageInfos:      file_cqc_venues_v1_order_proto_msgTypes,
+		ExtensionInfos:    file_cqc_venues_v1_order_proto_extTypes,
 	}.Build()
 	File_cqc_venues_v1_order_proto = out.File
 	file_cqc_venues_v1_order_proto_goTypes = nil

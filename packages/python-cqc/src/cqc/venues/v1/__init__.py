@@ -251,6 +251,7 @@ _MODULES = {
     "VenueStatus": "venue_pb2",
     "VenueSymbol": "venue_symbol_pb2",
     "VenueType": "venue_pb2",
+    "next_order_status": "order_pb2",
 }
 __all__ = tuple(_MODULES)
 

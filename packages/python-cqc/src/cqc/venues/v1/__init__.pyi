@@ -172,6 +172,7 @@ from .order_pb2 import TRIGGER_KIND_UNSPECIFIED as TRIGGER_KIND_UNSPECIFIED
 from .order_pb2 import TimeInForce as TimeInForce
 from .order_pb2 import TrailingOffsetKind as TrailingOffsetKind
 from .order_pb2 import TriggerKind as TriggerKind
+from .order_pb2 import next_order_status as next_order_status
 from .order_list_pb2 import ORDER_LIST_STATUS_ALL_DONE as ORDER_LIST_STATUS_ALL_DONE
 from .order_list_pb2 import ORDER_LIST_STATUS_EXECUTING as ORDER_LIST_STATUS_EXECUTING
 from .order_list_pb2 import ORDER_LIST_STATUS_REJECTED as ORDER_LIST_STATUS_REJECTED
@@ -495,4 +496,5 @@ __all__ = (
     "VenueStatus",
     "VenueSymbol",
     "VenueType",
+    "next_order_status",
 )

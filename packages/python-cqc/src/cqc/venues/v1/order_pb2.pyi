@@ -7,10 +7,12 @@ from collections import abc as _abc
 from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
 from cqc.venues.v1 import fee_pb2 as _fee_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -119,25 +121,44 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_PARTIALLY_FILLED: _OrderStatus.ValueType  # 4
     """A part is filled, the rest is working."""
     ORDER_STATUS_FILLED: _OrderStatus.ValueType  # 5
-    """All of it is filled."""
+    """All of it is filled.
+
+    A trade that is undone afterwards (a bust) opens it again.
+    """
     ORDER_STATUS_PENDING_CANCEL: _OrderStatus.ValueType  # 6
-    """A cancellation is asked for, no answer yet."""
+    """A cancellation is asked for, no answer yet.
+
+    A refused cancellation leads back to the state before.
+    """
     ORDER_STATUS_PENDING_REPLACE: _OrderStatus.ValueType  # 7
-    """A replacement is asked for, no answer yet."""
+    """A replacement is asked for, no answer yet.
+
+    A refused replacement leads back to the state before.
+    """
     ORDER_STATUS_CANCELLED: _OrderStatus.ValueType  # 8
-    """The rest was cancelled."""
+    """The rest was cancelled.
+
+    A fill that crossed the cancellation is legal: the order is then partly or wholly filled.
+    """
     ORDER_STATUS_REJECTED: _OrderStatus.ValueType  # 9
     """The venue did not take it."""
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 10
-    """Its time ran out."""
+    """Its time ran out.
+
+    A fill that crossed the expiry is legal.
+    """
     ORDER_STATUS_REPLACED: _OrderStatus.ValueType  # 11
-    """It was replaced by another order."""
+    """It was replaced by another order.
+
+    A fill that crossed the replacement is legal.
+    """
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """Where an order is in its life, after FIX tag 39 (OrdStatus).
 
     When several hold, the order of precedence is FIX's: pending cancel, then filled, then cancelled. An order that is
-    cancelled may still get a late fill.
+    cancelled may still get a late fill. Which state may follow which is declared at each value; a report that repeats the
+    state is always legal, and anything may follow an unspecified one.
     """
 
 ORDER_STATUS_UNSPECIFIED: OrderStatus.ValueType  # 0
@@ -151,19 +172,37 @@ ORDER_STATUS_UNTRIGGERED: OrderStatus.ValueType  # 3
 ORDER_STATUS_PARTIALLY_FILLED: OrderStatus.ValueType  # 4
 """A part is filled, the rest is working."""
 ORDER_STATUS_FILLED: OrderStatus.ValueType  # 5
-"""All of it is filled."""
+"""All of it is filled.
+
+A trade that is undone afterwards (a bust) opens it again.
+"""
 ORDER_STATUS_PENDING_CANCEL: OrderStatus.ValueType  # 6
-"""A cancellation is asked for, no answer yet."""
+"""A cancellation is asked for, no answer yet.
+
+A refused cancellation leads back to the state before.
+"""
 ORDER_STATUS_PENDING_REPLACE: OrderStatus.ValueType  # 7
-"""A replacement is asked for, no answer yet."""
+"""A replacement is asked for, no answer yet.
+
+A refused replacement leads back to the state before.
+"""
 ORDER_STATUS_CANCELLED: OrderStatus.ValueType  # 8
-"""The rest was cancelled."""
+"""The rest was cancelled.
+
+A fill that crossed the cancellation is legal: the order is then partly or wholly filled.
+"""
 ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 9
 """The venue did not take it."""
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 10
-"""Its time ran out."""
+"""Its time ran out.
+
+A fill that crossed the expiry is legal.
+"""
 ORDER_STATUS_REPLACED: OrderStatus.ValueType  # 11
-"""It was replaced by another order."""
+"""It was replaced by another order.
+
+A fill that crossed the replacement is legal.
+"""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
 class _TimeInForce:
@@ -872,3 +911,7 @@ class Order(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_size) -> _WhichOneofReturnType_size | None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
+
+NEXT_ORDER_STATUS_FIELD_NUMBER: _builtins.int
+next_order_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _containers.RepeatedScalarFieldContainer[Global___OrderStatus.ValueType]]
+"""States that may follow this state of an order."""
