@@ -42,7 +42,7 @@ interop: setup ## Send every message type through all six directed language pair
 version: setup ## Print the version of what is checked out, in its three spellings
 	@$(CQC) version
 
-build: setup ## Build sdist, wheel, npm tarball and Go module zip of HEAD into dist/<version>/
+build: setup ## Build sdist, wheel, npm tarball and Go module zip of what is checked out into dist/<version>/
 	@$(CQC) build
 
 rehearse: setup ## A whole release against registries on this machine (VERSION=1.2.0 to choose the version)

@@ -74,7 +74,7 @@ def version(as_json: Json = False) -> None:
 
 @app.command()
 def build(as_json: Json = False) -> None:
-    """Build sdist, wheel, npm tarball and Go module zip of HEAD into dist/<version>/."""
+    """Build sdist, wheel, npm tarball and Go module zip of what is checked out into dist/<version>/."""
     from cqc_tools import build as stage
 
     built = stage.build_checkout()

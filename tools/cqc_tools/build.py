@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from cqc_tools import configuration, console, process, workspace
 from cqc_tools.contracts import DESCRIPTOR_SET
 from cqc_tools.ecosystems import Artifact, Source, go, npm, python
@@ -54,6 +56,10 @@ def clone(folder: Path) -> str:
     told: a build of it is a development version, even at a tag. Raises UserError when there is no commit yet.
     """
     git = ["git", "-C", str(workspace.ROOT)]
+    if not (workspace.ROOT / ".git").exists():
+        raise UserError(
+            f"{workspace.ROOT} is not a git checkout, and the version comes from git: get it with git clone"
+        )
     if not process.run([*git, "rev-list", "--all", "--max-count=1"]).strip():
         raise UserError("there is nothing to build: the repository has no commit yet, make one with git commit")
     commit = process.run([*git, "rev-parse", "HEAD"]).strip()
@@ -68,7 +74,7 @@ def clone(folder: Path) -> str:
     if not changes:
         return commit
     console.progress.print(
-        f"[yellow]note:[/yellow] {len(changes)} uncommitted changes are included, such as {changes[0][3:]}"
+        f"[yellow]note:[/yellow] {len(changes)} uncommitted changes are included, such as {escape(changes[0][3:])}"
     )
     return _commit_working_tree(folder)
 

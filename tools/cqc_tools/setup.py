@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from cqc_tools import workspace
@@ -100,51 +101,63 @@ def install_go_and_protos() -> None:
     install_third_party_protos()
 
 
-# (what it is, files that decide it, a path that exists once it is done, how to do it)
-STEPS: list[tuple[str, list[str], Path, Callable[[], object]]] = [
-    ("Python tools", ["tools/requirements.lock"], workspace.VENV, install_python),
-    (
+@dataclass(frozen=True)
+class Step:
+    """A part of the set-up: `locks` are the files that decide it, and `result` exists once it is done."""
+
+    what: str
+    locks: tuple[str, ...]
+    result: Path
+    install: Callable[[], object]
+
+    def fingerprint(self) -> str:
+        """What an installation was made from; an environment works for one Python and in one place only."""
+        digest = hashlib.sha256(f"{sys.version} {workspace.ROOT}".encode())
+        for name in self.locks:
+            digest.update((workspace.ROOT / name).read_bytes())
+        return digest.hexdigest()
+
+    def ensure(self) -> None:
+        """Do the step, unless it was done from the same files."""
+        stamp = workspace.CACHE / "setup" / self.what.replace(" ", "-").lower()
+        wanted = self.fingerprint()
+        if self.result.exists() and stamp.exists() and stamp.read_text() == wanted:
+            return
+        started = time.monotonic()
+        print(f"setup: {self.what} ...", flush=True)
+        stamp.unlink(missing_ok=True)
+        self.install()
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(wanted)
+        print(f"setup: {self.what} ready in {time.monotonic() - started:.0f} s", flush=True)
+
+
+STEPS = [
+    Step("Python tools", ("tools/requirements.lock",), workspace.VENV, install_python),
+    Step(
         "Go tools",
-        ["tools/go/go.sum", "tools/go/modulezip/main.go", "tools/go/pseudoversion/main.go", "tools/protos/go.sum"],
+        (
+            "tools/go/go.sum",
+            "tools/go/modulezip/main.go",
+            "tools/go/pseudoversion/main.go",
+            "tools/protos/go.sum",
+        ),
         workspace.THIRD_PARTY_PROTO,
         install_go_and_protos,
     ),
-    (
+    Step(
         "TypeScript package",
-        ["packages/ts-cqc/package-lock.json"],
+        ("packages/ts-cqc/package-lock.json",),
         workspace.TYPESCRIPT_PACKAGE / "node_modules",
         install_node(workspace.TYPESCRIPT_PACKAGE),
     ),
-    (
+    Step(
         "npm tools",
-        ["tools/node/package-lock.json"],
+        ("tools/node/package-lock.json",),
         workspace.NODE_TOOLS / "node_modules",
         install_node(workspace.NODE_TOOLS),
     ),
 ]
-
-
-def fingerprint(files: list[str]) -> str:
-    digest = hashlib.sha256(f"{sys.version} {workspace.ROOT}".encode())
-    for name in files:
-        digest.update((workspace.ROOT / name).read_bytes())
-    return digest.hexdigest()
-
-
-def ensure(step: tuple[str, list[str], Path, Callable[[], object]]) -> None:
-    """Do a step of the set-up unless it was done for the same lock files."""
-    what, files, result, install = step
-    stamp = workspace.CACHE / "setup" / what.replace(" ", "-").lower()
-    wanted = fingerprint(files)
-    if result.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return
-    started = time.monotonic()
-    print(f"setup: {what} ...", flush=True)
-    stamp.unlink(missing_ok=True)
-    install()
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(wanted)
-    print(f"setup: {what} ready in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def setup() -> int:
@@ -154,7 +167,7 @@ def setup() -> int:
         return USAGE
     # Two at a time: the set-up is made for two cores.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        outcomes = [(step[0], pool.submit(ensure, step)) for step in STEPS]
+        outcomes = [(step.what, pool.submit(step.ensure)) for step in STEPS]
     failures = [(what, error) for what, future in outcomes if (error := future.exception())]
     for what, error in failures:
         print(f"error: {what} could not be installed: {error}", file=sys.stderr)

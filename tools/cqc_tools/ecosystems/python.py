@@ -1,5 +1,6 @@
 """The Python distribution: sdist and wheel by hatchling, any index that speaks the simple API."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -108,8 +109,6 @@ class PythonIndex:
 
 
 def _sha256_of_url(url: str) -> str:
-    import hashlib
-
     digest = hashlib.sha256()
     with requests.get(url, stream=True, timeout=60) as answer:
         answer.raise_for_status()
