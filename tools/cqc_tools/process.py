@@ -97,11 +97,12 @@ def _running(
 
 
 def _stop(child: subprocess.Popen[bytes], patience: float = 5.0) -> None:
-    """Ask a program to end, insist after `patience` seconds, then end whatever is left of its group."""
+    """Ask a program that still runs to end, insist after `patience` seconds, then end whatever it left behind."""
+    if child.poll() is not None:
+        return
     with suppress(ProcessLookupError, PermissionError):
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(patience)
+        os.killpg(child.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(patience)
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
