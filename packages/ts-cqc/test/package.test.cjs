@@ -19,3 +19,22 @@ test("the descriptor set can be read", () => {
 test("package.json is reachable and says the version", () => {
   assert.match(require("@cq/cqc/package.json").version, /^\d+\.\d+\.\d+/);
 });
+
+/** The files that requiring a module loads, when nothing was loaded before. */
+function loaded(name) {
+  for (const file of Object.keys(require.cache)) delete require.cache[file];
+  require(name);
+  return Object.keys(require.cache).map((file) => file.replaceAll("\\", "/"));
+}
+
+test("only services load gRPC, and no subpath loads the descriptor set or another one's index", () => {
+  for (const domain of ["assets", "events", "markets", "portfolio", "rules", "venues"]) {
+    const files = loaded(`@cq/cqc/${domain}/v1`);
+    assert.deepEqual(files.filter((file) => /grpc|descriptor_set/.test(file)), [], domain);
+    const indexes = files.filter((file) => /\/gen\/cqc\/.*\/index\.js$/.test(file));
+    assert.equal(indexes.length, 1, indexes.join(", "));
+  }
+  const root = loaded("@cq/cqc");
+  assert.deepEqual(root.filter((file) => /grpc|\/gen\/cqc\/.*\/index\.js$/.test(file)), []);
+  assert.ok(loaded("@cq/cqc/services/v1").some((file) => file.includes("@grpc/grpc-js")));
+});

@@ -41,11 +41,6 @@ test("the descriptor set holds exactly the shipped sources, with comments, impor
   assert.ok(price.sourceCodeInfo.location.some((location) => location.leadingComments.includes("worth")));
 });
 
-test("a message without services loads neither gRPC nor other domains", () => {
-  const index = readFileSync(new URL("dist/esm/gen/cqc/assets/v1/index.js", root), "utf8");
-  assert.doesNotMatch(index, /grpc|markets|services/);
-});
-
 const decimal = fc
   .tuple(fc.bigInt({ min: 0n, max: 10n ** 30n }), fc.integer({ min: 0, max: 18 }))
   .map(([digits, scale]) => {

@@ -32,16 +32,17 @@ try {
   for (const name of ["@bufbuild", "@grpc", "@types", "fast-check"]) {
     symlinkSync(join(modules, name), join(project, "node_modules", name));
   }
-  for (const name of ["package.test.mjs", "package.test.cjs", "forms.ts", "forms.cts"]) {
+  const tests = ["package.test.mjs", "package.test.cjs", "streaming.test.mjs"];
+  for (const name of [...tests, "forms.ts", "forms.cts"]) {
     cpSync(join(here, name), join(project, name));
   }
   writeFileSync(join(project, "package.json"), '{"type":"module","private":true}');
 
-  run(process.execPath, "--test", "package.test.mjs", "package.test.cjs");
+  run(process.execPath, "--test", ...tests);
   const tsc = join(modules, ".bin", "tsc");
   const strict = ["--noEmit", "--strict", "--target", "es2022", "--types", "node"];
   run(tsc, ...strict, "--module", "node16", "--verbatimModuleSyntax", "forms.ts", "forms.cts");
-  run(tsc, ...strict, "--module", "esnext", "--moduleResolution", "bundler", "forms.ts");
+  run(tsc, ...strict, "--module", "esnext", "--moduleResolution", "bundler", "--verbatimModuleSyntax", "forms.ts");
   run(join(modules, ".bin", "publint"), "run", tarball, "--strict");
   run(join(modules, ".bin", "attw"), tarball, "--profile", "node16", "--format", "ascii");
 } finally {
