@@ -3,7 +3,7 @@ PYTHON ?= python3
 CQC = .venv/bin/python -m cqc_tools
 export PYTHONPATH := tools
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version build rehearse clean lock
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff build rehearse clean lock
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ interop: setup ## Send every message type through all six directed language pair
 
 version: setup ## Print the version of what is checked out, in its three spellings
 	@$(CQC) version
+
+diff: setup ## What changed in the contracts between two tags (FROM=v1.1.0 TO=v1.2.0; TO is HEAD if left out)
+	@$(if $(FROM),$(CQC) diff $(FROM) $(TO),echo "error: say from which tag: make diff FROM=v1.1.0 TO=v1.2.0"; exit 2)
 
 build: setup ## Build sdist, wheel, npm tarball and Go module zip of what is checked out into dist/<version>/
 	@$(CQC) build

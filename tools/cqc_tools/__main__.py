@@ -89,6 +89,24 @@ def build(as_json: Json = False) -> None:
 
 
 @app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="Tag or revision to compare from.")],
+    after: Annotated[str, typer.Argument(help="Tag or revision to compare to.")] = "HEAD",
+    as_json: Json = False,
+) -> None:
+    """Print what changed in the contracts between two tags, what it breaks, and the bump that it asks for."""
+    from cqc_tools import api_diff, contracts
+
+    found = api_diff.diff(contracts.at(before), contracts.at(after))
+    if as_json:
+        console.print_json(found.to_json())
+        return
+    console.output.print(f"## Contracts from {before} to {after}\n", markup=False)
+    console.output.print(found.to_markdown(), markup=False)
+    console.output.print(f"The change asks for a {found.bump.name.lower()} version." if found.bump else "")
+
+
+@app.command()
 def rehearse(
     release: Annotated[str, typer.Option(help="Version to release in the scratch clone, such as 1.2.0.")] = "",
     as_json: Json = False,

@@ -85,6 +85,25 @@ def protoc(options: Sequence[str], files: Sequence[str], root: Path = workspace.
         raise StageFailed("\n".join(["the protos do not compile:", *lines])) from None
 
 
+def at(revision: str) -> FileDescriptorSet:
+    """The descriptor set that was committed at a git revision, such as a tag.
+
+    Raises UserError for a revision that git does not know, or one from before there was a descriptor set.
+    """
+    git = ["git", "-C", str(workspace.ROOT)]
+    try:
+        process.run([*git, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"])
+    except StageFailed:
+        tags = process.run([*git, "tag", "--list", "v[0-9]*", "--sort=-version:refname"]).split()
+        known = f"the releases are {', '.join(tags)}" if tags else "there is no release yet"
+        raise UserError(f"git knows no {revision!r}: {known}; any tag, branch or commit will do") from None
+    path = f"{workspace.GO_MODULE.relative_to(workspace.ROOT)}/{DESCRIPTOR_SET}"
+    try:
+        return FileDescriptorSet.FromString(process.run_bytes([*git, "show", f"{revision}:{path}"]))
+    except StageFailed:
+        raise UserError(f"{revision} has no {path}: choose a revision in which the contracts were generated") from None
+
+
 def describe(descriptor_set: FileDescriptorSet) -> list[ProtoFile]:
     """The files of the contracts in a descriptor set, without what they import."""
     return [ProtoFile.of(file) for file in descriptor_set.file if file.package.startswith("cqc.")]

@@ -23,6 +23,18 @@ def run(
     stdin: bytes | None = None,
     what: str = "",
 ) -> str:
+    """Run a command to its end and return its standard output as text; see `run_bytes`."""
+    return run_bytes(command, cwd=cwd, env=env, stdin=stdin, what=what).decode(errors="replace")
+
+
+def run_bytes(
+    command: Command,
+    *,
+    cwd: Path = workspace.ROOT,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    what: str = "",
+) -> bytes:
     """Run a command to its end and return its standard output.
 
     Raises StageFailed with everything the command printed when it exits non-zero or cannot be started. `what` says in
@@ -30,12 +42,11 @@ def run(
     """
     with _running(command, cwd, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         output, errors = child.communicate(stdin)
-    printed = output.decode(errors="replace")
     if child.returncode:
         words = " ".join(map(str, command))
-        details = (printed + errors.decode(errors="replace")).strip()
+        details = (output + errors).decode(errors="replace").strip()
         raise StageFailed(f"{what or 'command'} failed with exit code {child.returncode}: {words}\n{details}")
-    return printed
+    return output
 
 
 def passes(command: Command, *, cwd: Path = workspace.ROOT, env: Mapping[str, str] | None = None) -> bool:
