@@ -11,6 +11,7 @@ from conftest import make_checkout
 
 from cqc_tools import build, configuration, publish, registries, rehearse, version
 from cqc_tools.ecosystems import Registry, Source
+from cqc_tools.ecosystems.go import GitRemote
 from cqc_tools.errors import StageFailed, UserError
 from cqc_tools.registries import Registries
 
@@ -51,6 +52,22 @@ def test_publish_then_publish_again(local: Registries, source: Source, built: bu
         "refs/tags/packages/go-cqc/v1.2.0",
     }
     publish.publish(built, source, where)
+
+
+def test_the_natural_go_get_leads_to_the_module(local: Registries, source: Source, built: build.Build) -> None:
+    """Without a go.mod at the top of the repository an empty module would be added, silently."""
+    (remote,) = (registry for registry in targets(local, source) if isinstance(registry, GitRemote))
+    publish.publish(built, source, [remote])
+    user = remote.scratch / "natural"
+    user.mkdir()
+    environment = {**remote.client_environment(), "GOMODCACHE": str(user / "cache")}
+    subprocess.run(
+        ["go", "mod", "init", "example.com/user"], cwd=user, env=environment, check=True, capture_output=True
+    )
+    root = source.configuration.repository.removeprefix("https://")
+    got = subprocess.run(["go", "get", f"{root}@v1.2.0"], cwd=user, env=environment, capture_output=True, text=True)
+    assert got.returncode == 0, got.stderr
+    assert f"is deprecated: this is not the Go module of CQC, use {source.configuration.go.name} instead" in got.stderr
 
 
 @pytest.mark.parametrize("ecosystem", ["PyPI", "npm"])

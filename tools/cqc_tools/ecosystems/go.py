@@ -56,7 +56,7 @@ class GitRemote:
             printed = process.run(
                 ["go", "mod", "download", "-json", f"{self.package}@{version.go}"],
                 cwd=Path(cache),
-                env={**self._environment(), "GOMODCACHE": cache},
+                env={**self.client_environment(), "GOMODCACHE": cache},
                 what="go mod download",
             )
         return {f"go-cqc-{version.go}.zip": json.loads(printed)["Sum"]}
@@ -73,7 +73,7 @@ class GitRemote:
     def install(self, example: Path, version: Version, folder: Path) -> Installation:
         """See Registry."""
         shutil.copytree(example, folder)
-        environment = self._environment()
+        environment = self.client_environment()
         started = time.monotonic()
         process.run(["go", "get", f"{self.package}/...@{version.go}"], cwd=folder, env=environment, what="go get")
         seconds = time.monotonic() - started
@@ -82,7 +82,7 @@ class GitRemote:
         process.run(["go", "build", "-o", program, "."], cwd=folder, env=environment, what="compile the Go example")
         return Installation((str(program),), folder, environment, seconds)
 
-    def _environment(self) -> dict[str, str]:
+    def client_environment(self) -> dict[str, str]:
         """An environment in which our repository, and nothing else, comes from this remote."""
         owner = self.repository.removeprefix("https://").rpartition("/")[0]
         # The caller may pass settings to git the same way: ours comes after them.
