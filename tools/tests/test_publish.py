@@ -16,6 +16,7 @@ from cqc_tools.errors import StageFailed, UserError
 from cqc_tools.registries import Registries
 
 RELEASE = version.parse_release("1.2.0")
+TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,28 @@ def test_the_natural_go_get_leads_to_the_module(local: Registries, source: Sourc
     got = subprocess.run(["go", "get", f"{root}@v1.2.0"], cwd=user, env=environment, capture_output=True, text=True)
     assert got.returncode == 0, got.stderr
     assert f"is deprecated: this is not the Go module of CQC, use {source.configuration.go.name} instead" in got.stderr
+
+
+def test_an_install_takes_the_module_from_its_own_remote(
+    local: Registries, source: Source, built: build.Build, tmp_path: Path
+) -> None:
+    """The same version with other content in another remote must not be answered out of a cache."""
+    changed = rehearse.tagged_clone(tmp_path / "changed", RELEASE)
+    (changed.folder / changed.configuration.go.folder / "README.md").write_text("changed\n")
+    git = ["git", "-C", str(changed.folder), "-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["commit", "--quiet", "--all", "--message", "changed"], *(["tag", "-f", tag] for tag in TAGS)):
+        subprocess.run([*git, *command], check=True, capture_output=True)
+    with registries.running(tmp_path / "others") as others:
+        for number, (content, where) in enumerate(((source, local), (changed, others))):
+            scratch = tmp_path / str(number)
+            scratch.mkdir()
+            remote = rehearse.targets(where, content.configuration, scratch)["go"]
+            assert isinstance(remote, GitRemote)
+            remote.write((), content)
+            installed = remote.install(content.folder / "examples" / "go", RELEASE, scratch / "user")
+            command = ["go", "list", "-m", "-f", "{{.Dir}}", content.configuration.go.name]
+            folder = subprocess.check_output(command, cwd=installed.folder, env=dict(installed.environment), text=True)
+            assert (Path(folder.strip(), "README.md").read_text() == "changed\n") == (content is changed)
 
 
 @pytest.mark.parametrize("ecosystem", ["PyPI", "npm"])

@@ -73,6 +73,8 @@ class GitRemote:
     def install(self, example: Path, version: Version, folder: Path) -> Installation:
         """See Registry."""
         shutil.copytree(example, folder)
+        # What the example needs beside our module is downloaded once for all rehearsals.
+        process.run(["go", "mod", "download"], cwd=folder, what="go mod download")
         environment = self.client_environment()
         started = time.monotonic()
         process.run(["go", "get", f"{self.package}/...@{version.go}"], cwd=folder, env=environment, what="go get")
@@ -83,11 +85,21 @@ class GitRemote:
         return Installation((str(program),), folder, environment, seconds)
 
     def client_environment(self) -> dict[str, str]:
-        """An environment in which our repository, and nothing else, comes from this remote."""
+        """An environment in which our repository, and nothing else, comes from this remote.
+
+        The module cache is new: one that saw our version in another remote would answer with what was there. Other
+        modules are taken from the checkout's cache, then from where the user's go takes them.
+        """
+        shared = workspace.tool_environment()
+        others = process.run(["go", "env", "GOPROXY"], env=shared).strip()
         owner = self.repository.removeprefix("https://").rpartition("/")[0]
         # The caller may pass settings to git the same way: ours comes after them.
         count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
         return workspace.tool_environment(
+            GOMODCACHE=str(self.scratch / "go-mod"),
+            # Lets the build cache serve the same sources from another folder.
+            GOFLAGS=f"{shared['GOFLAGS']} -trimpath",
+            GOPROXY=f"file://{shared['GOMODCACHE']}/cache/download,{others}",
             GOPRIVATE=owner,
             GIT_CONFIG_COUNT=str(count + 1),
             **{
