@@ -174,7 +174,7 @@ func (found markets) addBinance(venue string, row binanceRow) error {
 		}
 		listing := found.of(venue, event.Symbol)
 		listing.trades = append(listing.trades, &marketpb.Trade{
-			TradeId:       strconv.FormatUint(event.ID, 10),
+			TradeId:       proto.String(strconv.FormatUint(event.ID, 10)),
 			VenueSymbolId: listing.id(),
 			Price:         event.Price,
 			Quantity:      event.Quantity,
@@ -238,7 +238,7 @@ func (found markets) addCoinbase(row coinbaseRow) error {
 		}
 		listing := found.of("coinbase", frame.ProductID)
 		listing.trades = append(listing.trades, &marketpb.Trade{
-			TradeId:       strconv.FormatUint(frame.TradeID, 10),
+			TradeId:       proto.String(strconv.FormatUint(frame.TradeID, 10)),
 			VenueSymbolId: listing.id(),
 			Price:         frame.Price,
 			Quantity:      frame.Size,

@@ -42,9 +42,15 @@ def changed(before: FileDescriptorSet, root: Path, file: str, old: str, new: str
 
 
 STALENESS = """  // How old the newest input was when the price was made, in seconds. Absent when not known.
-  optional double staleness_seconds = 9 [(buf.validate.field).double.gte = 0];
+  optional double staleness_seconds = 9 [
+    (buf.validate.field).double.finite = true,
+    (buf.validate.field).double.gte = 0
+  ];
 """
-CONFIDENCE = "optional double confidence = 8 [(buf.validate.field).double.gte = 0];"
+CONFIDENCE = """optional double confidence = 8 [
+    (buf.validate.field).double.finite = true,
+    (buf.validate.field).double.gte = 0
+  ];"""
 VALUE = "double value = 2 [(buf.validate.field).double.finite = true];\n  // Time for which the price holds."
 GET_PRICE = "rpc GetPrice(GetPriceRequest) returns (cqc.markets.v1.Price);"
 GET_TICKER = """  // Returns the newest ticker of a listing.
@@ -120,7 +126,7 @@ CASES = [
     (
         PRICE,
         CONFIDENCE,
-        CONFIDENCE.replace("[", "[deprecated = true, "),
+        CONFIDENCE.replace("[", "[deprecated = true, ", 1),
         "deprecated",
         "field",
         f"{P}.confidence",
@@ -176,7 +182,8 @@ def test_one_change_is_told_once(
 def test_a_rule_is_shown_before_and_after(before: FileDescriptorSet, tmp_path: Path) -> None:
     (change,) = changed(before, tmp_path, PRICE, CONFIDENCE, CONFIDENCE.replace("gte = 0", "gte = 1")).changes
     assert change.details == (
-        "rules: [buf.validate.field] { double { gte: 0.0 } } -> [buf.validate.field] { double { gte: 1.0 } }",
+        "rules: [buf.validate.field] { double { gte: 0.0 finite: true } }"
+        " -> [buf.validate.field] { double { gte: 1.0 finite: true } }",
     )
 
 
