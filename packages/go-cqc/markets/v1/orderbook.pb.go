@@ -260,9 +260,14 @@ type OrderBook struct {
 	// Largest number of levels on each side that the source was asked for. Absent means all.
 	Depth *uint32 `protobuf:"varint,10,opt,name=depth,proto3,oneof" json:"depth,omitempty"`
 	// What quantities count.
-	QuantityUnit  QuantityUnit `protobuf:"varint,11,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	QuantityUnit QuantityUnit `protobuf:"varint,11,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// The venue's number of the first change since the snapshot before, in streams that send best levels whole. Absent
+	// elsewhere.
+	FirstSequence *uint64 `protobuf:"varint,12,opt,name=first_sequence,json=firstSequence,proto3,oneof" json:"first_sequence,omitempty"`
+	// `sequence` of the snapshot before, in such streams. Absent where the venue does not state it.
+	PreviousSequence *uint64 `protobuf:"varint,13,opt,name=previous_sequence,json=previousSequence,proto3,oneof" json:"previous_sequence,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *OrderBook) Reset() {
@@ -370,6 +375,20 @@ func (x *OrderBook) GetQuantityUnit() QuantityUnit {
 		return x.QuantityUnit
 	}
 	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
+}
+
+func (x *OrderBook) GetFirstSequence() uint64 {
+	if x != nil && x.FirstSequence != nil {
+		return *x.FirstSequence
+	}
+	return 0
+}
+
+func (x *OrderBook) GetPreviousSequence() uint64 {
+	if x != nil && x.PreviousSequence != nil {
+		return *x.PreviousSequence
+	}
+	return 0
 }
 
 // Changes to an order book, to be applied in the order in which they come.
@@ -699,7 +718,7 @@ const file_cqc_markets_v1_orderbook_proto_rawDesc = "" +
 	"\n" +
 	"raw_action\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\trawActionB\x0e\n" +
 	"\f_order_countB\v\n" +
-	"\t_order_id\"\xea\x04\n" +
+	"\t_order_id\"\xf1\x05\n" +
 	"\tOrderBook\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12-\n" +
 	"\x04bids\x18\x02 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04bids\x12-\n" +
@@ -713,10 +732,14 @@ const file_cqc_markets_v1_orderbook_proto_rawDesc = "" +
 	"\rchecksum_kind\x18\t \x01(\x0e2\x1c.cqc.markets.v1.ChecksumKindR\fchecksumKind\x12\"\n" +
 	"\x05depth\x18\n" +
 	" \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\x05depth\x88\x01\x01\x12A\n" +
-	"\rquantity_unit\x18\v \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnitB\v\n" +
+	"\rquantity_unit\x18\v \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12*\n" +
+	"\x0efirst_sequence\x18\f \x01(\x04H\x03R\rfirstSequence\x88\x01\x01\x120\n" +
+	"\x11previous_sequence\x18\r \x01(\x04H\x04R\x10previousSequence\x88\x01\x01B\v\n" +
 	"\t_sequenceB\v\n" +
 	"\t_checksumB\b\n" +
-	"\x06_depth\"\xc8\x05\n" +
+	"\x06_depthB\x11\n" +
+	"\x0f_first_sequenceB\x14\n" +
+	"\x12_previous_sequence\"\xc8\x05\n" +
 	"\x0eOrderBookDelta\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12-\n" +
 	"\x04bids\x18\x02 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04bids\x12-\n" +
@@ -742,9 +765,9 @@ const file_cqc_markets_v1_orderbook_proto_rawDesc = "" +
 	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
 	"\vreceived_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x12A\n" +
-	"\rquantity_unit\x18\x05 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\"\xa2\x02\n" +
-	"\tDepthBand\x121\n" +
-	"\fdistance_bps\x18\x01 \x01(\x01B\x0e\xbaH\v\x12\t!\x00\x00\x00\x00\x00\x00\x00\x00R\vdistanceBps\x12,\n" +
+	"\rquantity_unit\x18\x05 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\"\xa4\x02\n" +
+	"\tDepthBand\x123\n" +
+	"\fdistance_bps\x18\x01 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00R\vdistanceBps\x12,\n" +
 	"\fbid_quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\vbidQuantity\x12,\n" +
 	"\fask_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\vaskQuantity\x121\n" +
 	"\fbid_notional\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\vbidNotional\x88\x01\x01\x121\n" +

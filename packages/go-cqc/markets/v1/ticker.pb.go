@@ -59,7 +59,11 @@ type Ticker struct {
 	// When the venue sent it. Absent where the venue does not say.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received it.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Who crossed the spread in the last trade. Coinbase states the taker's side here, but the maker's in its matches.
+	LastAggressor AggressorSide `protobuf:"varint,17,opt,name=last_aggressor,json=lastAggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"last_aggressor,omitempty"`
+	// The venue's own word for that side. Empty where it has none.
+	RawLastSide   string `protobuf:"bytes,18,opt,name=raw_last_side,json=rawLastSide,proto3" json:"raw_last_side,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -206,10 +210,24 @@ func (x *Ticker) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Ticker) GetLastAggressor() AggressorSide {
+	if x != nil {
+		return x.LastAggressor
+	}
+	return AggressorSide_AGGRESSOR_SIDE_UNSPECIFIED
+}
+
+func (x *Ticker) GetRawLastSide() string {
+	if x != nil {
+		return x.RawLastSide
+	}
+	return ""
+}
+
 // Statistics of a listing over one span of time.
 type TickerWindow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Length of the span, such as 24 hours.
+	// Length of the span, such as 24 hours. Absent where it begins at a fixed time instead, as Kraken's "today" does.
 	Duration *durationpb.Duration `protobuf:"bytes,1,opt,name=duration,proto3" json:"duration,omitempty"`
 	// Price at the start, in quote units. Absent where the venue does not say.
 	Open *string `protobuf:"bytes,2,opt,name=open,proto3,oneof" json:"open,omitempty"`
@@ -228,7 +246,9 @@ type TickerWindow struct {
 	// Volume-weighted average price, in quote units. Absent where the venue does not say.
 	Vwap *string `protobuf:"bytes,9,opt,name=vwap,proto3,oneof" json:"vwap,omitempty"`
 	// Number of trades. Absent where the venue does not count them.
-	TradeCount    *uint64 `protobuf:"varint,10,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
+	TradeCount *uint64 `protobuf:"varint,10,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
+	// Start of the span, inclusive, where it is fixed, such as midnight UTC. Absent where the span rolls.
+	StartTime     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,11 +353,18 @@ func (x *TickerWindow) GetTradeCount() uint64 {
 	return 0
 }
 
+func (x *TickerWindow) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
 var File_cqc_markets_v1_ticker_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/markets/v1/ticker.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\a\n" +
+	"\x1bcqc/markets/v1/ticker.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\b\n" +
 	"\x06Ticker\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12+\n" +
 	"\tbid_price\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\bbidPrice\x88\x01\x01\x121\n" +
@@ -359,7 +386,9 @@ const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\ttimestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
 	"\fpublished_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
 	"\vreceived_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\f\n" +
+	"receivedAt\x12D\n" +
+	"\x0elast_aggressor\x18\x11 \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\rlastAggressor\x12+\n" +
+	"\rraw_last_side\x18\x12 \x01(\tB\a\xbaH\x04r\x02\x18@R\vrawLastSideB\f\n" +
 	"\n" +
 	"_bid_priceB\x0f\n" +
 	"\r_bid_quantityB\f\n" +
@@ -371,9 +400,9 @@ const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\x0e_last_trade_idB\r\n" +
 	"\v_mark_priceB\x0e\n" +
 	"\f_index_priceB\v\n" +
-	"\t_sequence\"\xca\x04\n" +
-	"\fTickerWindow\x12=\n" +
-	"\bduration\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01R\bduration\x12\"\n" +
+	"\t_sequence\"\xfd\x04\n" +
+	"\fTickerWindow\x125\n" +
+	"\bduration\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\"\n" +
 	"\x04open\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x04open\x88\x01\x01\x12\"\n" +
 	"\x04high\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x04high\x88\x01\x01\x12 \n" +
 	"\x03low\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x03low\x88\x01\x01\x12&\n" +
@@ -384,7 +413,9 @@ const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\x04vwap\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\x04vwap\x88\x01\x01\x12$\n" +
 	"\vtrade_count\x18\n" +
 	" \x01(\x04H\bR\n" +
-	"tradeCount\x88\x01\x01B\a\n" +
+	"tradeCount\x88\x01\x01\x129\n" +
+	"\n" +
+	"start_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tstartTimeB\a\n" +
 	"\x05_openB\a\n" +
 	"\x05_highB\x06\n" +
 	"\x04_lowB\t\n" +
@@ -413,7 +444,8 @@ var file_cqc_markets_v1_ticker_proto_goTypes = []any{
 	(*TickerWindow)(nil),          // 1: cqc.markets.v1.TickerWindow
 	(QuantityUnit)(0),             // 2: cqc.markets.v1.QuantityUnit
 	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 4: google.protobuf.Duration
+	(AggressorSide)(0),            // 4: cqc.markets.v1.AggressorSide
+	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
 }
 var file_cqc_markets_v1_ticker_proto_depIdxs = []int32{
 	1, // 0: cqc.markets.v1.Ticker.windows:type_name -> cqc.markets.v1.TickerWindow
@@ -421,12 +453,14 @@ var file_cqc_markets_v1_ticker_proto_depIdxs = []int32{
 	3, // 2: cqc.markets.v1.Ticker.timestamp:type_name -> google.protobuf.Timestamp
 	3, // 3: cqc.markets.v1.Ticker.published_at:type_name -> google.protobuf.Timestamp
 	3, // 4: cqc.markets.v1.Ticker.received_at:type_name -> google.protobuf.Timestamp
-	4, // 5: cqc.markets.v1.TickerWindow.duration:type_name -> google.protobuf.Duration
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	4, // 5: cqc.markets.v1.Ticker.last_aggressor:type_name -> cqc.markets.v1.AggressorSide
+	5, // 6: cqc.markets.v1.TickerWindow.duration:type_name -> google.protobuf.Duration
+	3, // 7: cqc.markets.v1.TickerWindow.start_time:type_name -> google.protobuf.Timestamp
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_cqc_markets_v1_ticker_proto_init() }
@@ -435,6 +469,7 @@ func file_cqc_markets_v1_ticker_proto_init() {
 		return
 	}
 	file_cqc_markets_v1_quantity_proto_init()
+	file_cqc_markets_v1_trade_proto_init()
 	file_cqc_markets_v1_ticker_proto_msgTypes[0].OneofWrappers = []any{}
 	file_cqc_markets_v1_ticker_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}

@@ -265,8 +265,9 @@ func (CandlePriceKind) EnumDescriptor() ([]byte, []int) {
 // A public trade as the venue reported it.
 type Trade struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The venue's id of the trade, unique within the listing.
-	TradeId string `protobuf:"bytes,1,opt,name=trade_id,json=tradeId,proto3" json:"trade_id,omitempty"`
+	// The venue's id of the trade, unique within the listing. Absent where the venue gives none, as in the trades of
+	// Kraken's first websocket version: nobody makes one up.
+	TradeId *string `protobuf:"bytes,1,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
 	// Listing on which it happened.
 	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Price in quote units, exactly as the venue wrote it.
@@ -347,8 +348,8 @@ func (*Trade) Descriptor() ([]byte, []int) {
 }
 
 func (x *Trade) GetTradeId() string {
-	if x != nil {
-		return x.TradeId
+	if x != nil && x.TradeId != nil {
+		return *x.TradeId
 	}
 	return ""
 }
@@ -780,37 +781,39 @@ var File_cqc_markets_v1_trade_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_trade_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/markets/v1/trade.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\n" +
+	"\x1acqc/markets/v1/trade.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\n" +
 	"\n" +
-	"\x05Trade\x12%\n" +
+	"\x05Trade\x12*\n" +
 	"\btrade_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\atradeId\x121\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02H\x00R\atradeId\x88\x01\x01\x121\n" +
 	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\x1f\n" +
 	"\x05price\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x05price\x12%\n" +
 	"\bquantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x125\n" +
-	"\x0equote_quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\rquoteQuantity\x88\x01\x01\x12A\n" +
+	"\x0equote_quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\rquoteQuantity\x88\x01\x01\x12A\n" +
 	"\rquantity_unit\x18\x06 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12;\n" +
 	"\taggressor\x18\a \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\taggressor\x12\"\n" +
 	"\braw_side\x18\b \x01(\tB\a\xbaH\x04r\x02\x18@R\arawSide\x123\n" +
-	"\x0efirst_trade_id\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x01R\ffirstTradeId\x88\x01\x01\x121\n" +
+	"\x0efirst_trade_id\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\ffirstTradeId\x88\x01\x01\x121\n" +
 	"\rlast_trade_id\x18\n" +
-	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\vlastTradeId\x88\x01\x01\x123\n" +
-	"\x0emaker_order_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\fmakerOrderId\x88\x01\x01\x123\n" +
-	"\x0etaker_order_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\ftakerOrderId\x88\x01\x01\x12H\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\vlastTradeId\x88\x01\x01\x123\n" +
+	"\x0emaker_order_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\fmakerOrderId\x88\x01\x01\x123\n" +
+	"\x0etaker_order_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x05R\ftakerOrderId\x88\x01\x01\x12H\n" +
 	"\x10taker_order_type\x18\r \x01(\x0e2\x1e.cqc.markets.v1.TakerOrderTypeR\x0etakerOrderType\x128\n" +
 	"\x14raw_taker_order_type\x18\x0e \x01(\tB\a\xbaH\x04r\x02\x18@R\x11rawTakerOrderType\x12%\n" +
-	"\vliquidation\x18\x0f \x01(\bH\x05R\vliquidation\x88\x01\x01\x12\x19\n" +
-	"\x05block\x18\x10 \x01(\bH\x06R\x05block\x88\x01\x01\x12-\n" +
+	"\vliquidation\x18\x0f \x01(\bH\x06R\vliquidation\x88\x01\x01\x12\x19\n" +
+	"\x05block\x18\x10 \x01(\bH\aR\x05block\x88\x01\x01\x12-\n" +
 	"\n" +
-	"mark_price\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\tmarkPrice\x88\x01\x01\x12/\n" +
-	"\vindex_price\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\n" +
+	"mark_price\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\tmarkPrice\x88\x01\x01\x12/\n" +
+	"\vindex_price\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\n" +
 	"indexPrice\x88\x01\x01\x12\x1f\n" +
-	"\bsequence\x18\x13 \x01(\x04H\tR\bsequence\x88\x01\x01\x123\n" +
+	"\bsequence\x18\x13 \x01(\x04H\n" +
+	"R\bsequence\x88\x01\x01\x123\n" +
 	"\aonchain\x18\x14 \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x128\n" +
 	"\ttimestamp\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
 	"\fpublished_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
 	"\vreceived_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\x11\n" +
+	"receivedAtB\v\n" +
+	"\t_trade_idB\x11\n" +
 	"\x0f_quote_quantityB\x11\n" +
 	"\x0f_first_trade_idB\x10\n" +
 	"\x0e_last_trade_idB\x11\n" +

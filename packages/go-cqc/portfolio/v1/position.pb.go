@@ -166,7 +166,9 @@ type Position struct {
 	// When this system received this state.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	// Version of this record, raised by one at each change.
-	Revision      uint64 `protobuf:"varint,32,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,32,opt,name=revision,proto3" json:"revision,omitempty"`
+	// When the venue sent this state. Absent where the venue does not say.
+	PublishedAt   *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -432,6 +434,13 @@ func (x *Position) GetRevision() uint64 {
 	return 0
 }
 
+func (x *Position) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
+	}
+	return nil
+}
+
 // How much would be won or lost with something, computed from positions and balances: an estimate, therefore doubles.
 type Exposure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -563,7 +572,7 @@ var File_cqc_portfolio_v1_position_proto protoreflect.FileDescriptor
 
 const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x10\n" +
+	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x10\n" +
 	"\bPosition\x12+\n" +
 	"\vposition_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
@@ -610,7 +619,8 @@ const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"updated_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12C\n" +
 	"\vreceived_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x12\x1a\n" +
-	"\brevision\x18  \x01(\x04R\brevisionB\x10\n" +
+	"\brevision\x18  \x01(\x04R\brevision\x12=\n" +
+	"\fpublished_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAtB\x10\n" +
 	"\x0e_contract_sizeB\x0e\n" +
 	"\f_entry_priceB\r\n" +
 	"\v_mark_priceB\x13\n" +
@@ -629,21 +639,21 @@ const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\r_max_notionalB\x12\n" +
 	"\x10_auto_add_marginB\x14\n" +
 	"\x12_venue_position_idB\x16\n" +
-	"\x14_settlement_asset_id\"\x89\x04\n" +
+	"\x14_settlement_asset_id\"\x91\x04\n" +
 	"\bExposure\x12A\n" +
 	"\tdimension\x18\x01 \x01(\x0e2#.cqc.portfolio.v1.ExposureDimensionR\tdimension\x12\x1c\n" +
 	"\x03key\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x03key\x127\n" +
-	"\x12reporting_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\x10reportingAssetId\x12-\n" +
+	"\x12reporting_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\x10reportingAssetId\x12/\n" +
 	"\n" +
-	"long_value\x18\x04 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\tlongValue\x12/\n" +
-	"\vshort_value\x18\x05 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\n" +
+	"long_value\x18\x04 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00R\tlongValue\x121\n" +
+	"\vshort_value\x18\x05 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00R\n" +
 	"shortValue\x12$\n" +
-	"\tnet_value\x18\x06 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\bnetValue\x12/\n" +
-	"\vgross_value\x18\a \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\n" +
+	"\tnet_value\x18\x06 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\bnetValue\x121\n" +
+	"\vgross_value\x18\a \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00R\n" +
 	"grossValue\x12\"\n" +
-	"\x05delta\x18\b \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x12/\n" +
-	"\bleverage\x18\t \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\bleverage\x88\x01\x01\x12@\n" +
+	"\x05delta\x18\b \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x121\n" +
+	"\bleverage\x18\t \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\bleverage\x88\x01\x01\x12@\n" +
 	"\ttimestamp\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\ttimestampB\b\n" +
 	"\x06_deltaB\v\n" +
@@ -682,20 +692,21 @@ var file_cqc_portfolio_v1_position_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
 }
 var file_cqc_portfolio_v1_position_proto_depIdxs = []int32{
-	3, // 0: cqc.portfolio.v1.Position.side:type_name -> cqc.venues.v1.PositionSide
-	4, // 1: cqc.portfolio.v1.Position.margin_mode:type_name -> cqc.venues.v1.MarginMode
-	5, // 2: cqc.portfolio.v1.Position.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	6, // 3: cqc.portfolio.v1.Position.fees:type_name -> cqc.venues.v1.Fee
-	7, // 4: cqc.portfolio.v1.Position.opened_at:type_name -> google.protobuf.Timestamp
-	7, // 5: cqc.portfolio.v1.Position.updated_at:type_name -> google.protobuf.Timestamp
-	7, // 6: cqc.portfolio.v1.Position.received_at:type_name -> google.protobuf.Timestamp
-	0, // 7: cqc.portfolio.v1.Exposure.dimension:type_name -> cqc.portfolio.v1.ExposureDimension
-	7, // 8: cqc.portfolio.v1.Exposure.timestamp:type_name -> google.protobuf.Timestamp
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	3,  // 0: cqc.portfolio.v1.Position.side:type_name -> cqc.venues.v1.PositionSide
+	4,  // 1: cqc.portfolio.v1.Position.margin_mode:type_name -> cqc.venues.v1.MarginMode
+	5,  // 2: cqc.portfolio.v1.Position.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	6,  // 3: cqc.portfolio.v1.Position.fees:type_name -> cqc.venues.v1.Fee
+	7,  // 4: cqc.portfolio.v1.Position.opened_at:type_name -> google.protobuf.Timestamp
+	7,  // 5: cqc.portfolio.v1.Position.updated_at:type_name -> google.protobuf.Timestamp
+	7,  // 6: cqc.portfolio.v1.Position.received_at:type_name -> google.protobuf.Timestamp
+	7,  // 7: cqc.portfolio.v1.Position.published_at:type_name -> google.protobuf.Timestamp
+	0,  // 8: cqc.portfolio.v1.Exposure.dimension:type_name -> cqc.portfolio.v1.ExposureDimension
+	7,  // 9: cqc.portfolio.v1.Exposure.timestamp:type_name -> google.protobuf.Timestamp
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_cqc_portfolio_v1_position_proto_init() }

@@ -347,9 +347,10 @@ type UpdateAssetRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Asset *v1.Asset `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `name`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -762,7 +763,8 @@ type UpdateChainRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Chain *v1.Chain `protobuf:"bytes,2,opt,name=chain,proto3" json:"chain,omitempty"`
 	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -1177,7 +1179,8 @@ type UpdateVenueRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Venue *v11.Venue `protobuf:"bytes,2,opt,name=venue,proto3" json:"venue,omitempty"`
 	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -1610,9 +1613,10 @@ type UpdateSymbolRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Symbol *v12.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `lot_size`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2061,7 +2065,8 @@ type UpdateVenueAssetRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	VenueAsset *v11.VenueAsset `protobuf:"bytes,2,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
 	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -2494,9 +2499,10 @@ type UpdateVenueSymbolRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	VenueSymbol *v11.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `delisted_at`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2927,7 +2933,8 @@ type UpdateAssetDeploymentRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Deployment *v1.AssetDeployment `protobuf:"bytes,2,opt,name=deployment,proto3" json:"deployment,omitempty"`
 	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -3378,7 +3385,8 @@ type UpdateAssetIdentifierRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Identifier *v1.AssetIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
 	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -3829,7 +3837,8 @@ type UpdateSymbolIdentifierRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Identifier *v12.SymbolIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
 	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -4262,7 +4271,8 @@ type UpdateAssetRelationshipRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Relationship *v1.AssetRelationship `protobuf:"bytes,2,opt,name=relationship,proto3" json:"relationship,omitempty"`
 	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -4686,9 +4696,10 @@ type UpdateAssetQualityFlagRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Flag *v1.AssetQualityFlag `protobuf:"bytes,2,opt,name=flag,proto3" json:"flag,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `resolved_at`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5110,9 +5121,10 @@ type UpdateAssetGroupRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+	// one it is, and the revision which state the caller saw.
 	Group *v1.AssetGroup `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `members`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1042,10 +1042,17 @@ type StreamCandlesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listings to follow.
 	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// Length of the candles; greater than zero.
-	Interval *durationpb.Duration `protobuf:"bytes,2,opt,name=interval,proto3" json:"interval,omitempty"`
+	// Length of the candles.
+	//
+	// Types that are valid to be assigned to Length:
+	//
+	//	*StreamCandlesRequest_Interval
+	//	*StreamCandlesRequest_CalendarInterval
+	Length isStreamCandlesRequest_Length `protobuf_oneof:"length"`
 	// `resume_token` of the last answer that was handled. Empty starts with the open candles.
-	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Which price the candles follow. Unspecified means prices of trades.
+	PriceKind     v1.CandlePriceKind `protobuf:"varint,5,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1087,11 +1094,29 @@ func (x *StreamCandlesRequest) GetVenueSymbolIds() []string {
 	return nil
 }
 
-func (x *StreamCandlesRequest) GetInterval() *durationpb.Duration {
+func (x *StreamCandlesRequest) GetLength() isStreamCandlesRequest_Length {
 	if x != nil {
-		return x.Interval
+		return x.Length
 	}
 	return nil
+}
+
+func (x *StreamCandlesRequest) GetInterval() *durationpb.Duration {
+	if x != nil {
+		if x, ok := x.Length.(*StreamCandlesRequest_Interval); ok {
+			return x.Interval
+		}
+	}
+	return nil
+}
+
+func (x *StreamCandlesRequest) GetCalendarInterval() v1.CalendarInterval {
+	if x != nil {
+		if x, ok := x.Length.(*StreamCandlesRequest_CalendarInterval); ok {
+			return x.CalendarInterval
+		}
+	}
+	return v1.CalendarInterval(0)
 }
 
 func (x *StreamCandlesRequest) GetResumeToken() string {
@@ -1100,6 +1125,31 @@ func (x *StreamCandlesRequest) GetResumeToken() string {
 	}
 	return ""
 }
+
+func (x *StreamCandlesRequest) GetPriceKind() v1.CandlePriceKind {
+	if x != nil {
+		return x.PriceKind
+	}
+	return v1.CandlePriceKind(0)
+}
+
+type isStreamCandlesRequest_Length interface {
+	isStreamCandlesRequest_Length()
+}
+
+type StreamCandlesRequest_Interval struct {
+	// A fixed span, such as 60 seconds; greater than zero.
+	Interval *durationpb.Duration `protobuf:"bytes,2,opt,name=interval,proto3,oneof"`
+}
+
+type StreamCandlesRequest_CalendarInterval struct {
+	// A span of the calendar.
+	CalendarInterval v1.CalendarInterval `protobuf:"varint,4,opt,name=calendar_interval,json=calendarInterval,proto3,enum=cqc.markets.v1.CalendarInterval,oneof"`
+}
+
+func (*StreamCandlesRequest_Interval) isStreamCandlesRequest_Length() {}
+
+func (*StreamCandlesRequest_CalendarInterval) isStreamCandlesRequest_Length() {}
 
 // One step of the stream.
 type StreamCandlesResponse struct {
@@ -2695,11 +2745,16 @@ const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\x06length\x12\x05\xbaH\x02\b\x01\"y\n" +
 	"\x13ListCandlesResponse\x120\n" +
 	"\acandles\x18\x01 \x03(\v2\x16.cqc.markets.v1.CandleR\acandles\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xc8\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xff\x02\n" +
 	"\x14StreamCandlesRequest\x12?\n" +
-	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12B\n" +
-	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\v\xbaH\b\xc8\x01\x01\xaa\x01\x02*\x00R\binterval\x12+\n" +
-	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf8\x01\n" +
+	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12A\n" +
+	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00H\x00R\binterval\x12[\n" +
+	"\x11calendar_interval\x18\x04 \x01(\x0e2 .cqc.markets.v1.CalendarIntervalB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\x10calendarInterval\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\x12H\n" +
+	"\n" +
+	"price_kind\x18\x05 \x01(\x0e2\x1f.cqc.markets.v1.CandlePriceKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\tpriceKindB\x0f\n" +
+	"\x06length\x12\x05\xbaH\x02\b\x01\"\xf8\x01\n" +
 	"\x15StreamCandlesResponse\x120\n" +
 	"\x06candle\x18\x01 \x01(\v2\x16.cqc.markets.v1.CandleH\x00R\x06candle\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
@@ -2914,80 +2969,82 @@ var file_cqc_services_v1_market_data_proto_depIdxs = []int32{
 	45, // 18: cqc.services.v1.ListCandlesRequest.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
 	46, // 19: cqc.services.v1.ListCandlesResponse.candles:type_name -> cqc.markets.v1.Candle
 	43, // 20: cqc.services.v1.StreamCandlesRequest.interval:type_name -> google.protobuf.Duration
-	46, // 21: cqc.services.v1.StreamCandlesResponse.candle:type_name -> cqc.markets.v1.Candle
-	37, // 22: cqc.services.v1.StreamCandlesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 23: cqc.services.v1.StreamCandlesResponse.reset:type_name -> cqc.services.v1.StreamReset
-	41, // 24: cqc.services.v1.GetVWAPRequest.start_time:type_name -> google.protobuf.Timestamp
-	41, // 25: cqc.services.v1.GetVWAPRequest.end_time:type_name -> google.protobuf.Timestamp
-	47, // 26: cqc.services.v1.GetVWAPResponse.vwap:type_name -> cqc.markets.v1.VWAP
-	48, // 27: cqc.services.v1.GetMarketDepthResponse.market_depth:type_name -> cqc.markets.v1.MarketDepth
-	43, // 28: cqc.services.v1.GetLiquidityMetricsRequest.window:type_name -> google.protobuf.Duration
-	49, // 29: cqc.services.v1.GetLiquidityMetricsResponse.liquidity_metrics:type_name -> cqc.markets.v1.LiquidityMetrics
-	50, // 30: cqc.services.v1.GetTickerResponse.ticker:type_name -> cqc.markets.v1.Ticker
-	50, // 31: cqc.services.v1.StreamTickersResponse.ticker:type_name -> cqc.markets.v1.Ticker
-	37, // 32: cqc.services.v1.StreamTickersResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 33: cqc.services.v1.StreamTickersResponse.reset:type_name -> cqc.services.v1.StreamReset
-	41, // 34: cqc.services.v1.ListFundingRatesRequest.start_time:type_name -> google.protobuf.Timestamp
-	41, // 35: cqc.services.v1.ListFundingRatesRequest.end_time:type_name -> google.protobuf.Timestamp
-	51, // 36: cqc.services.v1.ListFundingRatesResponse.funding_rates:type_name -> cqc.markets.v1.FundingRate
-	41, // 37: cqc.services.v1.ListOpenInterestRequest.start_time:type_name -> google.protobuf.Timestamp
-	41, // 38: cqc.services.v1.ListOpenInterestRequest.end_time:type_name -> google.protobuf.Timestamp
-	52, // 39: cqc.services.v1.ListOpenInterestResponse.open_interest:type_name -> cqc.markets.v1.OpenInterest
-	41, // 40: cqc.services.v1.ListOptionChainRequest.expiry_from:type_name -> google.protobuf.Timestamp
-	41, // 41: cqc.services.v1.ListOptionChainRequest.expiry_to:type_name -> google.protobuf.Timestamp
-	31, // 42: cqc.services.v1.ListOptionChainResponse.entries:type_name -> cqc.services.v1.OptionChainEntry
-	53, // 43: cqc.services.v1.OptionChainEntry.symbol:type_name -> cqc.markets.v1.Symbol
-	54, // 44: cqc.services.v1.OptionChainEntry.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	50, // 45: cqc.services.v1.OptionChainEntry.ticker:type_name -> cqc.markets.v1.Ticker
-	55, // 46: cqc.services.v1.OptionChainEntry.greeks:type_name -> cqc.markets.v1.OptionGreeks
-	52, // 47: cqc.services.v1.OptionChainEntry.open_interest:type_name -> cqc.markets.v1.OpenInterest
-	56, // 48: cqc.services.v1.StreamLiquidationsResponse.liquidation:type_name -> cqc.markets.v1.Liquidation
-	37, // 49: cqc.services.v1.StreamLiquidationsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 50: cqc.services.v1.StreamLiquidationsResponse.reset:type_name -> cqc.services.v1.StreamReset
-	57, // 51: cqc.services.v1.StreamVenueSymbolStatusResponse.status:type_name -> cqc.venues.v1.InstrumentStatus
-	37, // 52: cqc.services.v1.StreamVenueSymbolStatusResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 53: cqc.services.v1.StreamVenueSymbolStatusResponse.reset:type_name -> cqc.services.v1.StreamReset
-	0,  // 54: cqc.services.v1.MarketData.GetPrice:input_type -> cqc.services.v1.GetPriceRequest
-	1,  // 55: cqc.services.v1.MarketData.StreamPrices:input_type -> cqc.services.v1.StreamPricesRequest
-	3,  // 56: cqc.services.v1.MarketData.GetOrderBook:input_type -> cqc.services.v1.GetOrderBookRequest
-	5,  // 57: cqc.services.v1.MarketData.StreamOrderBook:input_type -> cqc.services.v1.StreamOrderBookRequest
-	7,  // 58: cqc.services.v1.MarketData.ListTrades:input_type -> cqc.services.v1.ListTradesRequest
-	9,  // 59: cqc.services.v1.MarketData.StreamTrades:input_type -> cqc.services.v1.StreamTradesRequest
-	11, // 60: cqc.services.v1.MarketData.ListCandles:input_type -> cqc.services.v1.ListCandlesRequest
-	13, // 61: cqc.services.v1.MarketData.StreamCandles:input_type -> cqc.services.v1.StreamCandlesRequest
-	15, // 62: cqc.services.v1.MarketData.GetVWAP:input_type -> cqc.services.v1.GetVWAPRequest
-	17, // 63: cqc.services.v1.MarketData.GetMarketDepth:input_type -> cqc.services.v1.GetMarketDepthRequest
-	19, // 64: cqc.services.v1.MarketData.GetLiquidityMetrics:input_type -> cqc.services.v1.GetLiquidityMetricsRequest
-	21, // 65: cqc.services.v1.MarketData.GetTicker:input_type -> cqc.services.v1.GetTickerRequest
-	23, // 66: cqc.services.v1.MarketData.StreamTickers:input_type -> cqc.services.v1.StreamTickersRequest
-	25, // 67: cqc.services.v1.MarketData.ListFundingRates:input_type -> cqc.services.v1.ListFundingRatesRequest
-	27, // 68: cqc.services.v1.MarketData.ListOpenInterest:input_type -> cqc.services.v1.ListOpenInterestRequest
-	29, // 69: cqc.services.v1.MarketData.ListOptionChain:input_type -> cqc.services.v1.ListOptionChainRequest
-	32, // 70: cqc.services.v1.MarketData.StreamLiquidations:input_type -> cqc.services.v1.StreamLiquidationsRequest
-	34, // 71: cqc.services.v1.MarketData.StreamVenueSymbolStatus:input_type -> cqc.services.v1.StreamVenueSymbolStatusRequest
-	36, // 72: cqc.services.v1.MarketData.GetPrice:output_type -> cqc.markets.v1.Price
-	2,  // 73: cqc.services.v1.MarketData.StreamPrices:output_type -> cqc.services.v1.StreamPricesResponse
-	4,  // 74: cqc.services.v1.MarketData.GetOrderBook:output_type -> cqc.services.v1.GetOrderBookResponse
-	6,  // 75: cqc.services.v1.MarketData.StreamOrderBook:output_type -> cqc.services.v1.StreamOrderBookResponse
-	8,  // 76: cqc.services.v1.MarketData.ListTrades:output_type -> cqc.services.v1.ListTradesResponse
-	10, // 77: cqc.services.v1.MarketData.StreamTrades:output_type -> cqc.services.v1.StreamTradesResponse
-	12, // 78: cqc.services.v1.MarketData.ListCandles:output_type -> cqc.services.v1.ListCandlesResponse
-	14, // 79: cqc.services.v1.MarketData.StreamCandles:output_type -> cqc.services.v1.StreamCandlesResponse
-	16, // 80: cqc.services.v1.MarketData.GetVWAP:output_type -> cqc.services.v1.GetVWAPResponse
-	18, // 81: cqc.services.v1.MarketData.GetMarketDepth:output_type -> cqc.services.v1.GetMarketDepthResponse
-	20, // 82: cqc.services.v1.MarketData.GetLiquidityMetrics:output_type -> cqc.services.v1.GetLiquidityMetricsResponse
-	22, // 83: cqc.services.v1.MarketData.GetTicker:output_type -> cqc.services.v1.GetTickerResponse
-	24, // 84: cqc.services.v1.MarketData.StreamTickers:output_type -> cqc.services.v1.StreamTickersResponse
-	26, // 85: cqc.services.v1.MarketData.ListFundingRates:output_type -> cqc.services.v1.ListFundingRatesResponse
-	28, // 86: cqc.services.v1.MarketData.ListOpenInterest:output_type -> cqc.services.v1.ListOpenInterestResponse
-	30, // 87: cqc.services.v1.MarketData.ListOptionChain:output_type -> cqc.services.v1.ListOptionChainResponse
-	33, // 88: cqc.services.v1.MarketData.StreamLiquidations:output_type -> cqc.services.v1.StreamLiquidationsResponse
-	35, // 89: cqc.services.v1.MarketData.StreamVenueSymbolStatus:output_type -> cqc.services.v1.StreamVenueSymbolStatusResponse
-	72, // [72:90] is the sub-list for method output_type
-	54, // [54:72] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	44, // 21: cqc.services.v1.StreamCandlesRequest.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
+	45, // 22: cqc.services.v1.StreamCandlesRequest.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
+	46, // 23: cqc.services.v1.StreamCandlesResponse.candle:type_name -> cqc.markets.v1.Candle
+	37, // 24: cqc.services.v1.StreamCandlesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 25: cqc.services.v1.StreamCandlesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	41, // 26: cqc.services.v1.GetVWAPRequest.start_time:type_name -> google.protobuf.Timestamp
+	41, // 27: cqc.services.v1.GetVWAPRequest.end_time:type_name -> google.protobuf.Timestamp
+	47, // 28: cqc.services.v1.GetVWAPResponse.vwap:type_name -> cqc.markets.v1.VWAP
+	48, // 29: cqc.services.v1.GetMarketDepthResponse.market_depth:type_name -> cqc.markets.v1.MarketDepth
+	43, // 30: cqc.services.v1.GetLiquidityMetricsRequest.window:type_name -> google.protobuf.Duration
+	49, // 31: cqc.services.v1.GetLiquidityMetricsResponse.liquidity_metrics:type_name -> cqc.markets.v1.LiquidityMetrics
+	50, // 32: cqc.services.v1.GetTickerResponse.ticker:type_name -> cqc.markets.v1.Ticker
+	50, // 33: cqc.services.v1.StreamTickersResponse.ticker:type_name -> cqc.markets.v1.Ticker
+	37, // 34: cqc.services.v1.StreamTickersResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 35: cqc.services.v1.StreamTickersResponse.reset:type_name -> cqc.services.v1.StreamReset
+	41, // 36: cqc.services.v1.ListFundingRatesRequest.start_time:type_name -> google.protobuf.Timestamp
+	41, // 37: cqc.services.v1.ListFundingRatesRequest.end_time:type_name -> google.protobuf.Timestamp
+	51, // 38: cqc.services.v1.ListFundingRatesResponse.funding_rates:type_name -> cqc.markets.v1.FundingRate
+	41, // 39: cqc.services.v1.ListOpenInterestRequest.start_time:type_name -> google.protobuf.Timestamp
+	41, // 40: cqc.services.v1.ListOpenInterestRequest.end_time:type_name -> google.protobuf.Timestamp
+	52, // 41: cqc.services.v1.ListOpenInterestResponse.open_interest:type_name -> cqc.markets.v1.OpenInterest
+	41, // 42: cqc.services.v1.ListOptionChainRequest.expiry_from:type_name -> google.protobuf.Timestamp
+	41, // 43: cqc.services.v1.ListOptionChainRequest.expiry_to:type_name -> google.protobuf.Timestamp
+	31, // 44: cqc.services.v1.ListOptionChainResponse.entries:type_name -> cqc.services.v1.OptionChainEntry
+	53, // 45: cqc.services.v1.OptionChainEntry.symbol:type_name -> cqc.markets.v1.Symbol
+	54, // 46: cqc.services.v1.OptionChainEntry.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	50, // 47: cqc.services.v1.OptionChainEntry.ticker:type_name -> cqc.markets.v1.Ticker
+	55, // 48: cqc.services.v1.OptionChainEntry.greeks:type_name -> cqc.markets.v1.OptionGreeks
+	52, // 49: cqc.services.v1.OptionChainEntry.open_interest:type_name -> cqc.markets.v1.OpenInterest
+	56, // 50: cqc.services.v1.StreamLiquidationsResponse.liquidation:type_name -> cqc.markets.v1.Liquidation
+	37, // 51: cqc.services.v1.StreamLiquidationsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 52: cqc.services.v1.StreamLiquidationsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	57, // 53: cqc.services.v1.StreamVenueSymbolStatusResponse.status:type_name -> cqc.venues.v1.InstrumentStatus
+	37, // 54: cqc.services.v1.StreamVenueSymbolStatusResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	38, // 55: cqc.services.v1.StreamVenueSymbolStatusResponse.reset:type_name -> cqc.services.v1.StreamReset
+	0,  // 56: cqc.services.v1.MarketData.GetPrice:input_type -> cqc.services.v1.GetPriceRequest
+	1,  // 57: cqc.services.v1.MarketData.StreamPrices:input_type -> cqc.services.v1.StreamPricesRequest
+	3,  // 58: cqc.services.v1.MarketData.GetOrderBook:input_type -> cqc.services.v1.GetOrderBookRequest
+	5,  // 59: cqc.services.v1.MarketData.StreamOrderBook:input_type -> cqc.services.v1.StreamOrderBookRequest
+	7,  // 60: cqc.services.v1.MarketData.ListTrades:input_type -> cqc.services.v1.ListTradesRequest
+	9,  // 61: cqc.services.v1.MarketData.StreamTrades:input_type -> cqc.services.v1.StreamTradesRequest
+	11, // 62: cqc.services.v1.MarketData.ListCandles:input_type -> cqc.services.v1.ListCandlesRequest
+	13, // 63: cqc.services.v1.MarketData.StreamCandles:input_type -> cqc.services.v1.StreamCandlesRequest
+	15, // 64: cqc.services.v1.MarketData.GetVWAP:input_type -> cqc.services.v1.GetVWAPRequest
+	17, // 65: cqc.services.v1.MarketData.GetMarketDepth:input_type -> cqc.services.v1.GetMarketDepthRequest
+	19, // 66: cqc.services.v1.MarketData.GetLiquidityMetrics:input_type -> cqc.services.v1.GetLiquidityMetricsRequest
+	21, // 67: cqc.services.v1.MarketData.GetTicker:input_type -> cqc.services.v1.GetTickerRequest
+	23, // 68: cqc.services.v1.MarketData.StreamTickers:input_type -> cqc.services.v1.StreamTickersRequest
+	25, // 69: cqc.services.v1.MarketData.ListFundingRates:input_type -> cqc.services.v1.ListFundingRatesRequest
+	27, // 70: cqc.services.v1.MarketData.ListOpenInterest:input_type -> cqc.services.v1.ListOpenInterestRequest
+	29, // 71: cqc.services.v1.MarketData.ListOptionChain:input_type -> cqc.services.v1.ListOptionChainRequest
+	32, // 72: cqc.services.v1.MarketData.StreamLiquidations:input_type -> cqc.services.v1.StreamLiquidationsRequest
+	34, // 73: cqc.services.v1.MarketData.StreamVenueSymbolStatus:input_type -> cqc.services.v1.StreamVenueSymbolStatusRequest
+	36, // 74: cqc.services.v1.MarketData.GetPrice:output_type -> cqc.markets.v1.Price
+	2,  // 75: cqc.services.v1.MarketData.StreamPrices:output_type -> cqc.services.v1.StreamPricesResponse
+	4,  // 76: cqc.services.v1.MarketData.GetOrderBook:output_type -> cqc.services.v1.GetOrderBookResponse
+	6,  // 77: cqc.services.v1.MarketData.StreamOrderBook:output_type -> cqc.services.v1.StreamOrderBookResponse
+	8,  // 78: cqc.services.v1.MarketData.ListTrades:output_type -> cqc.services.v1.ListTradesResponse
+	10, // 79: cqc.services.v1.MarketData.StreamTrades:output_type -> cqc.services.v1.StreamTradesResponse
+	12, // 80: cqc.services.v1.MarketData.ListCandles:output_type -> cqc.services.v1.ListCandlesResponse
+	14, // 81: cqc.services.v1.MarketData.StreamCandles:output_type -> cqc.services.v1.StreamCandlesResponse
+	16, // 82: cqc.services.v1.MarketData.GetVWAP:output_type -> cqc.services.v1.GetVWAPResponse
+	18, // 83: cqc.services.v1.MarketData.GetMarketDepth:output_type -> cqc.services.v1.GetMarketDepthResponse
+	20, // 84: cqc.services.v1.MarketData.GetLiquidityMetrics:output_type -> cqc.services.v1.GetLiquidityMetricsResponse
+	22, // 85: cqc.services.v1.MarketData.GetTicker:output_type -> cqc.services.v1.GetTickerResponse
+	24, // 86: cqc.services.v1.MarketData.StreamTickers:output_type -> cqc.services.v1.StreamTickersResponse
+	26, // 87: cqc.services.v1.MarketData.ListFundingRates:output_type -> cqc.services.v1.ListFundingRatesResponse
+	28, // 88: cqc.services.v1.MarketData.ListOpenInterest:output_type -> cqc.services.v1.ListOpenInterestResponse
+	30, // 89: cqc.services.v1.MarketData.ListOptionChain:output_type -> cqc.services.v1.ListOptionChainResponse
+	33, // 90: cqc.services.v1.MarketData.StreamLiquidations:output_type -> cqc.services.v1.StreamLiquidationsResponse
+	35, // 91: cqc.services.v1.MarketData.StreamVenueSymbolStatus:output_type -> cqc.services.v1.StreamVenueSymbolStatusResponse
+	74, // [74:92] is the sub-list for method output_type
+	56, // [56:74] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_market_data_proto_init() }
@@ -3015,6 +3072,10 @@ func file_cqc_services_v1_market_data_proto_init() {
 	file_cqc_services_v1_market_data_proto_msgTypes[11].OneofWrappers = []any{
 		(*ListCandlesRequest_Interval)(nil),
 		(*ListCandlesRequest_CalendarInterval)(nil),
+	}
+	file_cqc_services_v1_market_data_proto_msgTypes[13].OneofWrappers = []any{
+		(*StreamCandlesRequest_Interval)(nil),
+		(*StreamCandlesRequest_CalendarInterval)(nil),
 	}
 	file_cqc_services_v1_market_data_proto_msgTypes[14].OneofWrappers = []any{
 		(*StreamCandlesResponse_Candle)(nil),

@@ -345,7 +345,8 @@ type UpdatePortfolioRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The portfolio with its new values; the id says which one it is, and the revision which state the caller saw.
+	// The whole portfolio as it was read, with the new values put in: a part of it fails validation. The id says which
+	// one it is, and the revision which state the caller saw.
 	Portfolio *v1.Portfolio `protobuf:"bytes,2,opt,name=portfolio,proto3" json:"portfolio,omitempty"`
 	// Fields to change, such as `name`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`

@@ -792,7 +792,8 @@ type UpdateRiskLimitRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The limit with its new values; the id says which one it is, and the revision which state the caller saw.
+	// The whole limit as it was read, with the new values put in: a part of it fails validation. The id says which
+	// one it is, and the revision which state the caller saw.
 	Limit *RiskLimit `protobuf:"bytes,2,opt,name=limit,proto3" json:"limit,omitempty"`
 	// Fields to change, such as `threshold`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -2559,14 +2560,14 @@ var File_cqc_services_v1_risk_engine_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\n" +
-	"!cqc/services/v1/risk_engine.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/events/v1/risk_events.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a#cqc/services/v1/venue_gateway.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xba\x06\n" +
+	"!cqc/services/v1/risk_engine.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/events/v1/risk_events.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a#cqc/services/v1/venue_gateway.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x06\n" +
 	"\tRiskLimit\x12%\n" +
 	"\blimit_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\alimitId\x12\x1e\n" +
 	"\x04name\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x04name\x123\n" +
-	"\x06metric\x18\x03 \x01(\x0e2\x1b.cqc.services.v1.RiskMetricR\x06metric\x123\n" +
-	"\x06action\x18\x04 \x01(\x0e2\x1b.cqc.services.v1.RiskActionR\x06action\x122\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x04name\x12=\n" +
+	"\x06metric\x18\x03 \x01(\x0e2\x1b.cqc.services.v1.RiskMetricB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06metric\x12=\n" +
+	"\x06action\x18\x04 \x01(\x0e2\x1b.cqc.services.v1.RiskActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06action\x122\n" +
 	"\fportfolio_id\x18\x05 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12.\n" +
 	"\n" +
@@ -2622,13 +2623,14 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\x05limit\x18\x02 \x01(\v2\x1a.cqc.services.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit:\xa0\x01\xbaH\x9c\x01\x1a\x99\x01\n" +
 	"#create_risk_limit.metric_and_action\x12@a limit says what it bounds and what happens when it is exceeded\x1a0this.limit.metric != 0 && this.limit.action != 0\"K\n" +
 	"\x17CreateRiskLimitResponse\x120\n" +
-	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\xc0\x01\n" +
+	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\xe3\x02\n" +
 	"\x16UpdateRiskLimitRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x128\n" +
 	"\x05limit\x18\x02 \x01(\v2\x1a.cqc.services.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\x12C\n" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"K\n" +
+	"updateMask:\xa0\x01\xbaH\x9c\x01\x1a\x99\x01\n" +
+	"#update_risk_limit.metric_and_action\x12@a limit says what it bounds and what happens when it is exceeded\x1a0this.limit.metric != 0 && this.limit.action != 0\"K\n" +
 	"\x17UpdateRiskLimitResponse\x120\n" +
 	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\x84\x01\n" +
 	"\x16DeleteRiskLimitRequest\x12'\n" +
@@ -2714,7 +2716,7 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\x16GetTradingStateRequest\x123\n" +
 	"\x05scope\x18\x01 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\"c\n" +
 	"\x17GetTradingStateResponse\x12H\n" +
-	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"\xb5\x02\n" +
+	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"\xca\x03\n" +
 	"\x16SetTradingStateRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x123\n" +
@@ -2724,7 +2726,8 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80 R\x06reason\x12\x1f\n" +
 	"\brevision\x18\x05 \x01(\x04H\x00R\brevision\x88\x01\x01\x12,\n" +
-	"\x12cancel_open_orders\x18\x06 \x01(\bR\x10cancelOpenOrdersB\v\n" +
+	"\x12cancel_open_orders\x18\x06 \x01(\bR\x10cancelOpenOrders:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n" +
+	"$set_trading_state.cancel_open_orders\x126open orders are cancelled only where trading is halted\x1a+!this.cancel_open_orders || this.state == 3B\v\n" +
 	"\t_revision\"c\n" +
 	"\x17SetTradingStateResponse\x12H\n" +
 	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"H\n" +

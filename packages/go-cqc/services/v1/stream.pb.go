@@ -134,7 +134,10 @@ func (x *Heartbeat) GetSentAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// What the client knows is not valid any more. A snapshot follows; until then there is no state.
+// Something was lost, on all that the stream follows.
+//
+// Where the stream has a state, such as a book or balances, what the client knows is not valid any more: the state is
+// sent again, and until then there is none. Where it has none, such as trades or execution reports, list what is missing.
 type StreamReset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why.

@@ -400,7 +400,8 @@ type UpdateVenueAccountRequest struct {
 	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
 	// body under the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The account with its new values; the id says which one it is, and the revision which state the caller saw.
+	// The whole account as it was read, with the new values put in: a part of it fails validation. The id says which
+	// one it is, and the revision which state the caller saw.
 	Account *v1.VenueAccount `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
 	// Fields to change, such as `name`. A masked field that is absent in the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
@@ -4765,7 +4766,7 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"updateMask\"S\n" +
 	"\x1aUpdateVenueAccountResponse\x125\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1b.cqc.venues.v1.VenueAccountR\aaccount\"\xed\x18\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1b.cqc.venues.v1.VenueAccountR\aaccount\"\xa1\x1e\n" +
 	"\bNewOrder\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -4805,15 +4806,19 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\rgood_til_time\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampH\x01R\vgoodTilTime\x12&\n" +
 	"\x0egood_til_block\x18\x1c \x01(\x04H\x01R\fgoodTilBlock\x125\n" +
 	"\bstart_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\astartAt\x12<\n" +
-	"\x12slippage_limit_bps\x18\x1e \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\fR\x10slippageLimitBps\x88\x01\x01:\xd4\t\xbaH\xd0\t\x1a\x8d\x01\n" +
+	"\x12slippage_limit_bps\x18\x1e \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\fR\x10slippageLimitBps\x88\x01\x01:\x88\x0f\xbaH\x84\x0f\x1a\x8d\x01\n" +
 	"\x15new_order.limit_price\x12-a limit order needs a price, or a price_match\x1aE!(this.type in [2, 4, 6]) || has(this.price) || this.price_match != 0\x1av\n" +
 	"\x16new_order.market_price\x12*an order that fills at market has no price\x1a0!(this.type in [1, 3, 5, 7]) || !has(this.price)\x1a\x7f\n" +
 	"\x11new_order.trigger\x121a stop or take-profit order needs a trigger_price\x1a7!(this.type in [3, 4, 5, 6]) || has(this.trigger_price)\x1a\x84\x01\n" +
 	"\x14new_order.no_trigger\x125only stop and take-profit orders have a trigger_price\x1a5this.type in [3, 4, 5, 6] || !has(this.trigger_price)\x1a\xce\x01\n" +
 	"\x12new_order.trailing\x12Ca trailing order, and no other, has a trailing_offset with its kind\x1as(this.type in [7, 8]) == has(this.trailing_offset) && has(this.trailing_offset) == (this.trailing_offset_kind != 0)\x1a\xab\x01\n" +
-	"\x12new_order.good_til\x12Aan order that is good until a date, and no other, says until when\x1aR(this.time_in_force == 4) == (has(this.good_til_time) || has(this.good_til_block))\x1a\xa2\x01\n" +
-	"\x18new_order.close_position\x12Qclose_position closes by a trigger: it goes with stop and take-profit orders only\x1a3!has(this.close_position) || this.type in [3, 5, 7]\x1a\x99\x01\n" +
-	"\x18new_order.quote_quantity\x12Pquote_quantity says how much to spend at market: it goes with market orders only\x1a+!has(this.quote_quantity) || this.type == 1B\r\n" +
+	"\x12new_order.good_til\x12Aan order that is good until a date, and no other, says until when\x1aR(this.time_in_force == 4) == (has(this.good_til_time) || has(this.good_til_block))\x1a\xb6\x01\n" +
+	"\x18new_order.close_position\x12eclose_position closes by a trigger: it goes with stop, take-profit and trailing orders at market only\x1a3!has(this.close_position) || this.type in [3, 5, 7]\x1a\x99\x01\n" +
+	"\x18new_order.quote_quantity\x12Pquote_quantity says how much to spend at market: it goes with market orders only\x1a+!has(this.quote_quantity) || this.type == 1\x1a\xb5\x01\n" +
+	"\x15new_order.price_match\x12Qprice_match prices a limit or pegged order in place of a price: state one of them\x1aIthis.price_match == 0 || (this.type in [2, 4, 6, 10] && !has(this.price))\x1a\xce\x01\n" +
+	"\x13new_order.post_only\x12ca post_only order rests: it does not fill at market, and is not immediate-or-cancel or fill-or-kill\x1aR!this.post_only || !(this.type in [1, 3, 5, 7, 9] || this.time_in_force in [2, 3])\x1a\x7f\n" +
+	"\x1anew_order.activation_price\x12-only trailing orders have an activation_price\x1a2!has(this.activation_price) || this.type in [7, 8]\x1a\x93\x01\n" +
+	"\x16new_order.trigger_kind\x12>only stop, take-profit and trailing orders have a trigger_kind\x1a9this.trigger_kind == 0 || this.type in [3, 4, 5, 6, 7, 8]B\r\n" +
 	"\x04size\x12\x05\xbaH\x02\b\x01B\n" +
 	"\n" +
 	"\bgood_tilB\b\n" +
@@ -4888,9 +4893,9 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\x10_venue_symbol_id\"t\n" +
 	"\x12ListOrdersResponse\x12,\n" +
 	"\x06orders\x18\x01 \x03(\v2\x14.cqc.venues.v1.OrderR\x06orders\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x82\x01\n" +
-	"\x1dStreamExecutionReportsRequest\x124\n" +
-	"\vaccount_ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x85\x01\n" +
+	"\x1dStreamExecutionReportsRequest\x127\n" +
+	"\vaccount_ids\x18\x01 \x03(\tB\x16\xbaH\x13\x92\x01\x10\b\x01\x10\xe8\a\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\n" +
 	"accountIds\x12+\n" +
 	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x9c\x02\n" +
 	"\x1eStreamExecutionReportsResponse\x12K\n" +
@@ -4928,9 +4933,9 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\"|\n" +
 	"\x14ListBalancesResponse\x122\n" +
 	"\bbalances\x18\x01 \x03(\v2\x16.cqc.venues.v1.BalanceR\bbalances\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"z\n" +
-	"\x15StreamBalancesRequest\x124\n" +
-	"\vaccount_ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"}\n" +
+	"\x15StreamBalancesRequest\x127\n" +
+	"\vaccount_ids\x18\x01 \x03(\tB\x16\xbaH\x13\x92\x01\x10\b\x01\x10\xe8\a\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\n" +
 	"accountIds\x12+\n" +
 	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xfb\x01\n" +
 	"\x16StreamBalancesResponse\x122\n" +
@@ -4974,7 +4979,7 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\t_asset_id\"}\n" +
 	"\x14ListDepositsResponse\x123\n" +
 	"\bdeposits\x18\x01 \x03(\v2\x17.cqc.venues.v1.TransferR\bdeposits\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xf9\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xfd\x02\n" +
 	"\x17CreateWithdrawalRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12)\n" +
@@ -4986,9 +4991,11 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\anetwork\x18\x05 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\anetwork\x12$\n" +
 	"\aaddress\x18\x06 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\aaddress\x12!\n" +
-	"\x04memo\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\x04memo\x88\x01\x01\x125\n" +
-	"\x0ftravel_rule_ref\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x01R\rtravelRuleRef\x88\x01\x01B\a\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\aaddress\x12#\n" +
+	"\x04memo\x18\a \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02H\x00R\x04memo\x88\x01\x01\x127\n" +
+	"\x0ftravel_rule_ref\x18\b \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02H\x01R\rtravelRuleRef\x88\x01\x01B\a\n" +
 	"\x05_memoB\x12\n" +
 	"\x10_travel_rule_ref\"S\n" +
 	"\x18CreateWithdrawalResponse\x127\n" +

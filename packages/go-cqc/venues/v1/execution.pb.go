@@ -359,8 +359,9 @@ type ExecutionReport struct {
 	RawOrderStatus string `protobuf:"bytes,6,opt,name=raw_order_status,json=rawOrderStatus,proto3" json:"raw_order_status,omitempty"`
 	// Account that trades.
 	AccountId string `protobuf:"bytes,7,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing that is traded.
-	VenueSymbolId string `protobuf:"bytes,8,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Listing that is traded. Absent where the venue's report names none and the order is not known: a gateway that knows
+	// the order fills it in.
+	VenueSymbolId *string `protobuf:"bytes,8,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// Our id of the order. Absent for an order that this system does not know yet.
 	OrderId *string `protobuf:"bytes,9,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
 	// Id given by whoever placed it. Absent for orders that we did not place.
@@ -507,8 +508,8 @@ func (x *ExecutionReport) GetAccountId() string {
 }
 
 func (x *ExecutionReport) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
 }
@@ -763,6 +764,8 @@ type Balance struct {
 	ChangeReason BalanceChangeReason `protobuf:"varint,12,opt,name=change_reason,json=changeReason,proto3,enum=cqc.venues.v1.BalanceChangeReason" json:"change_reason,omitempty"`
 	// The venue's own word for the reason. Empty where it has none.
 	RawChangeReason string `protobuf:"bytes,13,opt,name=raw_change_reason,json=rawChangeReason,proto3" json:"raw_change_reason,omitempty"`
+	// The part of the total that serves as collateral of all cross-margin positions. Absent where the venue does not say.
+	CrossWalletBalance *string `protobuf:"bytes,17,opt,name=cross_wallet_balance,json=crossWalletBalance,proto3,oneof" json:"cross_wallet_balance,omitempty"`
 	// When it was so at the venue. Absent where it does not say.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When this system received it.
@@ -899,6 +902,13 @@ func (x *Balance) GetRawChangeReason() string {
 	return ""
 }
 
+func (x *Balance) GetCrossWalletBalance() string {
+	if x != nil && x.CrossWalletBalance != nil {
+		return *x.CrossWalletBalance
+	}
+	return ""
+}
+
 func (x *Balance) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Timestamp
@@ -917,7 +927,7 @@ var File_cqc_venues_v1_execution_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcqc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x12\n" +
+	"\x1dcqc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x12\n" +
 	"\x0fExecutionReport\x12#\n" +
 	"\aexec_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x06execId\x12-\n" +
@@ -928,36 +938,36 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\x10raw_order_status\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawOrderStatus\x12)\n" +
 	"\n" +
 	"account_id\x18\a \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x121\n" +
-	"\x0fvenue_symbol_id\x18\b \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12*\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x126\n" +
+	"\x0fvenue_symbol_id\x18\b \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x01R\rvenueSymbolId\x88\x01\x01\x12*\n" +
 	"\border_id\x18\t \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\aorderId\x88\x01\x01\x125\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x02R\aorderId\x88\x01\x01\x125\n" +
 	"\x0fclient_order_id\x18\n" +
-	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\rclientOrderId\x88\x01\x01\x12F\n" +
-	"\x18original_client_order_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\x15originalClientOrderId\x88\x01\x01\x123\n" +
-	"\x0evenue_order_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\fvenueOrderId\x88\x01\x01\x12,\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\rclientOrderId\x88\x01\x01\x12F\n" +
+	"\x18original_client_order_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\x15originalClientOrderId\x88\x01\x01\x123\n" +
+	"\x0evenue_order_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x05R\fvenueOrderId\x88\x01\x01\x12,\n" +
 	"\x04side\x18\r \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12#\n" +
 	"\braw_side\x18% \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x123\n" +
-	"\rlast_quantity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\flastQuantity\x88\x01\x01\x12-\n" +
+	"\rlast_quantity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\flastQuantity\x88\x01\x01\x12-\n" +
 	"\n" +
-	"last_price\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\tlastPrice\x88\x01\x01\x12>\n" +
-	"\x13last_quote_quantity\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\x11lastQuoteQuantity\x88\x01\x01\x12?\n" +
-	"\x13cumulative_quantity\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x12cumulativeQuantity\x88\x01\x01\x12J\n" +
-	"\x19cumulative_quote_quantity\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x17cumulativeQuoteQuantity\x88\x01\x01\x127\n" +
-	"\x0fleaves_quantity\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
-	"R\x0eleavesQuantity\x88\x01\x01\x123\n" +
-	"\raverage_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\faveragePrice\x88\x01\x01\x12A\n" +
+	"last_price\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\tlastPrice\x88\x01\x01\x12>\n" +
+	"\x13last_quote_quantity\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x11lastQuoteQuantity\x88\x01\x01\x12?\n" +
+	"\x13cumulative_quantity\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x12cumulativeQuantity\x88\x01\x01\x12J\n" +
+	"\x19cumulative_quote_quantity\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\x17cumulativeQuoteQuantity\x88\x01\x01\x127\n" +
+	"\x0fleaves_quantity\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x0eleavesQuantity\x88\x01\x01\x123\n" +
+	"\raverage_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\faveragePrice\x88\x01\x01\x12A\n" +
 	"\rquantity_unit\x18\x15 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12(\n" +
-	"\btrade_id\x18\x16 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\fR\atradeId\x88\x01\x01\x12:\n" +
+	"\btrade_id\x18\x16 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\rR\atradeId\x88\x01\x01\x12:\n" +
 	"\tliquidity\x18\x17 \x01(\x0e2\x1c.cqc.venues.v1.LiquiditySideR\tliquidity\x12-\n" +
 	"\rraw_liquidity\x18& \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawLiquidity\x12&\n" +
 	"\x04fees\x18\x18 \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x121\n" +
-	"\frealized_pnl\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\vrealizedPnl\x88\x01\x01\x12\x1d\n" +
-	"\aworking\x18\x1a \x01(\bH\x0eR\aworking\x88\x01\x01\x122\n" +
+	"\frealized_pnl\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\vrealizedPnl\x88\x01\x01\x12\x1d\n" +
+	"\aworking\x18\x1a \x01(\bH\x0fR\aworking\x88\x01\x01\x122\n" +
 	"\x06reason\x18\x1b \x01(\x0e2\x1a.cqc.venues.v1.OrderReasonR\x06reason\x12)\n" +
 	"\vreason_text\x18\x1c \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\n" +
 	"reasonText\x12*\n" +
-	"\x0evenue_sequence\x18\x1d \x01(\x04H\x0fR\rvenueSequence\x88\x01\x01\x123\n" +
+	"\x0evenue_sequence\x18\x1d \x01(\x04H\x10R\rvenueSequence\x88\x01\x01\x123\n" +
 	"\aonchain\x18\x1e \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12&\n" +
 	"\x0ereconciliation\x18\x1f \x01(\bR\x0ereconciliation\x12@\n" +
 	"\rposition_side\x18  \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x124\n" +
@@ -967,7 +977,8 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\vreceived_at\x18# \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x12*\n" +
 	"\x05order\x18$ \x01(\v2\x14.cqc.venues.v1.OrderR\x05orderB\x0e\n" +
-	"\f_ref_exec_idB\v\n" +
+	"\f_ref_exec_idB\x12\n" +
+	"\x10_venue_symbol_idB\v\n" +
 	"\t_order_idB\x12\n" +
 	"\x10_client_order_idB\x1b\n" +
 	"\x19_original_client_order_idB\x11\n" +
@@ -983,7 +994,7 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\r_realized_pnlB\n" +
 	"\n" +
 	"\b_workingB\x11\n" +
-	"\x0f_venue_sequence\"\xf2\x06\n" +
+	"\x0f_venue_sequence\"\xcd\a\n" +
 	"\aBalance\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -1001,7 +1012,8 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x0fmaxWithdrawable\x88\x01\x01\x12&\n" +
 	"\x06change\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\x06change\x88\x01\x01\x12G\n" +
 	"\rchange_reason\x18\f \x01(\x0e2\".cqc.venues.v1.BalanceChangeReasonR\fchangeReason\x124\n" +
-	"\x11raw_change_reason\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawChangeReason\x128\n" +
+	"\x11raw_change_reason\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawChangeReason\x12@\n" +
+	"\x14cross_wallet_balance\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x12crossWalletBalance\x88\x01\x01\x128\n" +
 	"\ttimestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
 	"\vreceived_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAtB\x12\n" +
@@ -1012,7 +1024,8 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\x05_debtB\v\n" +
 	"\t_interestB\x13\n" +
 	"\x11_max_withdrawableB\t\n" +
-	"\a_change*\xf0\x02\n" +
+	"\a_changeB\x17\n" +
+	"\x15_cross_wallet_balance*\xf0\x02\n" +
 	"\bExecType\x12\x19\n" +
 	"\x15EXEC_TYPE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rEXEC_TYPE_NEW\x10\x01\x12\x13\n" +

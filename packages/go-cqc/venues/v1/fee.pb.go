@@ -26,7 +26,8 @@ const (
 // What was charged, in one asset.
 type Fee struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Asset in which it was charged.
+	// Asset in which it was charged. Where a venue states an amount alone, the mapping fills in the asset that its rules
+	// name, such as the quote asset of the listing.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
 	// Amount in units of that asset. Negative is a rebate.
 	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`

@@ -165,6 +165,17 @@ type AccountMargin struct {
 	Withdrawable *string `protobuf:"bytes,15,opt,name=withdrawable,proto3,oneof" json:"withdrawable,omitempty"`
 	// What is left until liquidation. Absent where the venue does not say.
 	LiquidationBuffer *string `protobuf:"bytes,16,opt,name=liquidation_buffer,json=liquidationBuffer,proto3,oneof" json:"liquidation_buffer,omitempty"`
+	// What margin is computed from where a venue tells it apart from equity, such as without the value of options. Absent
+	// where the venue does not say.
+	MarginBalance *string `protobuf:"bytes,22,opt,name=margin_balance,json=marginBalance,proto3,oneof" json:"margin_balance,omitempty"`
+	// The part of the wallet balance that serves all cross-margin positions. Absent where the venue does not say.
+	CrossWalletBalance *string `protobuf:"bytes,23,opt,name=cross_wallet_balance,json=crossWalletBalance,proto3,oneof" json:"cross_wallet_balance,omitempty"`
+	// Unrealised profit and loss of all cross-margin positions. Absent where the venue does not say.
+	CrossUnrealizedPnl *string `protobuf:"bytes,24,opt,name=cross_unrealized_pnl,json=crossUnrealizedPnl,proto3,oneof" json:"cross_unrealized_pnl,omitempty"`
+	// Profit or loss realised since the venue's last settlement. Absent where the venue does not say.
+	SessionRealizedPnl *string `protobuf:"bytes,25,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
+	// Profit or loss not realised since the venue's last settlement. Absent where the venue does not say.
+	SessionUnrealizedPnl *string `protobuf:"bytes,26,opt,name=session_unrealized_pnl,json=sessionUnrealizedPnl,proto3,oneof" json:"session_unrealized_pnl,omitempty"`
 	// Time of day for which the amounts hold.
 	Window MarginWindow `protobuf:"varint,17,opt,name=window,proto3,enum=cqc.venues.v1.MarginWindow" json:"window,omitempty"`
 	// The venue's own word for it. Empty where it has none.
@@ -321,6 +332,41 @@ func (x *AccountMargin) GetLiquidationBuffer() string {
 	return ""
 }
 
+func (x *AccountMargin) GetMarginBalance() string {
+	if x != nil && x.MarginBalance != nil {
+		return *x.MarginBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetCrossWalletBalance() string {
+	if x != nil && x.CrossWalletBalance != nil {
+		return *x.CrossWalletBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetCrossUnrealizedPnl() string {
+	if x != nil && x.CrossUnrealizedPnl != nil {
+		return *x.CrossUnrealizedPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetSessionRealizedPnl() string {
+	if x != nil && x.SessionRealizedPnl != nil {
+		return *x.SessionRealizedPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetSessionUnrealizedPnl() string {
+	if x != nil && x.SessionUnrealizedPnl != nil {
+		return *x.SessionUnrealizedPnl
+	}
+	return ""
+}
+
 func (x *AccountMargin) GetWindow() MarginWindow {
 	if x != nil {
 		return x.Window
@@ -360,7 +406,7 @@ var File_cqc_venues_v1_margin_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\v\n" +
+	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x0e\n" +
 	"\rAccountMargin\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -381,11 +427,16 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\tavailable\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\tavailable\x88\x01\x01\x122\n" +
 	"\fwithdrawable\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
 	"R\fwithdrawable\x88\x01\x01\x12=\n" +
-	"\x12liquidation_buffer\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x11liquidationBuffer\x88\x01\x01\x123\n" +
+	"\x12liquidation_buffer\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x11liquidationBuffer\x88\x01\x01\x125\n" +
+	"\x0emargin_balance\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\rmarginBalance\x88\x01\x01\x12@\n" +
+	"\x14cross_wallet_balance\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\x12crossWalletBalance\x88\x01\x01\x12@\n" +
+	"\x14cross_unrealized_pnl\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\x12crossUnrealizedPnl\x88\x01\x01\x12@\n" +
+	"\x14session_realized_pnl\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\x12sessionRealizedPnl\x88\x01\x01\x12D\n" +
+	"\x16session_unrealized_pnl\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x14sessionUnrealizedPnl\x88\x01\x01\x123\n" +
 	"\x06window\x18\x11 \x01(\x0e2\x1b.cqc.venues.v1.MarginWindowR\x06window\x12'\n" +
 	"\n" +
 	"raw_window\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawWindow\x12$\n" +
-	"\vmulti_asset\x18\x12 \x01(\bH\fR\n" +
+	"\vmulti_asset\x18\x12 \x01(\bH\x11R\n" +
 	"multiAsset\x88\x01\x01\x128\n" +
 	"\ttimestamp\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
 	"\vreceived_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
@@ -402,7 +453,12 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\n" +
 	"_availableB\x0f\n" +
 	"\r_withdrawableB\x15\n" +
-	"\x13_liquidation_bufferB\x0e\n" +
+	"\x13_liquidation_bufferB\x11\n" +
+	"\x0f_margin_balanceB\x17\n" +
+	"\x15_cross_wallet_balanceB\x17\n" +
+	"\x15_cross_unrealized_pnlB\x17\n" +
+	"\x15_session_realized_pnlB\x19\n" +
+	"\x17_session_unrealized_pnlB\x0e\n" +
 	"\f_multi_asset*b\n" +
 	"\vMarginModel\x12\x1c\n" +
 	"\x18MARGIN_MODEL_UNSPECIFIED\x10\x00\x12\x19\n" +

@@ -181,10 +181,12 @@ const (
 	// Waits for its trigger.
 	OrderStatus_ORDER_STATUS_UNTRIGGERED OrderStatus = 3
 	// A part is filled, the rest is working.
+	//
+	// When the only trade is undone afterwards, nothing is filled again.
 	OrderStatus_ORDER_STATUS_PARTIALLY_FILLED OrderStatus = 4
 	// All of it is filled.
 	//
-	// A trade that is undone afterwards (a bust) opens it again.
+	// A trade that is undone afterwards (a bust, or a block that was replaced) leads back to what is true without it.
 	OrderStatus_ORDER_STATUS_FILLED OrderStatus = 5
 	// A cancellation is asked for, no answer yet.
 	//
@@ -419,6 +421,8 @@ const (
 	TrailingOffsetKind_TRAILING_OFFSET_KIND_BASIS_POINTS TrailingOffsetKind = 2
 	// Ticks of the listing.
 	TrailingOffsetKind_TRAILING_OFFSET_KIND_TICKS TrailingOffsetKind = 3
+	// Percent of the price.
+	TrailingOffsetKind_TRAILING_OFFSET_KIND_PERCENT TrailingOffsetKind = 4
 )
 
 // Enum value maps for TrailingOffsetKind.
@@ -428,12 +432,14 @@ var (
 		1: "TRAILING_OFFSET_KIND_PRICE",
 		2: "TRAILING_OFFSET_KIND_BASIS_POINTS",
 		3: "TRAILING_OFFSET_KIND_TICKS",
+		4: "TRAILING_OFFSET_KIND_PERCENT",
 	}
 	TrailingOffsetKind_value = map[string]int32{
 		"TRAILING_OFFSET_KIND_UNSPECIFIED":  0,
 		"TRAILING_OFFSET_KIND_PRICE":        1,
 		"TRAILING_OFFSET_KIND_BASIS_POINTS": 2,
 		"TRAILING_OFFSET_KIND_TICKS":        3,
+		"TRAILING_OFFSET_KIND_PERCENT":      4,
 	}
 )
 
@@ -1002,7 +1008,11 @@ type Order struct {
 	// When this system received this state.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,55,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	// Version of this record, raised by one at each change.
-	Revision      uint64 `protobuf:"varint,56,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,56,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Whether it is in the book. Absent where the venue does not say.
+	Working *bool `protobuf:"varint,62,opt,name=working,proto3,oneof" json:"working,omitempty"`
+	// Since when it is in the book. Absent when it is not, or where the venue does not say.
+	WorkingAt     *timestamppb.Timestamp `protobuf:"bytes,63,opt,name=working_at,json=workingAt,proto3" json:"working_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1488,6 +1498,20 @@ func (x *Order) GetRevision() uint64 {
 	return 0
 }
 
+func (x *Order) GetWorking() bool {
+	if x != nil && x.Working != nil {
+		return *x.Working
+	}
+	return false
+}
+
+func (x *Order) GetWorkingAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.WorkingAt
+	}
+	return nil
+}
+
 type isOrder_Size interface {
 	isOrder_Size()
 }
@@ -1554,7 +1578,7 @@ var File_cqc_venues_v1_order_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x1c\n" +
+	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x1d\n" +
 	"\x05Order\x12%\n" +
 	"\border_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aorderId\x12)\n" +
@@ -1631,7 +1655,10 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\tclosed_at\x186 \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x12C\n" +
 	"\vreceived_at\x187 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x12\x1a\n" +
-	"\brevision\x188 \x01(\x04R\brevisionB\x06\n" +
+	"\brevision\x188 \x01(\x04R\brevision\x12\x1d\n" +
+	"\aworking\x18> \x01(\bH\x15R\aworking\x88\x01\x01\x129\n" +
+	"\n" +
+	"working_at\x18? \x01(\v2\x1a.google.protobuf.TimestampR\tworkingAtB\x06\n" +
 	"\x04sizeB\n" +
 	"\n" +
 	"\bgood_tilB\x12\n" +
@@ -1655,7 +1682,9 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x1a_cumulative_quote_quantityB\x12\n" +
 	"\x10_leaves_quantityB\x10\n" +
 	"\x0e_average_priceB\x0e\n" +
-	"\f_held_amount*\xbb\x02\n" +
+	"\f_held_amountB\n" +
+	"\n" +
+	"\b_working*\xbb\x02\n" +
 	"\tOrderType\x12\x1a\n" +
 	"\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ORDER_TYPE_MARKET\x10\x01\x12\x14\n" +
@@ -1672,19 +1701,19 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\tOrderSide\x12\x1a\n" +
 	"\x16ORDER_SIDE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eORDER_SIDE_BUY\x10\x01\x12\x13\n" +
-	"\x0fORDER_SIDE_SELL\x10\x02*\xdd\x03\n" +
+	"\x0fORDER_SIDE_SELL\x10\x02*\xe2\x03\n" +
 	"\vOrderStatus\x12\x1c\n" +
-	"\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12*\n" +
-	"\x18ORDER_STATUS_PENDING_NEW\x10\x01\x1a\f\xaa\x8e'\b\x02\x03\x04\x05\x06\b\t\n" +
+	"\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12+\n" +
+	"\x18ORDER_STATUS_PENDING_NEW\x10\x01\x1a\r\xaa\x8e'\t\x02\x03\x04\x05\x06\a\b\t\n" +
 	"\x12#\n" +
 	"\x10ORDER_STATUS_NEW\x10\x02\x1a\r\xaa\x8e'\t\x03\x04\x05\x06\a\b\t\n" +
 	"\v\x12+\n" +
 	"\x18ORDER_STATUS_UNTRIGGERED\x10\x03\x1a\r\xaa\x8e'\t\x02\x04\x05\x06\a\b\t\n" +
-	"\v\x12-\n" +
-	"\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x04\x1a\n" +
-	"\xaa\x8e'\x06\x05\x06\a\b\n" +
-	"\v\x12\x1e\n" +
-	"\x13ORDER_STATUS_FILLED\x10\x05\x1a\x05\xaa\x8e'\x01\x04\x12.\n" +
+	"\v\x12.\n" +
+	"\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x04\x1a\v\xaa\x8e'\a\x02\x05\x06\a\b\n" +
+	"\v\x12!\n" +
+	"\x13ORDER_STATUS_FILLED\x10\x05\x1a\b\xaa\x8e'\x04\x02\x04\b\n" +
+	"\x12.\n" +
 	"\x1bORDER_STATUS_PENDING_CANCEL\x10\x06\x1a\r\xaa\x8e'\t\x02\x03\x04\x05\a\b\t\n" +
 	"\v\x12/\n" +
 	"\x1cORDER_STATUS_PENDING_REPLACE\x10\a\x1a\r\xaa\x8e'\t\x02\x03\x04\x05\x06\b\t\n" +
@@ -1709,12 +1738,13 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x12TRIGGER_KIND_INDEX\x10\x03\x12\x14\n" +
 	"\x10TRIGGER_KIND_BID\x10\x04\x12\x14\n" +
 	"\x10TRIGGER_KIND_ASK\x10\x05\x12\x14\n" +
-	"\x10TRIGGER_KIND_MID\x10\x06*\xa1\x01\n" +
+	"\x10TRIGGER_KIND_MID\x10\x06*\xc3\x01\n" +
 	"\x12TrailingOffsetKind\x12$\n" +
 	" TRAILING_OFFSET_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aTRAILING_OFFSET_KIND_PRICE\x10\x01\x12%\n" +
 	"!TRAILING_OFFSET_KIND_BASIS_POINTS\x10\x02\x12\x1e\n" +
-	"\x1aTRAILING_OFFSET_KIND_TICKS\x10\x03*\xf8\x01\n" +
+	"\x1aTRAILING_OFFSET_KIND_TICKS\x10\x03\x12 \n" +
+	"\x1cTRAILING_OFFSET_KIND_PERCENT\x10\x04*\xf8\x01\n" +
 	"\x13SelfTradePrevention\x12%\n" +
 	"!SELF_TRADE_PREVENTION_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aSELF_TRADE_PREVENTION_NONE\x10\x01\x12&\n" +
@@ -1821,13 +1851,14 @@ var file_cqc_venues_v1_order_proto_depIdxs = []int32{
 	14, // 18: cqc.venues.v1.Order.triggered_at:type_name -> google.protobuf.Timestamp
 	14, // 19: cqc.venues.v1.Order.closed_at:type_name -> google.protobuf.Timestamp
 	14, // 20: cqc.venues.v1.Order.received_at:type_name -> google.protobuf.Timestamp
-	16, // 21: cqc.venues.v1.next_order_status:extendee -> google.protobuf.EnumValueOptions
-	2,  // 22: cqc.venues.v1.next_order_status:type_name -> cqc.venues.v1.OrderStatus
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	22, // [22:23] is the sub-list for extension type_name
-	21, // [21:22] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	14, // 21: cqc.venues.v1.Order.working_at:type_name -> google.protobuf.Timestamp
+	16, // 22: cqc.venues.v1.next_order_status:extendee -> google.protobuf.EnumValueOptions
+	2,  // 23: cqc.venues.v1.next_order_status:type_name -> cqc.venues.v1.OrderStatus
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	23, // [23:24] is the sub-list for extension type_name
+	22, // [22:23] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_order_proto_init() }

@@ -439,7 +439,8 @@ type TradingRules struct {
 	MaxPrice *string `protobuf:"bytes,3,opt,name=max_price,json=maxPrice,proto3,oneof" json:"max_price,omitempty"`
 	// Limits of limit orders.
 	LimitOrder *QuantityLimits `protobuf:"bytes,4,opt,name=limit_order,json=limitOrder,proto3" json:"limit_order,omitempty"`
-	// Limits of market orders, where they differ from those of limit orders.
+	// Limits of market orders, whole: what is absent here is not taken from those of limit orders. Absent where the venue
+	// does not tell the two apart.
 	MarketOrder *QuantityLimits `protobuf:"bytes,5,opt,name=market_order,json=marketOrder,proto3" json:"market_order,omitempty"`
 	// How far from a reference an order's price may be.
 	PriceBand *PriceBand `protobuf:"bytes,6,opt,name=price_band,json=priceBand,proto3" json:"price_band,omitempty"`
@@ -465,8 +466,12 @@ type TradingRules struct {
 	OcoAllowed *bool `protobuf:"varint,16,opt,name=oco_allowed,json=ocoAllowed,proto3,oneof" json:"oco_allowed,omitempty"`
 	// Whether a market order may state a quote quantity.
 	QuoteQuantityAllowed *bool `protobuf:"varint,17,opt,name=quote_quantity_allowed,json=quoteQuantityAllowed,proto3,oneof" json:"quote_quantity_allowed,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// How far apart last and mark price may be, as a part of the price such as 0.05, for protected orders to trigger.
+	TriggerProtect *string `protobuf:"bytes,18,opt,name=trigger_protect,json=triggerProtect,proto3,oneof" json:"trigger_protect,omitempty"`
+	// How far from the mark price a market order may fill, as a part of the price such as 0.3.
+	MarketTakeBound *string `protobuf:"bytes,19,opt,name=market_take_bound,json=marketTakeBound,proto3,oneof" json:"market_take_bound,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *TradingRules) Reset() {
@@ -616,6 +621,20 @@ func (x *TradingRules) GetQuoteQuantityAllowed() bool {
 		return *x.QuoteQuantityAllowed
 	}
 	return false
+}
+
+func (x *TradingRules) GetTriggerProtect() string {
+	if x != nil && x.TriggerProtect != nil {
+		return *x.TriggerProtect
+	}
+	return ""
+}
+
+func (x *TradingRules) GetMarketTakeBound() string {
+	if x != nil && x.MarketTakeBound != nil {
+		return *x.MarketTakeBound
+	}
+	return ""
 }
 
 // The step of the price from one price on.
@@ -1050,7 +1069,8 @@ const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"_native_idB\x12\n" +
 	"\x10_base_multiplierB\x10\n" +
 	"\x0e_contract_sizeB\x11\n" +
-	"\x0f_margin_enabled\"\xe5\b\n" +
+	"\x0f_margin_enabled\"\x84\n" +
+	"\n" +
 	"\fTradingRules\x126\n" +
 	"\n" +
 	"tick_tiers\x18\x01 \x03(\v2\x17.cqc.venues.v1.TickTierR\ttickTiers\x12+\n" +
@@ -1076,7 +1096,10 @@ const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"\x0ficeberg_allowed\x18\x0f \x01(\bH\x06R\x0eicebergAllowed\x88\x01\x01\x12$\n" +
 	"\voco_allowed\x18\x10 \x01(\bH\aR\n" +
 	"ocoAllowed\x88\x01\x01\x129\n" +
-	"\x16quote_quantity_allowed\x18\x11 \x01(\bH\bR\x14quoteQuantityAllowed\x88\x01\x01B\f\n" +
+	"\x16quote_quantity_allowed\x18\x11 \x01(\bH\bR\x14quoteQuantityAllowed\x88\x01\x01\x127\n" +
+	"\x0ftrigger_protect\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\tR\x0etriggerProtect\x88\x01\x01\x12:\n" +
+	"\x11market_take_bound\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\n" +
+	"R\x0fmarketTakeBound\x88\x01\x01B\f\n" +
 	"\n" +
 	"_min_priceB\f\n" +
 	"\n" +
@@ -1087,7 +1110,9 @@ const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"\x1d_max_price_significant_digitsB\x12\n" +
 	"\x10_iceberg_allowedB\x0e\n" +
 	"\f_oco_allowedB\x19\n" +
-	"\x17_quote_quantity_allowed\"p\n" +
+	"\x17_quote_quantity_allowedB\x12\n" +
+	"\x10_trigger_protectB\x14\n" +
+	"\x12_market_take_bound\"p\n" +
 	"\bTickTier\x12-\n" +
 	"\n" +
 	"from_price\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\tfromPrice\x88\x01\x01\x12&\n" +

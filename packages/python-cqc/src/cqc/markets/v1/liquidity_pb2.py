@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63qc/markets/v1/liquidity.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x05\n\x10LiquidityMetrics\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x35\n\ttimestamp\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x06window\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01\x12 \n\nspread_bps\x18\x04 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x00\x88\x01\x01\x12&\n\tbid_depth\x18\x05 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x01\x88\x01\x01\x12&\n\task_depth\x18\x06 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x02\x88\x01\x01\x12#\n\x06volume\x18\x07 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x03\x88\x01\x01\x12+\n\x0eturnover_ratio\x18\x08 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x04\x88\x01\x01\x12&\n\x10\x62uy_slippage_bps\x18\t \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x05\x88\x01\x01\x12\'\n\x11sell_slippage_bps\x18\n \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x06\x88\x01\x01\x12.\n\x11slippage_notional\x18\x0b \x01(\x01\x42\x0e\xbaH\x0b\x12\t!\x00\x00\x00\x00\x00\x00\x00\x00H\x07\x88\x01\x01\x12+\n\x05score\x18\x0c \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x08\x88\x01\x01\x42\r\n\x0b_spread_bpsB\x0c\n\n_bid_depthB\x0c\n\n_ask_depthB\t\n\x07_volumeB\x11\n\x0f_turnover_ratioB\x13\n\x11_buy_slippage_bpsB\x14\n\x12_sell_slippage_bpsB\x14\n\x12_slippage_notionalB\x08\n\x06_scoreBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63qc/markets/v1/liquidity.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x05\n\x10LiquidityMetrics\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x35\n\ttimestamp\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x06window\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01\x12 \n\nspread_bps\x18\x04 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x00\x88\x01\x01\x12(\n\tbid_depth\x18\x05 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x01\x88\x01\x01\x12(\n\task_depth\x18\x06 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x02\x88\x01\x01\x12%\n\x06volume\x18\x07 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x03\x88\x01\x01\x12-\n\x0eturnover_ratio\x18\x08 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x04\x88\x01\x01\x12&\n\x10\x62uy_slippage_bps\x18\t \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x05\x88\x01\x01\x12\'\n\x11sell_slippage_bps\x18\n \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x06\x88\x01\x01\x12\x30\n\x11slippage_notional\x18\x0b \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x07\x88\x01\x01\x12+\n\x05score\x18\x0c \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x08\x88\x01\x01\x42\r\n\x0b_spread_bpsB\x0c\n\n_bid_depthB\x0c\n\n_ask_depthB\t\n\x07_volumeB\x11\n\x0f_turnover_ratioB\x13\n\x11_buy_slippage_bpsB\x14\n\x12_sell_slippage_bpsB\x14\n\x12_slippage_notionalB\x08\n\x06_scoreBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,21 +45,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIQUIDITYMETRICS'].fields_by_name['spread_bps']._loaded_options = None
   _globals['_LIQUIDITYMETRICS'].fields_by_name['spread_bps']._serialized_options = b'\272H\004\022\002@\001'
   _globals['_LIQUIDITYMETRICS'].fields_by_name['bid_depth']._loaded_options = None
-  _globals['_LIQUIDITYMETRICS'].fields_by_name['bid_depth']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
+  _globals['_LIQUIDITYMETRICS'].fields_by_name['bid_depth']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_LIQUIDITYMETRICS'].fields_by_name['ask_depth']._loaded_options = None
-  _globals['_LIQUIDITYMETRICS'].fields_by_name['ask_depth']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
+  _globals['_LIQUIDITYMETRICS'].fields_by_name['ask_depth']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_LIQUIDITYMETRICS'].fields_by_name['volume']._loaded_options = None
-  _globals['_LIQUIDITYMETRICS'].fields_by_name['volume']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
+  _globals['_LIQUIDITYMETRICS'].fields_by_name['volume']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_LIQUIDITYMETRICS'].fields_by_name['turnover_ratio']._loaded_options = None
-  _globals['_LIQUIDITYMETRICS'].fields_by_name['turnover_ratio']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
+  _globals['_LIQUIDITYMETRICS'].fields_by_name['turnover_ratio']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_LIQUIDITYMETRICS'].fields_by_name['buy_slippage_bps']._loaded_options = None
   _globals['_LIQUIDITYMETRICS'].fields_by_name['buy_slippage_bps']._serialized_options = b'\272H\004\022\002@\001'
   _globals['_LIQUIDITYMETRICS'].fields_by_name['sell_slippage_bps']._loaded_options = None
   _globals['_LIQUIDITYMETRICS'].fields_by_name['sell_slippage_bps']._serialized_options = b'\272H\004\022\002@\001'
   _globals['_LIQUIDITYMETRICS'].fields_by_name['slippage_notional']._loaded_options = None
-  _globals['_LIQUIDITYMETRICS'].fields_by_name['slippage_notional']._serialized_options = b'\272H\013\022\t!\000\000\000\000\000\000\000\000'
+  _globals['_LIQUIDITYMETRICS'].fields_by_name['slippage_notional']._serialized_options = b'\272H\r\022\013!\000\000\000\000\000\000\000\000@\001'
   _globals['_LIQUIDITYMETRICS'].fields_by_name['score']._loaded_options = None
   _globals['_LIQUIDITYMETRICS'].fields_by_name['score']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
   _globals['_LIQUIDITYMETRICS']._serialized_start=171
-  _globals['_LIQUIDITYMETRICS']._serialized_end=849
+  _globals['_LIQUIDITYMETRICS']._serialized_end=859
 # @@protoc_insertion_point(module_scope)

@@ -148,6 +148,8 @@ class OrderBook(_message.Message):
     CHECKSUM_KIND_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
     QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_SEQUENCE_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
     """Listing whose book this is."""
     sequence: _builtins.int
@@ -160,6 +162,12 @@ class OrderBook(_message.Message):
     """Largest number of levels on each side that the source was asked for. Absent means all."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
     """What quantities count."""
+    first_sequence: _builtins.int
+    """The venue's number of the first change since the snapshot before, in streams that send best levels whole. Absent
+    elsewhere.
+    """
+    previous_sequence: _builtins.int
+    """`sequence` of the snapshot before, in such streams. Absent where the venue does not state it."""
     @_builtins.property
     def bids(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
         """Offers to buy, best (highest) price first."""
@@ -194,21 +202,31 @@ class OrderBook(_message.Message):
         checksum_kind: Global___ChecksumKind.ValueType = ...,
         depth: _builtins.int | None = ...,
         quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        first_sequence: _builtins.int | None = ...,
+        previous_sequence: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_depth", b"_depth", "_sequence", b"_sequence", "checksum", b"checksum", "depth", b"depth", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_depth", b"_depth", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "checksum", b"checksum", "depth", b"depth", "first_sequence", b"first_sequence", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_depth", b"_depth", "_sequence", b"_sequence", "asks", b"asks", "bids", b"bids", "checksum", b"checksum", "checksum_kind", b"checksum_kind", "depth", b"depth", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_depth", b"_depth", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "asks", b"asks", "bids", b"bids", "checksum", b"checksum", "checksum_kind", b"checksum_kind", "depth", b"depth", "first_sequence", b"first_sequence", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum: _TypeAlias = _typing.Literal["checksum"]  # noqa: Y015
     _WhichOneofArgType__checksum: _TypeAlias = _typing.Literal["_checksum", b"_checksum"]  # noqa: Y015
     _WhichOneofReturnType__depth: _TypeAlias = _typing.Literal["depth"]  # noqa: Y015
     _WhichOneofArgType__depth: _TypeAlias = _typing.Literal["_depth", b"_depth"]  # noqa: Y015
+    _WhichOneofReturnType__first_sequence: _TypeAlias = _typing.Literal["first_sequence"]  # noqa: Y015
+    _WhichOneofArgType__first_sequence: _TypeAlias = _typing.Literal["_first_sequence", b"_first_sequence"]  # noqa: Y015
+    _WhichOneofReturnType__previous_sequence: _TypeAlias = _typing.Literal["previous_sequence"]  # noqa: Y015
+    _WhichOneofArgType__previous_sequence: _TypeAlias = _typing.Literal["_previous_sequence", b"_previous_sequence"]  # noqa: Y015
     _WhichOneofReturnType__sequence: _TypeAlias = _typing.Literal["sequence"]  # noqa: Y015
     _WhichOneofArgType__sequence: _TypeAlias = _typing.Literal["_sequence", b"_sequence"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checksum) -> _WhichOneofReturnType__checksum | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__depth) -> _WhichOneofReturnType__depth | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_sequence) -> _WhichOneofReturnType__first_sequence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_sequence) -> _WhichOneofReturnType__previous_sequence | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sequence) -> _WhichOneofReturnType__sequence | None: ...
 

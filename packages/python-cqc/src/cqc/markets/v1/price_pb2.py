@@ -27,7 +27,7 @@ from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63qc/markets/v1/price.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x03\n\x05Price\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd8\x88\'\x01\x12\x16\n\x05value\x18\x02 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x0equote_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x00\x88\x01\x01\x12\'\n\x0fvenue_symbol_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x01\x88\x01\x01\x12\'\n\x04kind\x18\x06 \x01(\x0e\x32\x19.cqc.markets.v1.PriceKind\x12+\n\x06source\x18\x07 \x01(\x0e\x32\x1b.cqc.markets.v1.PriceSource\x12\'\n\nconfidence\x18\x08 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x02\x88\x01\x01\x12.\n\x11staleness_seconds\x18\t \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x03\x88\x01\x01\x12/\n\x0breceived_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_quote_asset_idB\x12\n\x10_venue_symbol_idB\r\n\x0b_confidenceB\x14\n\x12_staleness_seconds\"\xfa\x01\n\x04VWAP\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x16\n\x05value\x18\x02 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12\x1e\n\x06volume\x18\x03 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x36\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x0btrade_count\x18\x06 \x01(\x04H\x00\x88\x01\x01\x42\x0e\n\x0c_trade_count*\xbd\x01\n\tPriceKind\x12\x1a\n\x16PRICE_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRICE_KIND_BID\x10\x01\x12\x12\n\x0ePRICE_KIND_ASK\x10\x02\x12\x12\n\x0ePRICE_KIND_MID\x10\x03\x12\x13\n\x0fPRICE_KIND_LAST\x10\x04\x12\x13\n\x0fPRICE_KIND_MARK\x10\x05\x12\x14\n\x10PRICE_KIND_INDEX\x10\x06\x12\x18\n\x14PRICE_KIND_REFERENCE\x10\x07*\x93\x01\n\x0bPriceSource\x12\x1c\n\x18PRICE_SOURCE_UNSPECIFIED\x10\x00\x12\x16\n\x12PRICE_SOURCE_VENUE\x10\x01\x12\x1a\n\x16PRICE_SOURCE_AGGREGATE\x10\x02\x12\x17\n\x13PRICE_SOURCE_ORACLE\x10\x03\x12\x19\n\x15PRICE_SOURCE_PROVIDER\x10\x04\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63qc/markets/v1/price.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x03\n\x05Price\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd8\x88\'\x01\x12\x16\n\x05value\x18\x02 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x0equote_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x00\x88\x01\x01\x12\'\n\x0fvenue_symbol_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x01\x88\x01\x01\x12\'\n\x04kind\x18\x06 \x01(\x0e\x32\x19.cqc.markets.v1.PriceKind\x12+\n\x06source\x18\x07 \x01(\x0e\x32\x1b.cqc.markets.v1.PriceSource\x12)\n\nconfidence\x18\x08 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x02\x88\x01\x01\x12\x30\n\x11staleness_seconds\x18\t \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x03\x88\x01\x01\x12/\n\x0breceived_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_quote_asset_idB\x12\n\x10_venue_symbol_idB\r\n\x0b_confidenceB\x14\n\x12_staleness_seconds\"\xfc\x01\n\x04VWAP\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x16\n\x05value\x18\x02 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12 \n\x06volume\x18\x03 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x36\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x0btrade_count\x18\x06 \x01(\x04H\x00\x88\x01\x01\x42\x0e\n\x0c_trade_count*\xbd\x01\n\tPriceKind\x12\x1a\n\x16PRICE_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0ePRICE_KIND_BID\x10\x01\x12\x12\n\x0ePRICE_KIND_ASK\x10\x02\x12\x12\n\x0ePRICE_KIND_MID\x10\x03\x12\x13\n\x0fPRICE_KIND_LAST\x10\x04\x12\x13\n\x0fPRICE_KIND_MARK\x10\x05\x12\x14\n\x10PRICE_KIND_INDEX\x10\x06\x12\x18\n\x14PRICE_KIND_REFERENCE\x10\x07*\x93\x01\n\x0bPriceSource\x12\x1c\n\x18PRICE_SOURCE_UNSPECIFIED\x10\x00\x12\x16\n\x12PRICE_SOURCE_VENUE\x10\x01\x12\x1a\n\x16PRICE_SOURCE_AGGREGATE\x10\x02\x12\x17\n\x13PRICE_SOURCE_ORACLE\x10\x03\x12\x19\n\x15PRICE_SOURCE_PROVIDER\x10\x04\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,25 +44,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRICE'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_PRICE'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_PRICE'].fields_by_name['confidence']._loaded_options = None
-  _globals['_PRICE'].fields_by_name['confidence']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
+  _globals['_PRICE'].fields_by_name['confidence']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_PRICE'].fields_by_name['staleness_seconds']._loaded_options = None
-  _globals['_PRICE'].fields_by_name['staleness_seconds']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
+  _globals['_PRICE'].fields_by_name['staleness_seconds']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_VWAP'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_VWAP'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_VWAP'].fields_by_name['value']._loaded_options = None
   _globals['_VWAP'].fields_by_name['value']._serialized_options = b'\272H\004\022\002@\001'
   _globals['_VWAP'].fields_by_name['volume']._loaded_options = None
-  _globals['_VWAP'].fields_by_name['volume']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
+  _globals['_VWAP'].fields_by_name['volume']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_VWAP'].fields_by_name['start_time']._loaded_options = None
   _globals['_VWAP'].fields_by_name['start_time']._serialized_options = b'\272H\003\310\001\001'
   _globals['_VWAP'].fields_by_name['end_time']._loaded_options = None
   _globals['_VWAP'].fields_by_name['end_time']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_PRICEKIND']._serialized_start=879
-  _globals['_PRICEKIND']._serialized_end=1068
-  _globals['_PRICESOURCE']._serialized_start=1071
-  _globals['_PRICESOURCE']._serialized_end=1218
+  _globals['_PRICEKIND']._serialized_start=885
+  _globals['_PRICEKIND']._serialized_end=1074
+  _globals['_PRICESOURCE']._serialized_start=1077
+  _globals['_PRICESOURCE']._serialized_end=1224
   _globals['_PRICE']._serialized_start=135
-  _globals['_PRICE']._serialized_end=623
-  _globals['_VWAP']._serialized_start=626
-  _globals['_VWAP']._serialized_end=876
+  _globals['_PRICE']._serialized_end=627
+  _globals['_VWAP']._serialized_start=630
+  _globals['_VWAP']._serialized_end=882
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
+from cqc.markets.v1 import trade_pb2 as _trade_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -43,6 +44,8 @@ class Ticker(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    LAST_AGGRESSOR_FIELD_NUMBER: _builtins.int
+    RAW_LAST_SIDE_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
     """Listing that is described."""
     bid_price: _builtins.str
@@ -67,6 +70,10 @@ class Ticker(_message.Message):
     """What quantities count."""
     sequence: _builtins.int
     """The venue's number of the update. Absent where it does not number them."""
+    last_aggressor: _trade_pb2.AggressorSide.ValueType
+    """Who crossed the spread in the last trade. Coinbase states the taker's side here, but the maker's in its matches."""
+    raw_last_side: _builtins.str
+    """The venue's own word for that side. Empty where it has none."""
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___TickerWindow]:
         """Statistics over spans that end at `timestamp`, each span once."""
@@ -102,10 +109,12 @@ class Ticker(_message.Message):
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        last_aggressor: _trade_pb2.AggressorSide.ValueType = ...,
+        raw_last_side: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_index_price", b"_index_price", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_sequence", b"_sequence", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "index_price", b"index_price", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_index_price", b"_index_price", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_sequence", b"_sequence", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "index_price", b"index_price", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_index_price", b"_index_price", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_sequence", b"_sequence", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "index_price", b"index_price", "last_aggressor", b"last_aggressor", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_last_side", b"raw_last_side", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ask_price: _TypeAlias = _typing.Literal["ask_price"]  # noqa: Y015
     _WhichOneofArgType__ask_price: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price"]  # noqa: Y015
@@ -166,6 +175,7 @@ class TickerWindow(_message.Message):
     PRICE_CHANGE_PERCENT_FIELD_NUMBER: _builtins.int
     VWAP_FIELD_NUMBER: _builtins.int
     TRADE_COUNT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
     open: _builtins.str
     """Price at the start, in quote units. Absent where the venue does not say."""
     high: _builtins.str
@@ -186,7 +196,11 @@ class TickerWindow(_message.Message):
     """Number of trades. Absent where the venue does not count them."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Length of the span, such as 24 hours."""
+        """Length of the span, such as 24 hours. Absent where it begins at a fixed time instead, as Kraken's "today" does."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Start of the span, inclusive, where it is fixed, such as midnight UTC. Absent where the span rolls."""
 
     def __init__(
         self,
@@ -201,10 +215,11 @@ class TickerWindow(_message.Message):
         price_change_percent: _builtins.str | None = ...,
         vwap: _builtins.str | None = ...,
         trade_count: _builtins.int | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
     _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015

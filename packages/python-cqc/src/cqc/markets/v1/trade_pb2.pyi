@@ -171,7 +171,9 @@ class Trade(_message.Message):
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.str
-    """The venue's id of the trade, unique within the listing."""
+    """The venue's id of the trade, unique within the listing. Absent where the venue gives none, as in the trades of
+    Kraken's first websocket version: nobody makes one up.
+    """
     venue_symbol_id: _builtins.str
     """Listing on which it happened."""
     price: _builtins.str
@@ -229,7 +231,7 @@ class Trade(_message.Message):
     def __init__(
         self,
         *,
-        trade_id: _builtins.str = ...,
+        trade_id: _builtins.str | None = ...,
         venue_symbol_id: _builtins.str = ...,
         price: _builtins.str = ...,
         quantity: _builtins.str = ...,
@@ -253,9 +255,9 @@ class Trade(_message.Message):
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "published_at", b"published_at", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "sequence", b"sequence", "taker_order_id", b"taker_order_id", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "published_at", b"published_at", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "sequence", b"sequence", "taker_order_id", b"taker_order_id", "timestamp", b"timestamp", "trade_id", b"trade_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "aggressor", b"aggressor", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_side", b"raw_side", "raw_taker_order_type", b"raw_taker_order_type", "received_at", b"received_at", "sequence", b"sequence", "taker_order_id", b"taker_order_id", "taker_order_type", b"taker_order_type", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "aggressor", b"aggressor", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_side", b"raw_side", "raw_taker_order_type", b"raw_taker_order_type", "received_at", b"received_at", "sequence", b"sequence", "taker_order_id", b"taker_order_id", "taker_order_type", b"taker_order_type", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__block: _TypeAlias = _typing.Literal["block"]  # noqa: Y015
     _WhichOneofArgType__block: _TypeAlias = _typing.Literal["_block", b"_block"]  # noqa: Y015
@@ -277,6 +279,8 @@ class Trade(_message.Message):
     _WhichOneofArgType__sequence: _TypeAlias = _typing.Literal["_sequence", b"_sequence"]  # noqa: Y015
     _WhichOneofReturnType__taker_order_id: _TypeAlias = _typing.Literal["taker_order_id"]  # noqa: Y015
     _WhichOneofArgType__taker_order_id: _TypeAlias = _typing.Literal["_taker_order_id", b"_taker_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__trade_id: _TypeAlias = _typing.Literal["trade_id"]  # noqa: Y015
+    _WhichOneofArgType__trade_id: _TypeAlias = _typing.Literal["_trade_id", b"_trade_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__block) -> _WhichOneofReturnType__block | None: ...
     @_typing.overload
@@ -297,6 +301,8 @@ class Trade(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sequence) -> _WhichOneofReturnType__sequence | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__taker_order_id) -> _WhichOneofReturnType__taker_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_id) -> _WhichOneofReturnType__trade_id | None: ...
 
 Global___Trade: _TypeAlias = Trade  # noqa: Y015
 

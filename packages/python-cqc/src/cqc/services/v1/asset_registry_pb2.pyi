@@ -208,11 +208,13 @@ class UpdateAssetRequest(_message.Message):
     """
     @_builtins.property
     def asset(self) -> _asset_pb2.Asset:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `name`. A masked field that is absent in the record becomes absent."""
 
     def __init__(
         self,
@@ -422,7 +424,9 @@ class UpdateChainRequest(_message.Message):
     """
     @_builtins.property
     def chain(self) -> _chain_pb2.Chain:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -636,7 +640,9 @@ class UpdateVenueRequest(_message.Message):
     """
     @_builtins.property
     def venue(self) -> _venue_pb2.Venue:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -865,11 +871,13 @@ class UpdateSymbolRequest(_message.Message):
     """
     @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `lot_size`. A masked field that is absent in the record becomes absent."""
 
     def __init__(
         self,
@@ -1104,7 +1112,9 @@ class UpdateVenueAssetRequest(_message.Message):
     """
     @_builtins.property
     def venue_asset(self) -> _venue_asset_pb2.VenueAsset:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -1333,11 +1343,13 @@ class UpdateVenueSymbolRequest(_message.Message):
     """
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `delisted_at`. A masked field that is absent in the record becomes absent."""
 
     def __init__(
         self,
@@ -1562,7 +1574,9 @@ class UpdateAssetDeploymentRequest(_message.Message):
     """
     @_builtins.property
     def deployment(self) -> _deployment_pb2.AssetDeployment:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -1801,7 +1815,9 @@ class UpdateAssetIdentifierRequest(_message.Message):
     """
     @_builtins.property
     def identifier(self) -> _asset_pb2.AssetIdentifier:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -2040,7 +2056,9 @@ class UpdateSymbolIdentifierRequest(_message.Message):
     """
     @_builtins.property
     def identifier(self) -> _symbol_identifier_pb2.SymbolIdentifier:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -2269,7 +2287,9 @@ class UpdateAssetRelationshipRequest(_message.Message):
     """
     @_builtins.property
     def relationship(self) -> _relationship_pb2.AssetRelationship:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
@@ -2489,11 +2509,13 @@ class UpdateAssetQualityFlagRequest(_message.Message):
     """
     @_builtins.property
     def flag(self) -> _quality_pb2.AssetQualityFlag:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `resolved_at`. A masked field that is absent in the record becomes absent."""
 
     def __init__(
         self,
@@ -2709,11 +2731,13 @@ class UpdateAssetGroupRequest(_message.Message):
     """
     @_builtins.property
     def group(self) -> _group_pb2.AssetGroup:
-        """The record with its new values; the ids say which one it is, and the revision which state the caller saw."""
+        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `members`. A masked field that is absent in the record becomes absent."""
 
     def __init__(
         self,

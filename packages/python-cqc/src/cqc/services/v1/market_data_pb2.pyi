@@ -484,29 +484,39 @@ class StreamCandlesRequest(_message.Message):
 
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
+    CALENDAR_INTERVAL_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    PRICE_KIND_FIELD_NUMBER: _builtins.int
+    calendar_interval: _trade_pb2.CalendarInterval.ValueType
+    """A span of the calendar."""
     resume_token: _builtins.str
     """`resume_token` of the last answer that was handled. Empty starts with the open candles."""
+    price_kind: _trade_pb2.CandlePriceKind.ValueType
+    """Which price the candles follow. Unspecified means prices of trades."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
 
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """Length of the candles; greater than zero."""
+        """A fixed span, such as 60 seconds; greater than zero."""
 
     def __init__(
         self,
         *,
         venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
         interval: _duration_pb2.Duration | None = ...,
+        calendar_interval: _trade_pb2.CalendarInterval.ValueType = ...,
         resume_token: _builtins.str = ...,
+        price_kind: _trade_pb2.CandlePriceKind.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar_interval", b"calendar_interval", "interval", b"interval", "length", b"length"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_interval", b"calendar_interval", "interval", b"interval", "length", b"length", "price_kind", b"price_kind", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_length: _TypeAlias = _typing.Literal["interval", "calendar_interval"]  # noqa: Y015
+    _WhichOneofArgType_length: _TypeAlias = _typing.Literal["length", b"length"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_length) -> _WhichOneofReturnType_length | None: ...
 
 Global___StreamCandlesRequest: _TypeAlias = StreamCandlesRequest  # noqa: Y015
 

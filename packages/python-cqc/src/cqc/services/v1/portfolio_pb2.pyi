@@ -199,7 +199,9 @@ class UpdatePortfolioRequest(_message.Message):
     """
     @_builtins.property
     def portfolio(self) -> _portfolio_pb2.Portfolio:
-        """The portfolio with its new values; the id says which one it is, and the revision which state the caller saw."""
+        """The whole portfolio as it was read, with the new values put in: a part of it fails validation. The id says which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:

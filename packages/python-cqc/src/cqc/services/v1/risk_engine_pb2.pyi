@@ -455,7 +455,9 @@ class UpdateRiskLimitRequest(_message.Message):
     """
     @_builtins.property
     def limit(self) -> Global___RiskLimit:
-        """The limit with its new values; the id says which one it is, and the revision which state the caller saw."""
+        """The whole limit as it was read, with the new values put in: a part of it fails validation. The id says which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:

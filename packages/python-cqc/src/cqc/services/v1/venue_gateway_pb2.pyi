@@ -229,7 +229,9 @@ class UpdateVenueAccountRequest(_message.Message):
     """
     @_builtins.property
     def account(self) -> _account_pb2.VenueAccount:
-        """The account with its new values; the id says which one it is, and the revision which state the caller saw."""
+        """The whole account as it was read, with the new values put in: a part of it fails validation. The id says which
+        one it is, and the revision which state the caller saw.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:

@@ -194,6 +194,7 @@ _MODULES = {
     "TRADING_MODE_SETTLING": "venue_symbol_pb2",
     "TRADING_MODE_UNSPECIFIED": "venue_symbol_pb2",
     "TRAILING_OFFSET_KIND_BASIS_POINTS": "order_pb2",
+    "TRAILING_OFFSET_KIND_PERCENT": "order_pb2",
     "TRAILING_OFFSET_KIND_PRICE": "order_pb2",
     "TRAILING_OFFSET_KIND_TICKS": "order_pb2",
     "TRAILING_OFFSET_KIND_UNSPECIFIED": "order_pb2",

@@ -286,7 +286,9 @@ class ExecutionReport(_message.Message):
     account_id: _builtins.str
     """Account that trades."""
     venue_symbol_id: _builtins.str
-    """Listing that is traded."""
+    """Listing that is traded. Absent where the venue's report names none and the order is not known: a gateway that knows
+    the order fills it in.
+    """
     order_id: _builtins.str
     """Our id of the order. Absent for an order that this system does not know yet."""
     client_order_id: _builtins.str
@@ -371,7 +373,7 @@ class ExecutionReport(_message.Message):
         order_status: _order_pb2.OrderStatus.ValueType = ...,
         raw_order_status: _builtins.str = ...,
         account_id: _builtins.str = ...,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
         order_id: _builtins.str | None = ...,
         client_order_id: _builtins.str | None = ...,
         original_client_order_id: _builtins.str | None = ...,
@@ -404,9 +406,9 @@ class ExecutionReport(_message.Message):
         received_at: _timestamp_pb2.Timestamp | None = ...,
         order: _order_pb2.Order | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_working", b"_working", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "onchain", b"onchain", "order", b"order", "order_id", b"order_id", "original_client_order_id", b"original_client_order_id", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "ref_exec_id", b"ref_exec_id", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "working", b"working"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "onchain", b"onchain", "order", b"order", "order_id", b"order_id", "original_client_order_id", b"original_client_order_id", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "ref_exec_id", b"ref_exec_id", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_working", b"_working", "account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "exec_id", b"exec_id", "exec_type", b"exec_type", "fees", b"fees", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "liquidity", b"liquidity", "onchain", b"onchain", "order", b"order", "order_id", b"order_id", "order_status", b"order_status", "original_client_order_id", b"original_client_order_id", "position_side", b"position_side", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_exec_type", b"raw_exec_type", "raw_liquidity", b"raw_liquidity", "raw_order_status", b"raw_order_status", "raw_position_side", b"raw_position_side", "raw_side", b"raw_side", "realized_pnl", b"realized_pnl", "reason", b"reason", "reason_text", b"reason_text", "received_at", b"received_at", "reconciliation", b"reconciliation", "ref_exec_id", b"ref_exec_id", "side", b"side", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "exec_id", b"exec_id", "exec_type", b"exec_type", "fees", b"fees", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "liquidity", b"liquidity", "onchain", b"onchain", "order", b"order", "order_id", b"order_id", "order_status", b"order_status", "original_client_order_id", b"original_client_order_id", "position_side", b"position_side", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_exec_type", b"raw_exec_type", "raw_liquidity", b"raw_liquidity", "raw_order_status", b"raw_order_status", "raw_position_side", b"raw_position_side", "raw_side", b"raw_side", "realized_pnl", b"realized_pnl", "reason", b"reason", "reason_text", b"reason_text", "received_at", b"received_at", "reconciliation", b"reconciliation", "ref_exec_id", b"ref_exec_id", "side", b"side", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
     _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
@@ -438,6 +440,8 @@ class ExecutionReport(_message.Message):
     _WhichOneofArgType__venue_order_id: _TypeAlias = _typing.Literal["_venue_order_id", b"_venue_order_id"]  # noqa: Y015
     _WhichOneofReturnType__venue_sequence: _TypeAlias = _typing.Literal["venue_sequence"]  # noqa: Y015
     _WhichOneofArgType__venue_sequence: _TypeAlias = _typing.Literal["_venue_sequence", b"_venue_sequence"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     _WhichOneofReturnType__working: _TypeAlias = _typing.Literal["working"]  # noqa: Y015
     _WhichOneofArgType__working: _TypeAlias = _typing.Literal["_working", b"_working"]  # noqa: Y015
     @_typing.overload
@@ -471,6 +475,8 @@ class ExecutionReport(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_sequence) -> _WhichOneofReturnType__venue_sequence | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__working) -> _WhichOneofReturnType__working | None: ...
 
 Global___ExecutionReport: _TypeAlias = ExecutionReport  # noqa: Y015
@@ -498,6 +504,7 @@ class Balance(_message.Message):
     CHANGE_FIELD_NUMBER: _builtins.int
     CHANGE_REASON_FIELD_NUMBER: _builtins.int
     RAW_CHANGE_REASON_FIELD_NUMBER: _builtins.int
+    CROSS_WALLET_BALANCE_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
@@ -528,6 +535,8 @@ class Balance(_message.Message):
     """Why it changed."""
     raw_change_reason: _builtins.str
     """The venue's own word for the reason. Empty where it has none."""
+    cross_wallet_balance: _builtins.str
+    """The part of the total that serves as collateral of all cross-margin positions. Absent where the venue does not say."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When it was so at the venue. Absent where it does not say."""
@@ -553,15 +562,18 @@ class Balance(_message.Message):
         change: _builtins.str | None = ...,
         change_reason: Global___BalanceChangeReason.ValueType = ...,
         raw_change_reason: _builtins.str = ...,
+        cross_wallet_balance: _builtins.str | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "change", b"change", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "change", b"change", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "asset_id", b"asset_id", "change", b"change", "change_reason", b"change_reason", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "raw_change_reason", b"raw_change_reason", "raw_type", b"raw_type", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "type", b"type", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "asset_id", b"asset_id", "change", b"change", "change_reason", b"change_reason", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "raw_change_reason", b"raw_change_reason", "raw_type", b"raw_type", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "type", b"type", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__change: _TypeAlias = _typing.Literal["change"]  # noqa: Y015
     _WhichOneofArgType__change: _TypeAlias = _typing.Literal["_change", b"_change"]  # noqa: Y015
+    _WhichOneofReturnType__cross_wallet_balance: _TypeAlias = _typing.Literal["cross_wallet_balance"]  # noqa: Y015
+    _WhichOneofArgType__cross_wallet_balance: _TypeAlias = _typing.Literal["_cross_wallet_balance", b"_cross_wallet_balance"]  # noqa: Y015
     _WhichOneofReturnType__debt: _TypeAlias = _typing.Literal["debt"]  # noqa: Y015
     _WhichOneofArgType__debt: _TypeAlias = _typing.Literal["_debt", b"_debt"]  # noqa: Y015
     _WhichOneofReturnType__free: _TypeAlias = _typing.Literal["free"]  # noqa: Y015
@@ -578,6 +590,8 @@ class Balance(_message.Message):
     _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__change) -> _WhichOneofReturnType__change | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_wallet_balance) -> _WhichOneofReturnType__cross_wallet_balance | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__debt) -> _WhichOneofReturnType__debt | None: ...
     @_typing.overload

@@ -26,7 +26,9 @@ class Fee(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """Asset in which it was charged."""
+    """Asset in which it was charged. Where a venue states an amount alone, the mapping fills in the asset that its rules
+    name, such as the quote asset of the listing.
+    """
     amount: _builtins.str
     """Amount in units of that asset. Negative is a rebate."""
     rate: _builtins.str

@@ -88,6 +88,11 @@ class AccountMargin(_message.Message):
     AVAILABLE_FIELD_NUMBER: _builtins.int
     WITHDRAWABLE_FIELD_NUMBER: _builtins.int
     LIQUIDATION_BUFFER_FIELD_NUMBER: _builtins.int
+    MARGIN_BALANCE_FIELD_NUMBER: _builtins.int
+    CROSS_WALLET_BALANCE_FIELD_NUMBER: _builtins.int
+    CROSS_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
+    SESSION_REALIZED_PNL_FIELD_NUMBER: _builtins.int
+    SESSION_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     RAW_WINDOW_FIELD_NUMBER: _builtins.int
     MULTI_ASSET_FIELD_NUMBER: _builtins.int
@@ -125,6 +130,18 @@ class AccountMargin(_message.Message):
     """What can be moved out. Absent where the venue does not say."""
     liquidation_buffer: _builtins.str
     """What is left until liquidation. Absent where the venue does not say."""
+    margin_balance: _builtins.str
+    """What margin is computed from where a venue tells it apart from equity, such as without the value of options. Absent
+    where the venue does not say.
+    """
+    cross_wallet_balance: _builtins.str
+    """The part of the wallet balance that serves all cross-margin positions. Absent where the venue does not say."""
+    cross_unrealized_pnl: _builtins.str
+    """Unrealised profit and loss of all cross-margin positions. Absent where the venue does not say."""
+    session_realized_pnl: _builtins.str
+    """Profit or loss realised since the venue's last settlement. Absent where the venue does not say."""
+    session_unrealized_pnl: _builtins.str
+    """Profit or loss not realised since the venue's last settlement. Absent where the venue does not say."""
     window: Global___MarginWindow.ValueType
     """Time of day for which the amounts hold."""
     raw_window: _builtins.str
@@ -158,18 +175,27 @@ class AccountMargin(_message.Message):
         available: _builtins.str | None = ...,
         withdrawable: _builtins.str | None = ...,
         liquidation_buffer: _builtins.str | None = ...,
+        margin_balance: _builtins.str | None = ...,
+        cross_wallet_balance: _builtins.str | None = ...,
+        cross_unrealized_pnl: _builtins.str | None = ...,
+        session_realized_pnl: _builtins.str | None = ...,
+        session_unrealized_pnl: _builtins.str | None = ...,
         window: Global___MarginWindow.ValueType = ...,
         raw_window: _builtins.str = ...,
         multi_asset: _builtins.bool | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_equity", b"_equity", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_maintenance_margin", b"_maintenance_margin", "_multi_asset", b"_multi_asset", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "available", b"available", "equity", b"equity", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "maintenance_margin", b"maintenance_margin", "multi_asset", b"multi_asset", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "received_at", b"received_at", "timestamp", b"timestamp", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "withdrawable", b"withdrawable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_equity", b"_equity", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_maintenance_margin", b"_maintenance_margin", "_margin_balance", b"_margin_balance", "_multi_asset", b"_multi_asset", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "available", b"available", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "equity", b"equity", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "maintenance_margin", b"maintenance_margin", "margin_balance", b"margin_balance", "multi_asset", b"multi_asset", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "received_at", b"received_at", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "timestamp", b"timestamp", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "withdrawable", b"withdrawable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_equity", b"_equity", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_maintenance_margin", b"_maintenance_margin", "_multi_asset", b"_multi_asset", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "account_id", b"account_id", "asset_id", b"asset_id", "available", b"available", "equity", b"equity", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "maintenance_margin", b"maintenance_margin", "model", b"model", "multi_asset", b"multi_asset", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "raw_model", b"raw_model", "raw_window", b"raw_window", "received_at", b"received_at", "timestamp", b"timestamp", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "window", b"window", "withdrawable", b"withdrawable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_equity", b"_equity", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_maintenance_margin", b"_maintenance_margin", "_margin_balance", b"_margin_balance", "_multi_asset", b"_multi_asset", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "account_id", b"account_id", "asset_id", b"asset_id", "available", b"available", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "equity", b"equity", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "maintenance_margin", b"maintenance_margin", "margin_balance", b"margin_balance", "model", b"model", "multi_asset", b"multi_asset", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "raw_model", b"raw_model", "raw_window", b"raw_window", "received_at", b"received_at", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "timestamp", b"timestamp", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "window", b"window", "withdrawable", b"withdrawable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
     _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015
+    _WhichOneofReturnType__cross_unrealized_pnl: _TypeAlias = _typing.Literal["cross_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__cross_unrealized_pnl: _TypeAlias = _typing.Literal["_cross_unrealized_pnl", b"_cross_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__cross_wallet_balance: _TypeAlias = _typing.Literal["cross_wallet_balance"]  # noqa: Y015
+    _WhichOneofArgType__cross_wallet_balance: _TypeAlias = _typing.Literal["_cross_wallet_balance", b"_cross_wallet_balance"]  # noqa: Y015
     _WhichOneofReturnType__equity: _TypeAlias = _typing.Literal["equity"]  # noqa: Y015
     _WhichOneofArgType__equity: _TypeAlias = _typing.Literal["_equity", b"_equity"]  # noqa: Y015
     _WhichOneofReturnType__initial_margin: _TypeAlias = _typing.Literal["initial_margin"]  # noqa: Y015
@@ -178,6 +204,8 @@ class AccountMargin(_message.Message):
     _WhichOneofArgType__liquidation_buffer: _TypeAlias = _typing.Literal["_liquidation_buffer", b"_liquidation_buffer"]  # noqa: Y015
     _WhichOneofReturnType__maintenance_margin: _TypeAlias = _typing.Literal["maintenance_margin"]  # noqa: Y015
     _WhichOneofArgType__maintenance_margin: _TypeAlias = _typing.Literal["_maintenance_margin", b"_maintenance_margin"]  # noqa: Y015
+    _WhichOneofReturnType__margin_balance: _TypeAlias = _typing.Literal["margin_balance"]  # noqa: Y015
+    _WhichOneofArgType__margin_balance: _TypeAlias = _typing.Literal["_margin_balance", b"_margin_balance"]  # noqa: Y015
     _WhichOneofReturnType__multi_asset: _TypeAlias = _typing.Literal["multi_asset"]  # noqa: Y015
     _WhichOneofArgType__multi_asset: _TypeAlias = _typing.Literal["_multi_asset", b"_multi_asset"]  # noqa: Y015
     _WhichOneofReturnType__order_initial_margin: _TypeAlias = _typing.Literal["order_initial_margin"]  # noqa: Y015
@@ -188,6 +216,10 @@ class AccountMargin(_message.Message):
     _WhichOneofArgType__projected_initial_margin: _TypeAlias = _typing.Literal["_projected_initial_margin", b"_projected_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__projected_maintenance_margin: _TypeAlias = _typing.Literal["projected_maintenance_margin"]  # noqa: Y015
     _WhichOneofArgType__projected_maintenance_margin: _TypeAlias = _typing.Literal["_projected_maintenance_margin", b"_projected_maintenance_margin"]  # noqa: Y015
+    _WhichOneofReturnType__session_realized_pnl: _TypeAlias = _typing.Literal["session_realized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__session_realized_pnl: _TypeAlias = _typing.Literal["_session_realized_pnl", b"_session_realized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__session_unrealized_pnl: _TypeAlias = _typing.Literal["session_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__session_unrealized_pnl: _TypeAlias = _typing.Literal["_session_unrealized_pnl", b"_session_unrealized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__unrealized_pnl: _TypeAlias = _typing.Literal["unrealized_pnl"]  # noqa: Y015
     _WhichOneofArgType__unrealized_pnl: _TypeAlias = _typing.Literal["_unrealized_pnl", b"_unrealized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__wallet_balance: _TypeAlias = _typing.Literal["wallet_balance"]  # noqa: Y015
@@ -197,6 +229,10 @@ class AccountMargin(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__available) -> _WhichOneofReturnType__available | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_unrealized_pnl) -> _WhichOneofReturnType__cross_unrealized_pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_wallet_balance) -> _WhichOneofReturnType__cross_wallet_balance | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__equity) -> _WhichOneofReturnType__equity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin) -> _WhichOneofReturnType__initial_margin | None: ...
@@ -204,6 +240,8 @@ class AccountMargin(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_buffer) -> _WhichOneofReturnType__liquidation_buffer | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_margin) -> _WhichOneofReturnType__maintenance_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_balance) -> _WhichOneofReturnType__margin_balance | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__multi_asset) -> _WhichOneofReturnType__multi_asset | None: ...
     @_typing.overload
@@ -214,6 +252,10 @@ class AccountMargin(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__projected_initial_margin) -> _WhichOneofReturnType__projected_initial_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__projected_maintenance_margin) -> _WhichOneofReturnType__projected_maintenance_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__session_realized_pnl) -> _WhichOneofReturnType__session_realized_pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__session_unrealized_pnl) -> _WhichOneofReturnType__session_unrealized_pnl | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unrealized_pnl) -> _WhichOneofReturnType__unrealized_pnl | None: ...
     @_typing.overload

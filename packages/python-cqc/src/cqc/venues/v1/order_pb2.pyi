@@ -119,11 +119,14 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_UNTRIGGERED: _OrderStatus.ValueType  # 3
     """Waits for its trigger."""
     ORDER_STATUS_PARTIALLY_FILLED: _OrderStatus.ValueType  # 4
-    """A part is filled, the rest is working."""
+    """A part is filled, the rest is working.
+
+    When the only trade is undone afterwards, nothing is filled again.
+    """
     ORDER_STATUS_FILLED: _OrderStatus.ValueType  # 5
     """All of it is filled.
 
-    A trade that is undone afterwards (a bust) opens it again.
+    A trade that is undone afterwards (a bust, or a block that was replaced) leads back to what is true without it.
     """
     ORDER_STATUS_PENDING_CANCEL: _OrderStatus.ValueType  # 6
     """A cancellation is asked for, no answer yet.
@@ -170,11 +173,14 @@ ORDER_STATUS_NEW: OrderStatus.ValueType  # 2
 ORDER_STATUS_UNTRIGGERED: OrderStatus.ValueType  # 3
 """Waits for its trigger."""
 ORDER_STATUS_PARTIALLY_FILLED: OrderStatus.ValueType  # 4
-"""A part is filled, the rest is working."""
+"""A part is filled, the rest is working.
+
+When the only trade is undone afterwards, nothing is filled again.
+"""
 ORDER_STATUS_FILLED: OrderStatus.ValueType  # 5
 """All of it is filled.
 
-A trade that is undone afterwards (a bust) opens it again.
+A trade that is undone afterwards (a bust, or a block that was replaced) leads back to what is true without it.
 """
 ORDER_STATUS_PENDING_CANCEL: OrderStatus.ValueType  # 6
 """A cancellation is asked for, no answer yet.
@@ -299,6 +305,8 @@ class _TrailingOffsetKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tr
     """Basis points of the price (hundredths of a percent)."""
     TRAILING_OFFSET_KIND_TICKS: _TrailingOffsetKind.ValueType  # 3
     """Ticks of the listing."""
+    TRAILING_OFFSET_KIND_PERCENT: _TrailingOffsetKind.ValueType  # 4
+    """Percent of the price."""
 
 class TrailingOffsetKind(_TrailingOffsetKind, metaclass=_TrailingOffsetKindEnumTypeWrapper):
     """What a trailing offset counts."""
@@ -311,6 +319,8 @@ TRAILING_OFFSET_KIND_BASIS_POINTS: TrailingOffsetKind.ValueType  # 2
 """Basis points of the price (hundredths of a percent)."""
 TRAILING_OFFSET_KIND_TICKS: TrailingOffsetKind.ValueType  # 3
 """Ticks of the listing."""
+TRAILING_OFFSET_KIND_PERCENT: TrailingOffsetKind.ValueType  # 4
+"""Percent of the price."""
 Global___TrailingOffsetKind: _TypeAlias = TrailingOffsetKind  # noqa: Y015
 
 class _SelfTradePrevention:
@@ -616,6 +626,8 @@ class Order(_message.Message):
     CLOSED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    WORKING_FIELD_NUMBER: _builtins.int
+    WORKING_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, opaque. It survives a replacement."""
     account_id: _builtins.str
@@ -720,6 +732,8 @@ class Order(_message.Message):
     """The same in the venue's words. Empty where it does not say."""
     revision: _builtins.int
     """Version of this record, raised by one at each change."""
+    working: _builtins.bool
+    """Whether it is in the book. Absent where the venue does not say."""
     @_builtins.property
     def previous_venue_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The venue's ids before replacements, oldest first."""
@@ -755,6 +769,10 @@ class Order(_message.Message):
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When this system received this state."""
+
+    @_builtins.property
+    def working_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is in the book. Absent when it is not, or where the venue does not say."""
 
     def __init__(
         self,
@@ -820,10 +838,12 @@ class Order(_message.Message):
         closed_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
+        working: _builtins.bool | None = ...,
+        working_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "activation_price", b"activation_price", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "post_only", b"post_only", "price", b"price", "price_protect", b"price_protect", "quantity", b"quantity", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "reduce_only", b"reduce_only", "size", b"size", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "trailing_offset", b"trailing_offset", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "_working", b"_working", "activation_price", b"activation_price", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "post_only", b"post_only", "price", b"price", "price_protect", b"price_protect", "quantity", b"quantity", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "reduce_only", b"reduce_only", "size", b"size", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "trailing_offset", b"trailing_offset", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "account_id", b"account_id", "activation_price", b"activation_price", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fees", b"fees", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "margin_mode", b"margin_mode", "order_id", b"order_id", "origin", b"origin", "position_side", b"position_side", "post_only", b"post_only", "previous_venue_order_ids", b"previous_venue_order_ids", "price", b"price", "price_match", b"price_match", "price_protect", b"price_protect", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_margin_mode", b"raw_margin_mode", "raw_origin", b"raw_origin", "raw_position_side", b"raw_position_side", "raw_price_match", b"raw_price_match", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_time_in_force", b"raw_time_in_force", "raw_trailing_offset_kind", b"raw_trailing_offset_kind", "raw_trigger_kind", b"raw_trigger_kind", "raw_type", b"raw_type", "received_at", b"received_at", "reduce_only", b"reduce_only", "revision", b"revision", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "size", b"size", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "status", b"status", "status_reason", b"status_reason", "status_reason_text", b"status_reason_text", "time_in_force", b"time_in_force", "trailing_offset", b"trailing_offset", "trailing_offset_kind", b"trailing_offset_kind", "trigger_kind", b"trigger_kind", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "_working", b"_working", "account_id", b"account_id", "activation_price", b"activation_price", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fees", b"fees", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "margin_mode", b"margin_mode", "order_id", b"order_id", "origin", b"origin", "position_side", b"position_side", "post_only", b"post_only", "previous_venue_order_ids", b"previous_venue_order_ids", "price", b"price", "price_match", b"price_match", "price_protect", b"price_protect", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_margin_mode", b"raw_margin_mode", "raw_origin", b"raw_origin", "raw_position_side", b"raw_position_side", "raw_price_match", b"raw_price_match", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_time_in_force", b"raw_time_in_force", "raw_trailing_offset_kind", b"raw_trailing_offset_kind", "raw_trigger_kind", b"raw_trigger_kind", "raw_type", b"raw_type", "received_at", b"received_at", "reduce_only", b"reduce_only", "revision", b"revision", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "size", b"size", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "status", b"status", "status_reason", b"status_reason", "status_reason_text", b"status_reason_text", "time_in_force", b"time_in_force", "trailing_offset", b"trailing_offset", "trailing_offset_kind", b"trailing_offset_kind", "trigger_kind", b"trigger_kind", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "venue_symbol_id", b"venue_symbol_id", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__activation_price: _TypeAlias = _typing.Literal["activation_price"]  # noqa: Y015
     _WhichOneofArgType__activation_price: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price"]  # noqa: Y015
@@ -863,6 +883,8 @@ class Order(_message.Message):
     _WhichOneofArgType__trigger_price: _TypeAlias = _typing.Literal["_trigger_price", b"_trigger_price"]  # noqa: Y015
     _WhichOneofReturnType__venue_order_id: _TypeAlias = _typing.Literal["venue_order_id"]  # noqa: Y015
     _WhichOneofArgType__venue_order_id: _TypeAlias = _typing.Literal["_venue_order_id", b"_venue_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__working: _TypeAlias = _typing.Literal["working"]  # noqa: Y015
+    _WhichOneofArgType__working: _TypeAlias = _typing.Literal["_working", b"_working"]  # noqa: Y015
     _WhichOneofReturnType_good_til: _TypeAlias = _typing.Literal["good_til_time", "good_til_block"]  # noqa: Y015
     _WhichOneofArgType_good_til: _TypeAlias = _typing.Literal["good_til", b"good_til"]  # noqa: Y015
     _WhichOneofReturnType_size: _TypeAlias = _typing.Literal["quantity", "quote_quantity", "close_position"]  # noqa: Y015
@@ -905,6 +927,8 @@ class Order(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trigger_price) -> _WhichOneofReturnType__trigger_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_order_id) -> _WhichOneofReturnType__venue_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__working) -> _WhichOneofReturnType__working | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_good_til) -> _WhichOneofReturnType_good_til | None: ...
     @_typing.overload

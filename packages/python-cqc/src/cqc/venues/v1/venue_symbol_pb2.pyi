@@ -281,6 +281,8 @@ class TradingRules(_message.Message):
     ICEBERG_ALLOWED_FIELD_NUMBER: _builtins.int
     OCO_ALLOWED_FIELD_NUMBER: _builtins.int
     QUOTE_QUANTITY_ALLOWED_FIELD_NUMBER: _builtins.int
+    TRIGGER_PROTECT_FIELD_NUMBER: _builtins.int
+    MARKET_TAKE_BOUND_FIELD_NUMBER: _builtins.int
     min_price: _builtins.str
     """Smallest price, in quote units."""
     max_price: _builtins.str
@@ -299,6 +301,10 @@ class TradingRules(_message.Message):
     """Whether one-cancels-other pairs are taken."""
     quote_quantity_allowed: _builtins.bool
     """Whether a market order may state a quote quantity."""
+    trigger_protect: _builtins.str
+    """How far apart last and mark price may be, as a part of the price such as 0.05, for protected orders to trigger."""
+    market_take_bound: _builtins.str
+    """How far from the mark price a market order may fill, as a part of the price such as 0.3."""
     @_builtins.property
     def tick_tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TickTier]:
         """Steps of the price by price range, lowest range first. One entry where the step is the same everywhere."""
@@ -309,7 +315,9 @@ class TradingRules(_message.Message):
 
     @_builtins.property
     def market_order(self) -> Global___QuantityLimits:
-        """Limits of market orders, where they differ from those of limit orders."""
+        """Limits of market orders, whole: what is absent here is not taken from those of limit orders. Absent where the venue
+        does not tell the two apart.
+        """
 
     @_builtins.property
     def price_band(self) -> Global___PriceBand:
@@ -351,13 +359,17 @@ class TradingRules(_message.Message):
         iceberg_allowed: _builtins.bool | None = ...,
         oco_allowed: _builtins.bool | None = ...,
         quote_quantity_allowed: _builtins.bool | None = ...,
+        trigger_protect: _builtins.str | None = ...,
+        market_take_bound: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed", "_max_algo_orders", b"_max_algo_orders", "_max_iceberg_parts", b"_max_iceberg_parts", "_max_open_orders", b"_max_open_orders", "_max_price", b"_max_price", "_max_price_significant_digits", b"_max_price_significant_digits", "_min_price", b"_min_price", "_oco_allowed", b"_oco_allowed", "_quote_quantity_allowed", b"_quote_quantity_allowed", "iceberg_allowed", b"iceberg_allowed", "limit_order", b"limit_order", "market_order", b"market_order", "max_algo_orders", b"max_algo_orders", "max_iceberg_parts", b"max_iceberg_parts", "max_open_orders", b"max_open_orders", "max_price", b"max_price", "max_price_significant_digits", b"max_price_significant_digits", "min_price", b"min_price", "oco_allowed", b"oco_allowed", "price_band", b"price_band", "quote_quantity_allowed", b"quote_quantity_allowed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed", "_market_take_bound", b"_market_take_bound", "_max_algo_orders", b"_max_algo_orders", "_max_iceberg_parts", b"_max_iceberg_parts", "_max_open_orders", b"_max_open_orders", "_max_price", b"_max_price", "_max_price_significant_digits", b"_max_price_significant_digits", "_min_price", b"_min_price", "_oco_allowed", b"_oco_allowed", "_quote_quantity_allowed", b"_quote_quantity_allowed", "_trigger_protect", b"_trigger_protect", "iceberg_allowed", b"iceberg_allowed", "limit_order", b"limit_order", "market_order", b"market_order", "market_take_bound", b"market_take_bound", "max_algo_orders", b"max_algo_orders", "max_iceberg_parts", b"max_iceberg_parts", "max_open_orders", b"max_open_orders", "max_price", b"max_price", "max_price_significant_digits", b"max_price_significant_digits", "min_price", b"min_price", "oco_allowed", b"oco_allowed", "price_band", b"price_band", "quote_quantity_allowed", b"quote_quantity_allowed", "trigger_protect", b"trigger_protect"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed", "_max_algo_orders", b"_max_algo_orders", "_max_iceberg_parts", b"_max_iceberg_parts", "_max_open_orders", b"_max_open_orders", "_max_price", b"_max_price", "_max_price_significant_digits", b"_max_price_significant_digits", "_min_price", b"_min_price", "_oco_allowed", b"_oco_allowed", "_quote_quantity_allowed", b"_quote_quantity_allowed", "iceberg_allowed", b"iceberg_allowed", "limit_order", b"limit_order", "market_order", b"market_order", "max_algo_orders", b"max_algo_orders", "max_iceberg_parts", b"max_iceberg_parts", "max_open_orders", b"max_open_orders", "max_price", b"max_price", "max_price_significant_digits", b"max_price_significant_digits", "min_price", b"min_price", "oco_allowed", b"oco_allowed", "order_types", b"order_types", "price_band", b"price_band", "quote_quantity_allowed", b"quote_quantity_allowed", "raw_order_types", b"raw_order_types", "raw_times_in_force", b"raw_times_in_force", "tick_tiers", b"tick_tiers", "times_in_force", b"times_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed", "_market_take_bound", b"_market_take_bound", "_max_algo_orders", b"_max_algo_orders", "_max_iceberg_parts", b"_max_iceberg_parts", "_max_open_orders", b"_max_open_orders", "_max_price", b"_max_price", "_max_price_significant_digits", b"_max_price_significant_digits", "_min_price", b"_min_price", "_oco_allowed", b"_oco_allowed", "_quote_quantity_allowed", b"_quote_quantity_allowed", "_trigger_protect", b"_trigger_protect", "iceberg_allowed", b"iceberg_allowed", "limit_order", b"limit_order", "market_order", b"market_order", "market_take_bound", b"market_take_bound", "max_algo_orders", b"max_algo_orders", "max_iceberg_parts", b"max_iceberg_parts", "max_open_orders", b"max_open_orders", "max_price", b"max_price", "max_price_significant_digits", b"max_price_significant_digits", "min_price", b"min_price", "oco_allowed", b"oco_allowed", "order_types", b"order_types", "price_band", b"price_band", "quote_quantity_allowed", b"quote_quantity_allowed", "raw_order_types", b"raw_order_types", "raw_times_in_force", b"raw_times_in_force", "tick_tiers", b"tick_tiers", "times_in_force", b"times_in_force", "trigger_protect", b"trigger_protect"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__iceberg_allowed: _TypeAlias = _typing.Literal["iceberg_allowed"]  # noqa: Y015
     _WhichOneofArgType__iceberg_allowed: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed"]  # noqa: Y015
+    _WhichOneofReturnType__market_take_bound: _TypeAlias = _typing.Literal["market_take_bound"]  # noqa: Y015
+    _WhichOneofArgType__market_take_bound: _TypeAlias = _typing.Literal["_market_take_bound", b"_market_take_bound"]  # noqa: Y015
     _WhichOneofReturnType__max_algo_orders: _TypeAlias = _typing.Literal["max_algo_orders"]  # noqa: Y015
     _WhichOneofArgType__max_algo_orders: _TypeAlias = _typing.Literal["_max_algo_orders", b"_max_algo_orders"]  # noqa: Y015
     _WhichOneofReturnType__max_iceberg_parts: _TypeAlias = _typing.Literal["max_iceberg_parts"]  # noqa: Y015
@@ -374,8 +386,12 @@ class TradingRules(_message.Message):
     _WhichOneofArgType__oco_allowed: _TypeAlias = _typing.Literal["_oco_allowed", b"_oco_allowed"]  # noqa: Y015
     _WhichOneofReturnType__quote_quantity_allowed: _TypeAlias = _typing.Literal["quote_quantity_allowed"]  # noqa: Y015
     _WhichOneofArgType__quote_quantity_allowed: _TypeAlias = _typing.Literal["_quote_quantity_allowed", b"_quote_quantity_allowed"]  # noqa: Y015
+    _WhichOneofReturnType__trigger_protect: _TypeAlias = _typing.Literal["trigger_protect"]  # noqa: Y015
+    _WhichOneofArgType__trigger_protect: _TypeAlias = _typing.Literal["_trigger_protect", b"_trigger_protect"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__iceberg_allowed) -> _WhichOneofReturnType__iceberg_allowed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__market_take_bound) -> _WhichOneofReturnType__market_take_bound | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_algo_orders) -> _WhichOneofReturnType__max_algo_orders | None: ...
     @_typing.overload
@@ -392,6 +408,8 @@ class TradingRules(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__oco_allowed) -> _WhichOneofReturnType__oco_allowed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quote_quantity_allowed) -> _WhichOneofReturnType__quote_quantity_allowed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trigger_protect) -> _WhichOneofReturnType__trigger_protect | None: ...
 
 Global___TradingRules: _TypeAlias = TradingRules  # noqa: Y015
 

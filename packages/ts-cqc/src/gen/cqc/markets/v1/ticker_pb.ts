@@ -7,6 +7,8 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { QuantityUnit } from "./quantity_pb.js";
 import { file_cqc_markets_v1_quantity } from "./quantity_pb.js";
+import type { AggressorSide } from "./trade_pb.js";
+import { file_cqc_markets_v1_trade } from "./trade_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/ticker.proto.
  */
 export const file_cqc_markets_v1_ticker: GenFile = /*@__PURE__*/
-  fileDesc("ChtjcWMvbWFya2V0cy92MS90aWNrZXIucHJvdG8SDmNxYy5tYXJrZXRzLnYxIqoGCgZUaWNrZXISIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESIQoJYmlkX3ByaWNlGAIgASgJQgm6SAZyBIiIJwFIAIgBARIkCgxiaWRfcXVhbnRpdHkYAyABKAlCCbpIBnIEiIgnAUgBiAEBEiEKCWFza19wcmljZRgEIAEoCUIJukgGcgSIiCcBSAKIAQESJAoMYXNrX3F1YW50aXR5GAUgASgJQgm6SAZyBIiIJwFIA4gBARIiCgpsYXN0X3ByaWNlGAYgASgJQgm6SAZyBIiIJwFIBIgBARIlCg1sYXN0X3F1YW50aXR5GAcgASgJQgm6SAZyBIiIJwFIBYgBARIkCg1sYXN0X3RyYWRlX2lkGAggASgJQgi6SAVyAxiAAkgGiAEBEiIKCm1hcmtfcHJpY2UYCSABKAlCCbpIBnIEiIgnAUgHiAEBEiMKC2luZGV4X3ByaWNlGAogASgJQgm6SAZyBIiIJwFICIgBARItCgd3aW5kb3dzGAsgAygLMhwuY3FjLm1hcmtldHMudjEuVGlja2VyV2luZG93EjMKDXF1YW50aXR5X3VuaXQYDCABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSFQoIc2VxdWVuY2UYDSABKARICYgBARItCgl0aW1lc3RhbXAYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQFCDAoKX2JpZF9wcmljZUIPCg1fYmlkX3F1YW50aXR5QgwKCl9hc2tfcHJpY2VCDwoNX2Fza19xdWFudGl0eUINCgtfbGFzdF9wcmljZUIQCg5fbGFzdF9xdWFudGl0eUIQCg5fbGFzdF90cmFkZV9pZEINCgtfbWFya19wcmljZUIOCgxfaW5kZXhfcHJpY2VCCwoJX3NlcXVlbmNlIucDCgxUaWNrZXJXaW5kb3cSMwoIZHVyYXRpb24YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBrpIA8gBARIcCgRvcGVuGAIgASgJQgm6SAZyBIiIJwFIAIgBARIcCgRoaWdoGAMgASgJQgm6SAZyBIiIJwFIAYgBARIbCgNsb3cYBCABKAlCCbpIBnIEiIgnAUgCiAEBEh4KBnZvbHVtZRgFIAEoCUIJukgGcgSIiCcBSAOIAQESJAoMcXVvdGVfdm9sdW1lGAYgASgJQgm6SAZyBIiIJwFIBIgBARIkCgxwcmljZV9jaGFuZ2UYByABKAlCCbpIBnIEiIgnAUgFiAEBEiwKFHByaWNlX2NoYW5nZV9wZXJjZW50GAggASgJQgm6SAZyBIiIJwFIBogBARIcCgR2d2FwGAkgASgJQgm6SAZyBIiIJwFIB4gBARIYCgt0cmFkZV9jb3VudBgKIAEoBEgIiAEBQgcKBV9vcGVuQgcKBV9oaWdoQgYKBF9sb3dCCQoHX3ZvbHVtZUIPCg1fcXVvdGVfdm9sdW1lQg8KDV9wcmljZV9jaGFuZ2VCFwoVX3ByaWNlX2NoYW5nZV9wZXJjZW50QgcKBV92d2FwQg4KDF90cmFkZV9jb3VudEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChtjcWMvbWFya2V0cy92MS90aWNrZXIucHJvdG8SDmNxYy5tYXJrZXRzLnYxIoEHCgZUaWNrZXISIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESIQoJYmlkX3ByaWNlGAIgASgJQgm6SAZyBIiIJwFIAIgBARIkCgxiaWRfcXVhbnRpdHkYAyABKAlCCbpIBnIEiIgnAUgBiAEBEiEKCWFza19wcmljZRgEIAEoCUIJukgGcgSIiCcBSAKIAQESJAoMYXNrX3F1YW50aXR5GAUgASgJQgm6SAZyBIiIJwFIA4gBARIiCgpsYXN0X3ByaWNlGAYgASgJQgm6SAZyBIiIJwFIBIgBARIlCg1sYXN0X3F1YW50aXR5GAcgASgJQgm6SAZyBIiIJwFIBYgBARIkCg1sYXN0X3RyYWRlX2lkGAggASgJQgi6SAVyAxiAAkgGiAEBEiIKCm1hcmtfcHJpY2UYCSABKAlCCbpIBnIEiIgnAUgHiAEBEiMKC2luZGV4X3ByaWNlGAogASgJQgm6SAZyBIiIJwFICIgBARItCgd3aW5kb3dzGAsgAygLMhwuY3FjLm1hcmtldHMudjEuVGlja2VyV2luZG93EjMKDXF1YW50aXR5X3VuaXQYDCABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSFQoIc2VxdWVuY2UYDSABKARICYgBARItCgl0aW1lc3RhbXAYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNQoObGFzdF9hZ2dyZXNzb3IYESABKA4yHS5jcWMubWFya2V0cy52MS5BZ2dyZXNzb3JTaWRlEh4KDXJhd19sYXN0X3NpZGUYEiABKAlCB7pIBHICGEBCDAoKX2JpZF9wcmljZUIPCg1fYmlkX3F1YW50aXR5QgwKCl9hc2tfcHJpY2VCDwoNX2Fza19xdWFudGl0eUINCgtfbGFzdF9wcmljZUIQCg5fbGFzdF9xdWFudGl0eUIQCg5fbGFzdF90cmFkZV9pZEINCgtfbWFya19wcmljZUIOCgxfaW5kZXhfcHJpY2VCCwoJX3NlcXVlbmNlIo8ECgxUaWNrZXJXaW5kb3cSKwoIZHVyYXRpb24YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHAoEb3BlbhgCIAEoCUIJukgGcgSIiCcBSACIAQESHAoEaGlnaBgDIAEoCUIJukgGcgSIiCcBSAGIAQESGwoDbG93GAQgASgJQgm6SAZyBIiIJwFIAogBARIeCgZ2b2x1bWUYBSABKAlCCbpIBnIEiIgnAUgDiAEBEiQKDHF1b3RlX3ZvbHVtZRgGIAEoCUIJukgGcgSIiCcBSASIAQESJAoMcHJpY2VfY2hhbmdlGAcgASgJQgm6SAZyBIiIJwFIBYgBARIsChRwcmljZV9jaGFuZ2VfcGVyY2VudBgIIAEoCUIJukgGcgSIiCcBSAaIAQESHAoEdndhcBgJIAEoCUIJukgGcgSIiCcBSAeIAQESGAoLdHJhZGVfY291bnQYCiABKARICIgBARIuCgpzdGFydF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIHCgVfb3BlbkIHCgVfaGlnaEIGCgRfbG93QgkKB192b2x1bWVCDwoNX3F1b3RlX3ZvbHVtZUIPCg1fcHJpY2VfY2hhbmdlQhcKFV9wcmljZV9jaGFuZ2VfcGVyY2VudEIHCgVfdndhcEIOCgxfdHJhZGVfY291bnRCRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Best prices and rolling statistics of a listing, as the venue reports them.
@@ -135,6 +137,20 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * @generated from field: google.protobuf.Timestamp received_at = 16;
    */
   receivedAt?: Timestamp | undefined;
+
+  /**
+   * Who crossed the spread in the last trade. Coinbase states the taker's side here, but the maker's in its matches.
+   *
+   * @generated from field: cqc.markets.v1.AggressorSide last_aggressor = 17;
+   */
+  lastAggressor: AggressorSide;
+
+  /**
+   * The venue's own word for that side. Empty where it has none.
+   *
+   * @generated from field: string raw_last_side = 18;
+   */
+  rawLastSide: string;
 };
 
 /**
@@ -151,7 +167,7 @@ export const TickerSchema: GenMessage<Ticker> = /*@__PURE__*/
  */
 export type TickerWindow = Message<"cqc.markets.v1.TickerWindow"> & {
   /**
-   * Length of the span, such as 24 hours.
+   * Length of the span, such as 24 hours. Absent where it begins at a fixed time instead, as Kraken's "today" does.
    *
    * @generated from field: google.protobuf.Duration duration = 1;
    */
@@ -219,6 +235,13 @@ export type TickerWindow = Message<"cqc.markets.v1.TickerWindow"> & {
    * @generated from field: optional uint64 trade_count = 10;
    */
   tradeCount?: bigint | undefined;
+
+  /**
+   * Start of the span, inclusive, where it is fixed, such as midnight UTC. Absent where the span rolls.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 11;
+   */
+  startTime?: Timestamp | undefined;
 };
 
 /**

@@ -212,14 +212,15 @@ export type UpdateAssetRequest = Message<"cqc.services.v1.UpdateAssetRequest"> &
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.assets.v1.Asset asset = 2;
    */
   asset?: Asset | undefined;
 
   /**
-   * Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+   * Fields to change, such as `name`. A masked field that is absent in the record becomes absent.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -417,7 +418,8 @@ export type UpdateChainRequest = Message<"cqc.services.v1.UpdateChainRequest"> &
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.assets.v1.Chain chain = 2;
    */
@@ -622,7 +624,8 @@ export type UpdateVenueRequest = Message<"cqc.services.v1.UpdateVenueRequest"> &
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.venues.v1.Venue venue = 2;
    */
@@ -841,14 +844,15 @@ export type UpdateSymbolRequest = Message<"cqc.services.v1.UpdateSymbolRequest">
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.markets.v1.Symbol symbol = 2;
    */
   symbol?: Symbol | undefined;
 
   /**
-   * Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+   * Fields to change, such as `lot_size`. A masked field that is absent in the record becomes absent.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -1074,7 +1078,8 @@ export type UpdateVenueAssetRequest = Message<"cqc.services.v1.UpdateVenueAssetR
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.venues.v1.VenueAsset venue_asset = 2;
    */
@@ -1293,14 +1298,15 @@ export type UpdateVenueSymbolRequest = Message<"cqc.services.v1.UpdateVenueSymbo
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 2;
    */
   venueSymbol?: VenueSymbol | undefined;
 
   /**
-   * Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+   * Fields to change, such as `delisted_at`. A masked field that is absent in the record becomes absent.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -1512,7 +1518,8 @@ export type UpdateAssetDeploymentRequest = Message<"cqc.services.v1.UpdateAssetD
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.assets.v1.AssetDeployment deployment = 2;
    */
@@ -1745,7 +1752,8 @@ export type UpdateAssetIdentifierRequest = Message<"cqc.services.v1.UpdateAssetI
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.assets.v1.AssetIdentifier identifier = 2;
    */
@@ -1978,7 +1986,8 @@ export type UpdateSymbolIdentifierRequest = Message<"cqc.services.v1.UpdateSymbo
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.markets.v1.SymbolIdentifier identifier = 2;
    */
@@ -2197,7 +2206,8 @@ export type UpdateAssetRelationshipRequest = Message<"cqc.services.v1.UpdateAsse
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.assets.v1.AssetRelationship relationship = 2;
    */
@@ -2409,14 +2419,15 @@ export type UpdateAssetQualityFlagRequest = Message<"cqc.services.v1.UpdateAsset
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.assets.v1.AssetQualityFlag flag = 2;
    */
   flag?: AssetQualityFlag | undefined;
 
   /**
-   * Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+   * Fields to change, such as `resolved_at`. A masked field that is absent in the record becomes absent.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -2621,14 +2632,15 @@ export type UpdateAssetGroupRequest = Message<"cqc.services.v1.UpdateAssetGroupR
   requestId: string;
 
   /**
-   * The record with its new values; the ids say which one it is, and the revision which state the caller saw.
+   * The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.assets.v1.AssetGroup group = 2;
    */
   group?: AssetGroup | undefined;
 
   /**
-   * Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+   * Fields to change, such as `members`. A masked field that is absent in the record becomes absent.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */

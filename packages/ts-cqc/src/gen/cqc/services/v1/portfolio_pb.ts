@@ -194,7 +194,8 @@ export type UpdatePortfolioRequest = Message<"cqc.services.v1.UpdatePortfolioReq
   requestId: string;
 
   /**
-   * The portfolio with its new values; the id says which one it is, and the revision which state the caller saw.
+   * The whole portfolio as it was read, with the new values put in: a part of it fails validation. The id says which
+   * one it is, and the revision which state the caller saw.
    *
    * @generated from field: cqc.portfolio.v1.Portfolio portfolio = 2;
    */

@@ -37,7 +37,10 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_stream, 0);
 
 /**
- * What the client knows is not valid any more. A snapshot follows; until then there is no state.
+ * Something was lost, on all that the stream follows.
+ *
+ * Where the stream has a state, such as a book or balances, what the client knows is not valid any more: the state is
+ * sent again, and until then there is none. Where it has none, such as trades or execution reports, list what is missing.
  *
  * @generated from message cqc.services.v1.StreamReset
  */

@@ -21,7 +21,8 @@ export const file_cqc_venues_v1_fee: GenFile = /*@__PURE__*/
  */
 export type Fee = Message<"cqc.venues.v1.Fee"> & {
   /**
-   * Asset in which it was charged.
+   * Asset in which it was charged. Where a venue states an amount alone, the mapping fills in the asset that its rules
+   * name, such as the quote asset of the listing.
    *
    * @generated from field: string asset_id = 1;
    */
