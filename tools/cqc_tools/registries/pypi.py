@@ -7,11 +7,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pypi_simple
 from packaging.utils import canonicalize_name
 
 from cqc_tools import configuration, registries, workspace
-
-PUBLIC_INDEX = "https://pypi.org/simple/"
 
 
 @contextmanager
@@ -32,7 +31,7 @@ def user_index() -> str:
         answer = subprocess.run([*command, key], capture_output=True, text=True, env=workspace.tool_environment())
         if answer.returncode == 0 and answer.stdout.strip():
             return answer.stdout.strip().rstrip("/") + "/"
-    return PUBLIC_INDEX
+    return pypi_simple.PYPI_SIMPLE_ENDPOINT
 
 
 def serve(folder: Path, fallback: str) -> None:
