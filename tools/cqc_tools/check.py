@@ -8,7 +8,6 @@ from pathlib import Path
 from cqc_tools import console, generate, process, workspace
 from cqc_tools.errors import StageFailed
 
-VENV_BIN = workspace.VENV / "bin"
 PYTHON_SOURCES = [
     "tools",
     "packages/python-cqc/hatch_build.py",
@@ -28,12 +27,15 @@ def check() -> None:
     console.all_steps(
         [
             ("drift of generated code", _drift),
-            ("buf lint", lambda: process.run([VENV_BIN / "buf", "lint", "proto"], what="buf lint")),
-            ("buf format", lambda: _mendable([VENV_BIN / "buf", "format", "proto", "-d", "--exit-code"])),
-            ("ruff", lambda: process.run([VENV_BIN / "ruff", "check", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff")),
+            ("buf lint", lambda: process.run([workspace.VENV_BIN / "buf", "lint", "proto"], what="buf lint")),
+            ("buf format", lambda: _mendable([workspace.VENV_BIN / "buf", "format", "proto", "-d", "--exit-code"])),
+            (
+                "ruff",
+                lambda: process.run([workspace.VENV_BIN / "ruff", "check", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff"),
+            ),
             (
                 "ruff format",
-                lambda: _mendable([VENV_BIN / "ruff", "format", "--check", *RUFF_CONFIG, *PYTHON_SOURCES]),
+                lambda: _mendable([workspace.VENV_BIN / "ruff", "format", "--check", *RUFF_CONFIG, *PYTHON_SOURCES]),
             ),
             ("mypy --strict", _mypy),
             ("pyright", _pyright),
@@ -46,9 +48,11 @@ def check() -> None:
 
 def format_sources() -> None:
     """Format protos, Python and Go in place."""
-    process.run([VENV_BIN / "buf", "format", "proto", "-w"], what="buf format")
-    process.run([VENV_BIN / "ruff", "check", "--fix-only", "--quiet", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff")
-    process.run([VENV_BIN / "ruff", "format", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff format")
+    process.run([workspace.VENV_BIN / "buf", "format", "proto", "-w"], what="buf format")
+    process.run(
+        [workspace.VENV_BIN / "ruff", "check", "--fix-only", "--quiet", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff"
+    )
+    process.run([workspace.VENV_BIN / "ruff", "format", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff format")
     process.run(["gofmt", "-w", *GO_FOLDERS], what="gofmt")
 
 
@@ -77,7 +81,7 @@ def _mypy() -> None:
         ["examples/python"],
     )
     for sources in sets:
-        command: list[str | Path] = [VENV_BIN / "mypy", "--config-file", "tools/pyproject.toml", *sources]
+        command: list[str | Path] = [workspace.VENV_BIN / "mypy", "--config-file", "tools/pyproject.toml", *sources]
         process.run(command, env=environment, what="mypy")
 
 

@@ -99,14 +99,13 @@ def _relative(path: Path) -> Path:
 
 
 def _protoc_options(out: Path, python: Path, go: Path, typescript: Path) -> list[str]:
-    venv = workspace.VENV / "bin"
     es = workspace.TYPESCRIPT_PACKAGE / "node_modules" / ".bin" / "protoc-gen-es"
     return [
         f"--python_out={python}",
         f"--grpc_python_out={python}",
-        f"--plugin=protoc-gen-mypy={venv / 'protoc-gen-mypy'}",
+        f"--plugin=protoc-gen-mypy={workspace.VENV_BIN / 'protoc-gen-mypy'}",
         f"--mypy_out=quiet:{python}",
-        f"--plugin=protoc-gen-mypy_grpc={venv / 'protoc-gen-mypy_grpc'}",
+        f"--plugin=protoc-gen-mypy_grpc={workspace.VENV_BIN / 'protoc-gen-mypy_grpc'}",
         # Concrete servicers: a server that implements a part of a service is legal, the rest answers UNIMPLEMENTED.
         f"--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:{python}",
         f"--plugin=protoc-gen-go={workspace.GO_TOOLS / 'protoc-gen-go'}",

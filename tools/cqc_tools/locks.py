@@ -19,7 +19,7 @@ def lock() -> list[Path]:
         with console.step(f"resolve {requirements.relative_to(workspace.ROOT)}"):
             process.run(
                 [
-                    workspace.VENV / "bin" / "uv",
+                    workspace.VENV_BIN / "uv",
                     *("pip", "compile", "--quiet", "--universal", "--generate-hashes", "--upgrade"),
                     *("--python-version", "3.11", "--custom-compile-command", "make lock", "--no-emit-index-url"),
                     *(requirements.relative_to(workspace.ROOT), "--output-file", target),

@@ -31,7 +31,7 @@ class Rehearsal:
 
     def to_json(self) -> dict[str, Any]:
         """The result for a program."""
-        return {**asdict(self), "replays": [asdict(item) for item in self.replays], "rows": list(self.rows)}
+        return asdict(self)
 
     def show(self) -> None:
         """Print the result for a person."""
@@ -121,7 +121,7 @@ def targets(local: registries.Registries, settings: configuration.Configuration,
 
 
 def tagged_clone(folder: Path, chosen: version.Version) -> Source:
-    """Clone HEAD and give the clone both tags of the release.
+    """Clone what is checked out and give the clone both tags of the release.
 
     Raises StageFailed when the version that hatch-vcs then computes is not the chosen one.
     """

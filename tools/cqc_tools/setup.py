@@ -68,7 +68,7 @@ def run(command: list[str | Path], cwd: Path = workspace.ROOT) -> str:
 def install_python() -> None:
     shutil.rmtree(workspace.VENV, ignore_errors=True)
     run([sys.executable, "-m", "venv", workspace.VENV])
-    python = workspace.venv_bin(workspace.VENV, "python")
+    python = workspace.VENV_BIN / "python"
     options = ["--quiet", "--no-deps", "--require-hashes", "-r", "tools/requirements.lock"]
     run([python, "-m", "pip", "install", *options])
 

@@ -105,7 +105,7 @@ def _python() -> None:
     process.run(
         [sys.executable, "-m", "twine", "check", "--strict", _artifact(".whl"), _artifact(".tar.gz")], what="twine"
     )
-    process.run([workspace.VENV / "bin" / "check-wheel-contents", _artifact(".whl")], what="check-wheel-contents")
+    process.run([workspace.VENV_BIN / "check-wheel-contents", _artifact(".whl")], what="check-wheel-contents")
     for name in RUNTIMES:
         python = _runtime(name)
         process.run([python, "-m", "pip", "check"], what="pip check")

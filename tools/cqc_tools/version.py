@@ -27,8 +27,7 @@ class Version:
     @property
     def is_release(self) -> bool:
         """Whether this version may be published: made at a tag, without local changes."""
-        python = PythonVersion(self.pypi)
-        return not python.is_devrelease and python.local is None
+        return _is_release(PythonVersion(self.pypi))
 
     @property
     def tag(self) -> str:
@@ -69,7 +68,7 @@ def of_checkout(repository: Path = workspace.ROOT) -> Version:
         python = PythonVersion(pypi)
     except InvalidVersion:
         raise UserError(f"hatch-vcs computed {pypi!r}, which is not a version: see git tag --list") from None
-    if not python.is_devrelease and python.local is None:
+    if _is_release(python):
         return parse_release(_semver_of(python))
     return Version(pypi=pypi, npm=_development_semver(python), go=_pseudo_version(repository))
 
@@ -92,6 +91,10 @@ def next_release(repository: Path = workspace.ROOT) -> Version:
     if not past:
         return parse_release("0.1.0")
     return parse_release(str(semver.Version.parse(past[-1].npm).bump_minor()))
+
+
+def _is_release(python: PythonVersion) -> bool:
+    return not python.is_devrelease and python.local is None
 
 
 def _semver_of(python: PythonVersion) -> str:

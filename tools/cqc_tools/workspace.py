@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 VENV = ROOT / ".venv"
+VENV_BIN = VENV / "bin"
 DIST = ROOT / "dist"
 PROTO = ROOT / "proto"
 THIRD_PARTY_PROTO = CACHE / "third"
