@@ -45,8 +45,8 @@ version: setup ## Print the version of what is checked out, in its three spellin
 diff: setup ## What changed in the contracts between two tags (FROM=v1.1.0 TO=v1.2.0; TO is HEAD if left out)
 	@$(if $(FROM),$(CQC) diff $(FROM) $(TO),echo "error: say from which tag: make diff FROM=v1.1.0 TO=v1.2.0"; exit 2)
 
-build: setup ## Build sdist, wheel, npm tarball and Go module zip of what is checked out into dist/<version>/
-	@$(CQC) build
+build: setup ## Build the packages, their SBOMs and release.json into dist/<version>/ (VERSION=1.2.0 builds from its tag)
+	@$(CQC) build $(if $(VERSION),--release $(VERSION))
 
 rehearse: setup ## A whole release against registries on this machine (VERSION=1.2.0 to choose the version)
 	@$(CQC) rehearse $(if $(VERSION),--release $(VERSION))

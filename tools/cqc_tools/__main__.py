@@ -73,17 +73,20 @@ def version(as_json: Json = False) -> None:
 
 
 @app.command()
-def build(as_json: Json = False) -> None:
-    """Build sdist, wheel, npm tarball and Go module zip of what is checked out into dist/<version>/."""
+def build(
+    release: Annotated[str, typer.Option(help="Released version to build from its tag, such as 1.2.0.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Build sdist, wheel, npm tarball and Go module zip, of a tag or of what is checked out, into dist/<version>/."""
     from cqc_tools import build as stage
 
-    built = stage.build_checkout()
+    built = stage.build_checkout(release)
     if as_json:
         console.print_json(built.to_json())
         return
     console.table(
         ("artifact", "bytes", "digest"),
-        [(artifact.path.name, artifact.size, artifact.digest) for artifact in built.artifacts],
+        [(file.path.name, file.size, file.digest) for file in built.files],
     )
     console.output.print(f"built {built.version.npm} of {built.commit[:12]} in {built.folder}")
 

@@ -1,70 +1,274 @@
-"""The built artifacts: the same bytes wherever they are built, and one version in all of them."""
+"""The built artifacts: the same bytes wherever they are built, one version in all of them, and known when changed."""
 
 import json
 import os
+import shutil
+import subprocess
 import tarfile
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from conftest import Checkout, make_checkout
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from jsonschema import Draft202012Validator
+
+from cqc_tools import build
+from cqc_tools.errors import UserError
+
+FILES = [
+    "SHA256SUMS",
+    "cq-cqc-1.2.0.cdx.json",
+    "cq-cqc-1.2.0.tgz",
+    "cqc-1.2.0-py3-none-any.whl",
+    "cqc-1.2.0.cdx.json",
+    "cqc-1.2.0.tar.gz",
+    "go-cqc-v1.2.0.cdx.json",
+    "go-cqc-v1.2.0.zip",
+    "release.json",
+]
 
 
-def built(checkout: Checkout, umask: int, **environment: str) -> Path:
+def built(checkout: Checkout, *options: str, umask: int = 0o022, **environment: str) -> Path:
     previous = os.umask(umask)
     try:
-        done = checkout.cqc("build", "--json", **environment)
+        done = checkout.cqc("build", *options, "--json", **environment)
     finally:
         os.umask(previous)
     assert done.returncode == 0, done.stderr
     return checkout.folder / "dist" / str(json.loads(done.stdout)["version"]["npm"])
 
 
-def test_two_builds_have_the_same_bytes_and_one_version(tmp_path: Path) -> None:
-    first = make_checkout(tmp_path / "first")
-    first.git("tag", "v1.2.0-rc.1")
-    second = make_checkout(tmp_path / "elsewhere" / "second")
-    second.git("fetch", "--quiet", str(first.folder), "tag", "v1.2.0-rc.1")
-    second.git("checkout", "--quiet", "v1.2.0-rc.1")
-    for path in second.folder.rglob("*.py"):
-        os.utime(path)
-    one = built(first, 0o022, TZ="UTC")
-    other = built(second, 0o077, TZ="Pacific/Auckland", SOURCE_DATE_EPOCH="1")
-    names = sorted(path.name for path in one.iterdir())
-    assert names == [
-        "SHA256SUMS",
-        "cq-cqc-1.2.0-rc.1.tgz",
-        "cqc-1.2.0rc1-py3-none-any.whl",
-        "cqc-1.2.0rc1.tar.gz",
-        "go-cqc-v1.2.0-rc.1.zip",
-        "release.json",
-    ]
-    for name in names:
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+@dataclass(frozen=True)
+class Release:
+    """A checkout that has moved on since v1.2.0, which was v1.2.0-rc.1 before, and the build of v1.2.0 in it."""
 
-    manifest = json.loads((one / "release.json").read_text())
-    assert manifest["version"] == {"pypi": "1.2.0rc1", "npm": "1.2.0-rc.1", "go": "v1.2.0-rc.1"}
-    assert manifest["commit"] == first.git("rev-parse", "HEAD").strip()
-    with tarfile.open(one / "cq-cqc-1.2.0-rc.1.tgz") as archive:
+    checkout: Checkout
+    commit: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    checkout = make_checkout(tmp_path_factory.mktemp("first") / "checkout")
+    commit = checkout.git("rev-parse", "HEAD").strip()
+    checkout.git("tag", "v1.2.0-rc.1")
+    checkout.git("tag", "v1.2.0")
+    # Whichever of the two is the newer, the one that was asked for is built.
+    checkout.git("tag", "--annotate", "--message", "other", "v1.1.9")
+    (checkout.folder / "packages" / "python-cqc" / "README.md").write_text("after the release\n")
+    checkout.commit()
+    return Release(checkout, commit, built(checkout, "--release", "1.2.0", TZ="UTC"))
+
+
+@pytest.fixture
+def copy(release: Release, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(release.folder, tmp_path / "1.2.0"))
+
+
+def test_a_build_elsewhere_has_the_same_bytes(release: Release, tmp_path: Path) -> None:
+    """Another folder, time zone, umask, user and home, files touched, and a working tree that differs."""
+    other = make_checkout(tmp_path / "elsewhere" / "of another depth" / "checkout")
+    other.git("fetch", "--quiet", "--tags", str(release.checkout.folder))
+    (other.folder / "LICENSE").write_text("changed, not committed\n")
+    for path in other.folder.rglob("*"):
+        if not path.is_symlink():
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+    home = tmp_path / "home"
+    home.mkdir()
+    user = {"HOME": str(home), "USER": "somebody", "LOGNAME": "somebody"}
+    where = {"TZ": "Pacific/Auckland", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"}
+    folder = built(other, "--release", "v1.2.0", umask=0o077, **user, **where)
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    assert sorted(path.name for path in release.folder.iterdir()) == FILES
+    for name in FILES:
+        assert (folder / name).read_bytes() == (release.folder / name).read_bytes(), name
+
+
+def test_every_artifact_is_of_the_tag(release: Release) -> None:
+    manifest = json.loads((release.folder / "release.json").read_text())
+    assert manifest["version"] == {"pypi": "1.2.0", "npm": "1.2.0", "go": "v1.2.0"}
+    assert manifest["commit"] == release.commit
+    with tarfile.open(release.folder / "cq-cqc-1.2.0.tgz") as archive:
         npm_files = archive.getnames()
         package = archive.extractfile("package/package.json")
         assert package
-        assert json.load(package)["version"] == "1.2.0-rc.1"
-    with zipfile.ZipFile(one / "cqc-1.2.0rc1-py3-none-any.whl") as wheel:
+        assert json.load(package)["version"] == "1.2.0"
+    with zipfile.ZipFile(release.folder / "cqc-1.2.0-py3-none-any.whl") as wheel:
         wheel_files = wheel.namelist()
-        assert "Version: 1.2.0rc1" in wheel.read("cqc-1.2.0rc1.dist-info/METADATA").decode()
-    with zipfile.ZipFile(one / "go-cqc-v1.2.0-rc.1.zip") as module:
+        metadata = wheel.read("cqc-1.2.0.dist-info/METADATA").decode()
+        assert "Version: 1.2.0\n" in metadata
+        assert "after the release" not in metadata
+    with zipfile.ZipFile(release.folder / "go-cqc-v1.2.0.zip") as module:
         module_files = module.namelist()
-    root = "github.com/Combine-Capital/cqc/packages/go-cqc@v1.2.0-rc.1"
+    root = "github.com/Combine-Capital/cqc/packages/go-cqc@v1.2.0"
     assert {f"{root}/LICENSE", f"{root}/README.md", f"{root}/descriptor_set.binpb"} <= set(module_files)
     for files in (npm_files, wheel_files, module_files):
         assert any(name.endswith("proto/cqc/markets/v1/price.proto") for name in files)
+
+
+def test_the_sums_are_those_that_other_programs_check(release: Release) -> None:
+    for program in (["sha256sum", "--check"], ["shasum", "-a", "256", "--check"]):
+        if shutil.which(program[0]):
+            done = subprocess.run(
+                [*program, "SHA256SUMS"], cwd=release.folder, capture_output=True, text=True, check=True
+            )
+            assert done.stdout.count(": OK\n") == len(FILES) - 1
+            return
+    pytest.skip("NOT TESTED here: neither sha256sum nor shasum is installed")
+
+
+def test_the_manifest_is_as_its_schema_says(release: Release) -> None:
+    schema = json.loads(build.SCHEMA.read_text())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.loads((release.folder / "release.json").read_text()))
+    toolchain = build.load(release.folder).toolchain
+    assert {"python", "protoc", "go", "node", "npm", "typescript"} <= toolchain.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "needs"),
+    [
+        (
+            "cqc-1.2.0",
+            "pkg:pypi/cqc@1.2.0",
+            {"pkg:pypi/protobuf": (">=6.31.1", "required"), "pkg:pypi/grpcio": (">=1.75.1", "required")},
+        ),
+        (
+            "cq-cqc-1.2.0",
+            "pkg:npm/%40cq/cqc@1.2.0",
+            {
+                "pkg:npm/%40bufbuild/protobuf": ("^2.12.0", "required"),
+                "pkg:npm/%40bufbuild/protovalidate": ("^1.0.0", "optional"),
+                "pkg:npm/%40grpc/grpc-js": ("^1.12.0", "optional"),
+            },
+        ),
+        (
+            "go-cqc-v1.2.0",
+            "pkg:golang/github.com/Combine-Capital/cqc/packages/go-cqc@v1.2.0",
+            {
+                "pkg:golang/google.golang.org/grpc@v1.75.1": (">=v1.75.1", "required"),
+                "pkg:golang/google.golang.org/protobuf@v1.36.10": (">=v1.36.10", "required"),
+            },
+        ),
+    ],
+)
+def test_the_bill_of_materials_names_the_package_its_files_and_what_it_needs(
+    release: Release, name: str, package: str, needs: dict[str, tuple[str, str]]
+) -> None:
+    text = (release.folder / f"{name}.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bom = json.loads(text)
+    about = bom["metadata"]["component"]
+    assert about["purl"] == package
+    assert about["licenses"] == [{"license": {"id": "Apache-2.0"}}]
+    manifest = json.loads((release.folder / "release.json").read_text())
+    sums = {item["file"]: item["sha256"] for item in manifest["artifacts"]}
+    for file in about["components"]:
+        assert {"alg": "SHA-256", "content": sums[file["name"]]} in file["hashes"]
+    found = {item["purl"]: (item["properties"][0]["value"], item["scope"]) for item in bom["components"]}
+    assert needs.items() <= found.items()
+    (edges,) = (item["dependsOn"] for item in bom["dependencies"] if item["ref"] == package)
+    assert sorted(edges) == sorted(found)
+    assert bom["metadata"]["timestamp"] == manifest["committed"]
+
+
+def test_what_was_loaded_is_what_was_built(release: Release) -> None:
+    loaded = build.load(release.folder)
+    assert loaded.manifest() == (release.folder / "release.json").read_text()
+    assert all(file.path.is_file() for file in loaded.files)
+
+
+def rewrite(path: Path, change: Callable[[dict[str, object]], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"x")
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "folder is gone": (shutil.rmtree, "does not exist"),
+    "manifest is gone": (lambda folder: (folder / "release.json").unlink(), "cannot be read"),
+    "manifest is cut": (lambda folder: (folder / "release.json").write_text('{"version"'), "is not JSON"),
+    "manifest is binary": (lambda folder: (folder / "release.json").write_bytes(b"\xff\xfe\x00"), "is not JSON"),
+    "key is missing": (
+        lambda folder: rewrite(folder / "release.json", lambda content: content.pop("commit")),
+        "'commit' is a required property",
+    ),
+    "key is unknown": (
+        lambda folder: rewrite(folder / "release.json", lambda content: content.update(extra=1)),
+        "'extra' was unexpected",
+    ),
+    "path leads out": (
+        lambda folder: rewrite(
+            folder / "release.json",
+            lambda content: content["sboms"][0].update(file="../../etc/passwd.cdx.json"),  # type: ignore[index]
+        ),
+        "malformed at $.sboms[0].file",
+    ),
+    "digest was edited": (
+        lambda folder: rewrite(
+            folder / "release.json",
+            lambda content: content["artifacts"][0].update(digest=f"h1:{'A' * 43}="),  # type: ignore[index]
+        ),
+        "go-cqc-v1.2.0.zip has",
+    ),
+    "commit was edited": (
+        lambda folder: rewrite(folder / "release.json", lambda content: content.update(commit="0" * 40)),
+        "contradict each other",
+    ),
+    "artifact is gone": (lambda folder: (folder / "cq-cqc-1.2.0.tgz").unlink(), "cq-cqc-1.2.0.tgz is missing"),
+    "artifact was changed": (lambda folder: append(folder / "cqc-1.2.0.tar.gz"), "cqc-1.2.0.tar.gz was changed"),
+    "bill was changed": (lambda folder: append(folder / "cqc-1.2.0.cdx.json"), "cqc-1.2.0.cdx.json was changed"),
+    "sums are gone": (lambda folder: (folder / "SHA256SUMS").unlink(), "contradict each other"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_was_changed_after_the_build_is_named(copy: Path, damage: str) -> None:
+    change, expected = DAMAGES[damage]
+    change(copy)
+    with pytest.raises(UserError) as refused:
+        build.load(copy)
+    assert expected in str(refused.value)
+    assert "make build VERSION=1.2.0" in str(refused.value)
+
+
+def test_building_again_keeps_the_same_bytes_and_replaces_others(release: Release) -> None:
+    beside = release.folder / "beside.txt"
+    beside.touch()
+    built(release.checkout, "--release", "1.2.0")
+    assert beside.exists()
+    append(release.folder / "cqc-1.2.0.tar.gz")
+    built(release.checkout, "--release", "1.2.0")
+    assert not beside.exists()
+    build.load(release.folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("1.2", "is not a release version"), ("7.7.7", "no tag v7.7.7"), ("1.2.0-dev.1", "cannot")]
+)
+def test_a_version_that_cannot_be_built_is_refused(release: Release, asked: str, expected: str) -> None:
+    before = sorted((release.checkout.folder / "dist").iterdir())
+    done = release.checkout.cqc("build", "--release", asked)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted((release.checkout.folder / "dist").iterdir()) == before
 
 
 def test_uncommitted_changes_are_included_and_make_it_a_development_version(checkout: Checkout) -> None:
     checkout.git("tag", "v1.2.0")
     readme = checkout.folder / "packages" / "python-cqc" / "README.md"
     readme.write_text(readme.read_text() + "\nnot committed\n")
-    folder = built(checkout, 0o022)
+    folder = built(checkout)
     assert "-dev." in folder.name
     assert checkout.git("tag").split() == ["v1.2.0"]
     (wheel,) = folder.glob("*.whl")

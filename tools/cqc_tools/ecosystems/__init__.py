@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from packageurl import PackageURL
+
 from cqc_tools.configuration import Configuration
 from cqc_tools.version import Version
 
@@ -19,6 +21,25 @@ class Artifact:
     size: int
     sha256: str
     digest: str
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A package that a built one needs at run time; `versions` is the range as the ecosystem spells it."""
+
+    purl: PackageURL
+    versions: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a built package says of itself in its own metadata."""
+
+    name: str
+    version: str
+    purl: PackageURL
+    requirements: tuple[Requirement, ...]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,15 @@ import os
 import shutil
 import tempfile
 import time
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from packageurl import PackageURL
+
 from cqc_tools import process, workspace
-from cqc_tools.ecosystems import Artifact, Installation, Source, sha256
+from cqc_tools.ecosystems import Artifact, Declaration, Installation, Requirement, Source, sha256
+from cqc_tools.errors import StageFailed
 from cqc_tools.version import Version
 
 ECOSYSTEM = "Go"
@@ -18,7 +23,7 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     """Make the module zip; its h1 is the one that go.sum of every user will hold."""
     module = source.configuration.go
     file = out / f"go-cqc-{source.version.go}.zip"
-    printed = process.run(
+    process.run(
         [
             workspace.GO_TOOLS / "modulezip",
             *("-repo", source.folder, "-revision", source.commit, "-subdir", module.folder),
@@ -26,7 +31,47 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
         ],
         what="make the Go module zip",
     )
-    return (Artifact(ECOSYSTEM, file, file.stat().st_size, sha256(file), json.loads(printed)["h1"]),)
+    return (Artifact(ECOSYSTEM, file, file.stat().st_size, sha256(file), h1(file)),)
+
+
+def h1(file: Path) -> str:
+    """The digest of a module zip as go.sum spells it."""
+    return process.run([workspace.GO_TOOLS / "modulezip", "-hash", file], what="hash the Go module zip").strip()
+
+
+def declared(artifacts: Sequence[Artifact]) -> Declaration:
+    """What the go.mod in the zip says; the version is in the name of each file.
+
+    Raises StageFailed when the files are not all of one module and version.
+    """
+    (artifact,) = artifacts
+    with zipfile.ZipFile(artifact.path) as archive, tempfile.TemporaryDirectory(prefix="go-mod-") as folder:
+        # No path of a module has an @ before that of the version.
+        modules = {tuple(name.split("@")[0:1] + name.split("@")[1].split("/")[0:1]) for name in archive.namelist()}
+        if len(modules) != 1:
+            raise StageFailed(f"{artifact.path.name} holds files of more than one module")
+        ((name, version),) = modules
+        file = Path(folder, "go.mod")
+        file.write_bytes(archive.read(f"{name}@{version}/go.mod"))
+        manifest = json.loads(process.run(["go", "mod", "edit", "-json", file], what="read go.mod"))
+    if manifest["Module"]["Path"] != name:
+        raise StageFailed(f"{artifact.path.name} holds {name}, its go.mod says {manifest['Module']['Path']}")
+    return Declaration(
+        name,
+        version,
+        _purl(name, version),
+        # A requirement is a lower bound, and the newest lower bound of all is what go takes.
+        tuple(
+            Requirement(_purl(item["Path"], item["Version"]), f">={item['Version']}")
+            for item in manifest.get("Require") or ()
+            if not item.get("Indirect")
+        ),
+    )
+
+
+def _purl(module: str, version: str) -> PackageURL:
+    namespace, _, name = module.rpartition("/")
+    return PackageURL("golang", namespace, name, version)
 
 
 class GitRemote:

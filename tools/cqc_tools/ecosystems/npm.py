@@ -5,12 +5,16 @@ import hashlib
 import json
 import os
 import shutil
+import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from packageurl import PackageURL
+
 from cqc_tools import process, workspace
-from cqc_tools.ecosystems import Artifact, Installation, Source, sha256
+from cqc_tools.ecosystems import Artifact, Declaration, Installation, Requirement, Source, sha256
 from cqc_tools.errors import StageFailed
 from cqc_tools.version import Version
 
@@ -36,7 +40,30 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
         what="npm pack",
     )
     file = out / _packed_file(printed)
-    return (Artifact(ECOSYSTEM, file, file.stat().st_size, sha256(file), _integrity(file)),)
+    return (Artifact(ECOSYSTEM, file, file.stat().st_size, sha256(file), integrity(file)),)
+
+
+def declared(artifacts: Sequence[Artifact]) -> Declaration:
+    """What the package.json in the tarball says."""
+    (artifact,) = artifacts
+    with tarfile.open(artifact.path) as archive:
+        file = archive.extractfile("package/package.json")
+        if file is None:
+            raise StageFailed(f"{artifact.path.name} holds no package.json")
+        manifest = json.load(file)
+    optional = {name for name, about in manifest.get("peerDependenciesMeta", {}).items() if about.get("optional")}
+    needed = {**manifest.get("dependencies", {}), **manifest.get("peerDependencies", {})}
+    return Declaration(
+        manifest["name"],
+        manifest["version"],
+        _purl(manifest["name"], manifest["version"]),
+        tuple(Requirement(_purl(name), versions, name in optional) for name, versions in needed.items()),
+    )
+
+
+def _purl(package: str, version: str | None = None) -> PackageURL:
+    scope, _, name = package.rpartition("/")
+    return PackageURL("npm", scope or None, name, version)
 
 
 def _normalise_modes(package: Path) -> None:
@@ -55,7 +82,8 @@ def _packed_file(printed: str) -> str:
     return str(entry["filename"])
 
 
-def _integrity(file: Path) -> str:
+def integrity(file: Path) -> str:
+    """A file's digest as npm's lock files spell it."""
     return "sha512-" + base64.b64encode(hashlib.sha512(file.read_bytes()).digest()).decode()
 
 
@@ -95,7 +123,7 @@ class NpmRegistry:
                 ["npm", "pack", wanted, "--json", "--prefer-online"], cwd=Path(folder), env=environment, what="npm pack"
             )
             file = Path(folder, _packed_file(printed))
-            return {file.name: _integrity(file)}
+            return {file.name: integrity(file)}
 
     def write(self, artifacts: tuple[Artifact, ...], source: Source) -> None:
         """See Registry."""

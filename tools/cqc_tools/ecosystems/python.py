@@ -6,13 +6,17 @@ import shutil
 import sys
 import tarfile
 import time
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pypi_simple
 import requests
+from packageurl import PackageURL
+from packaging.metadata import Metadata
 
 from cqc_tools import process, workspace
-from cqc_tools.ecosystems import Artifact, Installation, Source, sha256
+from cqc_tools.ecosystems import Artifact, Declaration, Installation, Requirement, Source, sha256
 from cqc_tools.errors import StageFailed
 from cqc_tools.version import Version
 
@@ -45,6 +49,32 @@ def _hatchling(target: str, folder: Path, out: Path, version: Version) -> Path:
     process.run(command, cwd=folder, env=environment, what=f"build the {target}")
     (made,) = set(out.iterdir()) - before
     return made
+
+
+def declared(artifacts: Sequence[Artifact]) -> Declaration:
+    """What the wheel's metadata says, which is what installers read.
+
+    Raises StageFailed when the sdist says something else.
+    """
+    sdist, wheel = sorted((artifact.path for artifact in artifacts), key=lambda path: path.suffix == ".whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name)
+    with tarfile.open(sdist) as archive:
+        (member,) = (item for item in archive.getmembers() if item.name.count("/") == 1 and "PKG-INFO" in item.name)
+        file = archive.extractfile(member)
+        if file is None or file.read() != metadata:
+            raise StageFailed(f"{sdist.name} and {wheel.name} hold different metadata")
+    found = Metadata.from_email(metadata)
+    return Declaration(
+        found.name,
+        str(found.version),
+        PackageURL("pypi", name=found.name, version=str(found.version)),
+        tuple(
+            Requirement(PackageURL("pypi", name=item.name), str(item.specifier), optional=item.marker is not None)
+            for item in found.requires_dist or ()
+        ),
+    )
 
 
 class PythonIndex:

@@ -1,10 +1,10 @@
-// Command modulezip makes the zip that `go mod download` would make of a module in a git commit, and prints its h1.
+// Command modulezip makes the zip that `go mod download` would make of a module in a git commit, or prints the h1 of one.
 //
 //	modulezip -repo DIR -revision COMMIT -subdir packages/go-cqc -module PATH -version v1.2.3 -out FILE
+//	modulezip -hash FILE
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -21,8 +21,19 @@ func main() {
 	path := flag.String("module", "", "path of the module")
 	version := flag.String("version", "", "version of the module, canonical, with its v")
 	out := flag.String("out", "", "file to write")
+	hash := flag.String("hash", "", "module zip to print the h1 of")
 	flag.Parse()
-	if err := run(*repo, *revision, *subdir, module.Version{Path: *path, Version: *version}, *out); err != nil {
+	if *hash != "" {
+		sum, err := dirhash.HashZip(*hash, dirhash.Hash1)
+		exitOn(err)
+		fmt.Println(sum)
+		return
+	}
+	exitOn(run(*repo, *revision, *subdir, module.Version{Path: *path, Version: *version}, *out))
+}
+
+func exitOn(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "modulezip:", err)
 		os.Exit(1)
 	}
@@ -42,12 +53,5 @@ func run(repo, revision, subdir string, mod module.Version, out string) error {
 	if err := file.Close(); err != nil {
 		return err
 	}
-	sum, err := dirhash.HashZip(part, dirhash.Hash1)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(part, out); err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(map[string]string{"h1": sum})
+	return os.Rename(part, out)
 }
