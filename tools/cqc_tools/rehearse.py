@@ -9,11 +9,8 @@ from typing import Any
 
 import semver
 
-from cqc_tools import build, configuration, console, process, publish, registries, talk, version
-from cqc_tools.ecosystems import Installation, Registry, Source
-from cqc_tools.ecosystems.go import GitRemote
-from cqc_tools.ecosystems.npm import NpmRegistry
-from cqc_tools.ecosystems.python import PythonIndex
+from cqc_tools import build, configuration, console, process, publish, record, registries, talk, targets, version
+from cqc_tools.ecosystems import Installation, Registry, Source, belonging
 from cqc_tools.errors import StageFailed, UserError
 from cqc_tools.talk import Replay
 
@@ -81,8 +78,8 @@ def rehearse(release: str) -> Rehearsal:
         # The build goes where nothing is kept: a rehearsed version is not a release.
         built = build.build(source, folder / "dist")
         with registries.running(folder / "registries") as local:
-            where = targets(local, source.configuration, folder)
-            publish.publish(built, source, list(where.values()))
+            where = targets.packages(local, source.configuration, folder)
+            publish.publish(built, source, list(where.values()), record.load(built.folder, "rehearsal"))
             examples: dict[str, Installation] = {}
             for language, registry in where.items():
                 with console.step(f"install {registry.package} {registry.ecosystem} as a user"):
@@ -108,16 +105,6 @@ def _refuse_major_without_module_path(chosen: version.Version, settings: configu
             f"Change it in {settings.go.folder}/go.mod, in the protos' go_package and in release.toml, "
             "or choose a lower version: make rehearse VERSION=x.y.z"
         )
-
-
-def targets(local: registries.Registries, settings: configuration.Configuration, scratch: Path) -> dict[str, Registry]:
-    """Our packages in the local registries by language, in the order in which they are published: Go last, because a
-    version that was fetched once is there for ever."""
-    return {
-        "python": PythonIndex(settings.python.name, local.python),
-        "typescript": NpmRegistry(settings.npm.name, local.npm, scratch),
-        "go": GitRemote(settings.go.name, settings.go.folder, settings.repository, local.git, scratch),
-    }
 
 
 def tagged_clone(folder: Path, chosen: version.Version) -> Source:
@@ -146,7 +133,7 @@ def _row(
     examples: Mapping[str, Installation],
     replays: list[Replay],
 ) -> dict[str, Any]:
-    artifacts = publish.artifacts_of(built, registry)
+    artifacts = belonging(built.artifacts, registry.ecosystem)
     pairs = [item for item in replays if language in (item.server, item.client)]
     return {
         "package": registry.package,

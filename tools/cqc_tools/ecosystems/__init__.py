@@ -1,14 +1,15 @@
 """What differs per ecosystem, behind two small interfaces: how a package is built, and how its registry is used."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from packageurl import PackageURL
 
-from cqc_tools.configuration import Configuration
+from cqc_tools.configuration import Configuration, Patience
+from cqc_tools.errors import StageFailed
 from cqc_tools.version import Version
 
 
@@ -54,33 +55,79 @@ class Source:
 
 @dataclass(frozen=True)
 class Installation:
-    """An example project with the package installed from a registry, and how to run it there."""
+    """An example project with the package installed from a registry, and how to run it there; `describe` prints the
+    SHA-256 of the installed package's descriptor set."""
 
     command: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str]
     seconds: float
+    describe: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A name and a password or token."""
+
+    name: str
+    secret: str = field(repr=False)
+
+
+class NoAnswer(StageFailed):
+    """A registry did not say what it holds or what it did with a write: asking again may help, after `retry_after`
+    seconds where it said so."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Refused(StageFailed):
+    """A registry said no, and will again until someone puts right what the message says."""
 
 
 class Registry(Protocol):
-    """One package in one registry."""
+    """One package in one registry.
+
+    A release has files in a registry, each known by its name there and its digest; in a git remote the tags are among
+    them, and their digest is the commit.
+    """
 
     ecosystem: str
     package: str
     address: str
+    patience: Patience
 
     def spell(self, version: Version) -> str:
         """A version as the ecosystem writes it."""
 
-    def read(self, version: Version) -> dict[str, str]:
-        """The digest of each file that the registry serves for a version, by file name, computed over the bytes that
-        its clients get; empty when it has none."""
+    def expected(self, artifacts: Sequence[Artifact], version: Version, commit: str) -> dict[str, str]:
+        """The digest of each file that a complete release of these artifacts has here, by name."""
 
-    def write(self, artifacts: tuple[Artifact, ...], source: Source) -> None:
-        """Publish a release's files."""
+    def read(self, version: Version) -> dict[str, str]:
+        """The digest of each file that the registry serves for a version, by name, computed over the bytes that its
+        clients get; empty when it has none.
+
+        Raises NoAnswer or Refused when that cannot be told.
+        """
+
+    def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
+        """The missing files, in the groups and the order in which they are written: each group as a whole or not at
+        all."""
+
+    def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
+        """Publish one group of `writes`, once: no client may send it again by itself.
+
+        Raises NoAnswer when it is not known whether the registry took it, Refused when it did not.
+        """
 
     def install(self, example: Path, version: Version, folder: Path) -> Installation:
         """Install the package into a fresh copy of an example project, as a user would, from this registry alone."""
+
+
+def belonging(artifacts: Sequence[Artifact], ecosystem: str) -> tuple[Artifact, ...]:
+    """The artifacts of an ecosystem."""
+    return tuple(artifact for artifact in artifacts if artifact.ecosystem == ecosystem)
 
 
 def sha256(path: Path) -> str:

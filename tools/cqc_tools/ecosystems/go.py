@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -12,11 +13,47 @@ from pathlib import Path
 from packageurl import PackageURL
 
 from cqc_tools import process, workspace
-from cqc_tools.ecosystems import Artifact, Declaration, Installation, Requirement, Source, sha256
+from cqc_tools.configuration import Patience
+from cqc_tools.ecosystems import (
+    Artifact,
+    Declaration,
+    Installation,
+    NoAnswer,
+    Refused,
+    Requirement,
+    Source,
+    belonging,
+    sha256,
+)
 from cqc_tools.errors import StageFailed
 from cqc_tools.version import Version
 
 ECOSYSTEM = "Go"
+REFUSED = re.compile(
+    r"returned error: 40[13]|Authentication failed|could not read (Username|Password)|Permission denied"
+    r"|hook declined|protected|prohibited",
+    re.IGNORECASE,
+)
+NO_MODULE = re.compile(r"invalid version: (missing \S*go\.mod|.*has non-.* module path|go\.mod has)")
+CREDENTIALS = "The remote has to let git push tags there: see its rules for tags, and git's credentials for this address"
+DESCRIBER = """package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	cqc "%s"
+	"google.golang.org/protobuf/proto"
+)
+
+func main() {
+	bytes, err := proto.MarshalOptions{Deterministic: true}.Marshal(cqc.DescriptorSet())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("%%x\\n", sha256.Sum256(bytes))
+}
+"""
 
 
 def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
@@ -76,44 +113,101 @@ def _purl(module: str, version: str) -> PackageURL:
 
 class GitRemote:
     """A module in a git repository at `address`, which go commands know as `repository`; what they need on disk is put
-    below `scratch`."""
+    below `scratch`. git finds its own credentials."""
 
     ecosystem = ECOSYSTEM
 
-    def __init__(self, package: str, folder: str, repository: str, address: str, scratch: Path) -> None:
+    def __init__(
+        self, package: str, folder: str, repository: str, address: str, scratch: Path, patience: Patience
+    ) -> None:
         self.package = package
         self.folder = folder
         self.repository = repository
         self.address = address
         self.scratch = scratch
+        self.patience = patience
 
     def spell(self, version: Version) -> str:
         """See Registry."""
         return version.go
 
+    def tags(self, version: Version) -> tuple[str, str]:
+        """The two tags of a release: the one that stands for all of it, and the one that go looks for."""
+        return version.tag, f"{self.folder}/{version.tag}"
+
+    def expected(self, artifacts: Sequence[Artifact], version: Version, commit: str) -> dict[str, str]:
+        """See Registry: the module zip that go makes of the tag, and both tags."""
+        zips = {artifact.path.name: artifact.digest for artifact in belonging(artifacts, ECOSYSTEM)}
+        return {**zips, **{tag: f"commit:{commit}" for tag in self.tags(version)}}
+
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
         # The remote is asked, never a module proxy: a proxy remembers that it did not find a version.
-        tag = f"refs/tags/{self.folder}/{version.go}"
-        if not process.run(["git", "ls-remote", self.address, tag], what="git ls-remote"):
-            return {}
-        with tempfile.TemporaryDirectory(prefix="go-", dir=self.scratch) as cache:
-            printed = process.run(
-                ["go", "mod", "download", "-json", f"{self.package}@{version.go}"],
-                cwd=Path(cache),
-                env={**self.client_environment(), "GOMODCACHE": cache},
-                what="go mod download",
-            )
-        return {f"go-cqc-{version.go}.zip": json.loads(printed)["Sum"]}
+        commits = self.commits(version)
+        served = {tag: f"commit:{commit}" for tag, commit in commits.items()}
+        if self.tags(version)[1] in commits:
+            served[f"go-cqc-{version.go}.zip"] = self._h1(version)
+        return served
 
-    def write(self, artifacts: tuple[Artifact, ...], source: Source) -> None:
-        """See Registry: both tags of the release, in one push that happens as a whole or not at all."""
-        tags = [source.version.tag, f"{self.folder}/{source.version.tag}"]
-        process.run(
-            ["git", "push", "--quiet", "--atomic", self.address, *(f"refs/tags/{tag}" for tag in tags)],
-            cwd=source.folder,
-            what="git push",
-        )
+    def commits(self, version: Version) -> dict[str, str]:
+        """The commit of each tag of a release that the remote has."""
+        names = [f"refs/tags/{tag}" for tag in self.tags(version)]
+        # An annotated tag is listed twice: its own object, then the commit it stands for, with ^{} after the name.
+        patterns = [*names, *(f"{name}^{{}}" for name in names)]
+        listed = self._git("ls-remote", self.address, *patterns, cwd=self.scratch)
+        found = {}
+        for line in listed.splitlines():
+            commit, _, name = line.partition("\t")
+            found[name.removesuffix("^{}").removeprefix("refs/tags/")] = commit
+        return found
+
+    def _h1(self, version: Version) -> str:
+        with tempfile.TemporaryDirectory(prefix="go-", dir=self.scratch, ignore_cleanup_errors=True) as cache:
+            try:
+                printed = process.run(
+                    ["go", "mod", "download", "-json", f"{self.package}@{version.go}"],
+                    cwd=Path(cache),
+                    env={**self.client_environment(), "GOMODCACHE": cache},
+                    what="go mod download",
+                )
+            except StageFailed as failure:
+                if NO_MODULE.search(str(failure)):
+                    return "no module"
+                raise _classified(failure) from failure
+        return str(json.loads(printed)["Sum"])
+
+    def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
+        """See Registry: the tags that the remote lacks, at once; the zip is there with its tag."""
+        tags = tuple(name for name in missing if not name.endswith(".zip"))
+        return [tags] if tags else []
+
+    def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
+        """See Registry: one push that happens as a whole or not at all, and never moves a tag."""
+        git = ["git", "-C", source.folder, "rev-parse", "--quiet", "--verify"]
+        refs = []
+        for tag in names:
+            # An annotated tag goes as it is.
+            found = tag in process.run(["git", "-C", source.folder, "tag", "--list", tag]).split()
+            object_name = process.run([*git, f"refs/tags/{tag}"]).strip() if found else source.commit
+            refs.append(f"{object_name}:refs/tags/{tag}")
+        self._git("push", "--quiet", "--atomic", self.address, *refs, cwd=source.folder)
+
+    def _git(self, command: str, *arguments: str, cwd: Path) -> str:
+        try:
+            return process.run(["git", command, *arguments], cwd=cwd, env=self._environment(), what=f"git {command}")
+        except StageFailed as failure:
+            raise _classified(failure) from failure
+
+    def _environment(self, **settings: str) -> dict[str, str]:
+        """An environment in which git gives up on a silent remote and asks nobody for a password."""
+        seconds = str(max(1, round(self.patience.answer_seconds)))
+        settings = {"http.lowSpeedLimit": "1", "http.lowSpeedTime": seconds, **settings}
+        # The caller may pass settings to git the same way: ours come after them.
+        before = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+        passed = {"GIT_CONFIG_COUNT": str(before + len(settings))}
+        for number, (key, value) in enumerate(settings.items(), before):
+            passed |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        return workspace.tool_environment(GIT_TERMINAL_PROMPT="0", **passed)
 
     def install(self, example: Path, version: Version, folder: Path) -> Installation:
         """See Registry."""
@@ -127,7 +221,12 @@ class GitRemote:
         process.run(["go", "mod", "tidy"], cwd=folder, env=environment, what="go mod tidy")
         program = folder / "cqc-example"
         process.run(["go", "build", "-o", program, "."], cwd=folder, env=environment, what="compile the Go example")
-        return Installation((str(program),), folder, environment, seconds)
+        describer = folder / "describe" / "main.go"
+        describer.parent.mkdir()
+        describer.write_text(DESCRIBER % self.package)
+        describe = folder / "cqc-describe"
+        process.run(["go", "build", "-o", describe, "./describe"], cwd=folder, env=environment, what="go build")
+        return Installation((str(program),), folder, environment, seconds, (str(describe),))
 
     def client_environment(self) -> dict[str, str]:
         """An environment in which our repository, and nothing else, comes from this remote.
@@ -137,18 +236,19 @@ class GitRemote:
         """
         shared = workspace.tool_environment()
         others = process.run(["go", "env", "GOPROXY"], env=shared).strip()
-        owner = self.repository.removeprefix("https://").rpartition("/")[0]
-        # The caller may pass settings to git the same way: ours comes after them.
-        count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-        return workspace.tool_environment(
-            GOMODCACHE=str(self.scratch / "go-mod"),
+        redirected = {} if self.address == self.repository else {f"url.{self.address}.insteadOf": self.repository}
+        return {
+            **self._environment(**redirected),
+            "GOMODCACHE": str(self.scratch / "go-mod"),
             # Lets the build cache serve the same sources from another folder.
-            GOFLAGS=f"{shared['GOFLAGS']} -trimpath",
-            GOPROXY=f"file://{shared['GOMODCACHE']}/cache/download,{others}",
-            GOPRIVATE=owner,
-            GIT_CONFIG_COUNT=str(count + 1),
-            **{
-                f"GIT_CONFIG_KEY_{count}": f"url.{self.address}.insteadOf",
-                f"GIT_CONFIG_VALUE_{count}": self.repository,
-            },
-        )
+            "GOFLAGS": f"{shared['GOFLAGS']} -trimpath",
+            "GOPROXY": f"file://{shared['GOMODCACHE']}/cache/download,{others}",
+            "GOPRIVATE": self.repository.removeprefix("https://").rpartition("/")[0],
+        }
+
+
+def _classified(failure: StageFailed) -> NoAnswer | Refused:
+    """What a failed git or go command says about its remote."""
+    if REFUSED.search(str(failure)):
+        return Refused(f"{failure}\n{CREDENTIALS}")
+    return NoAnswer(str(failure))

@@ -4,21 +4,38 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import semver
 from packageurl import PackageURL
 
-from cqc_tools import process, workspace
-from cqc_tools.ecosystems import Artifact, Declaration, Installation, Requirement, Source, sha256
+from cqc_tools import console, process, workspace
+from cqc_tools.configuration import Patience
+from cqc_tools.ecosystems import (
+    Artifact,
+    Credentials,
+    Declaration,
+    Installation,
+    NoAnswer,
+    Refused,
+    Requirement,
+    Source,
+    belonging,
+    sha256,
+)
 from cqc_tools.errors import StageFailed
 from cqc_tools.version import Version
 
 ECOSYSTEM = "npm"
+ERROR_CODE = re.compile(r"npm (?:error|ERR!) code (\w+)")
+CREDENTIALS = "Give npm credentials that may publish this package: npm login, a token in .npmrc, or trusted publishing"
 
 
 def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
@@ -88,55 +105,85 @@ def integrity(file: Path) -> str:
 
 
 class NpmRegistry:
-    """A scoped package on an npm registry at `address`; what npm needs on disk is put below `scratch`."""
+    """A scoped package on the npm registry at `address`, which ends with a slash; what npm needs on disk is put below
+    `scratch`. Without `credentials` npm finds its own."""
 
     ecosystem = ECOSYSTEM
 
-    def __init__(self, package: str, address: str, scratch: Path) -> None:
+    def __init__(
+        self, package: str, address: str, credentials: Credentials | None, scratch: Path, patience: Patience
+    ) -> None:
         self.package = package
         self.address = address
+        self.credentials = credentials
         self.scratch = scratch
+        self.patience = patience
 
     def spell(self, version: Version) -> str:
         """See Registry."""
         return version.npm
 
+    def expected(self, artifacts: Sequence[Artifact], version: Version, commit: str) -> dict[str, str]:
+        """See Registry."""
+        return {artifact.path.name: artifact.digest for artifact in belonging(artifacts, ECOSYSTEM)}
+
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
-        with tempfile.TemporaryDirectory(prefix="npm-", dir=self.scratch) as folder:
-            environment = self._environment(Path(folder))
-            wanted = f"{self.package}@{version.npm}"
+        with self._folder() as folder:
+            # With a new cache: npm would take the tarball from one that has it, whatever the registry serves by now.
+            environment = {**self._environment(folder), "npm_config_cache": str(folder / "cache")}
             try:
-                found = process.run(
-                    ["npm", "view", wanted, "version", "--prefer-online"],
-                    cwd=Path(folder),
-                    env=environment,
-                    what="npm view",
+                printed = self._npm(
+                    "pack", f"{self.package}@{version.npm}", "--json", "--ignore-scripts", cwd=folder, env=environment
                 )
-            except StageFailed as failure:
-                if "E404" not in str(failure):
-                    raise
-                found = ""
-            if not found.strip():
+            except _Missing:
                 return {}
-            printed = process.run(
-                ["npm", "pack", wanted, "--json", "--prefer-online"], cwd=Path(folder), env=environment, what="npm pack"
-            )
-            file = Path(folder, _packed_file(printed))
+            file = folder / _packed_file(printed)
             return {file.name: integrity(file)}
 
-    def write(self, artifacts: tuple[Artifact, ...], source: Source) -> None:
+    def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry."""
-        (artifact,) = artifacts
-        dist_tag = "next" if "-" in source.version.npm else "latest"
-        with tempfile.TemporaryDirectory(prefix="npm-", dir=self.scratch) as folder:
+        return [(name,) for name in missing]
+
+    def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
+        """See Registry."""
+        (artifact,) = belonging(artifacts, ECOSYSTEM)
+        with self._folder() as folder:
+            environment = self._environment(folder)
+            tags = self._dist_tags(folder, environment)
+            tag = dist_tag(source.version, tags)
+            if not tags and tag != "latest":
+                console.progress.print(
+                    f"[yellow]note:[/yellow] {source.version.npm} is the first version of {self.package}, so npm makes "
+                    f"it `latest` although it is published as `{tag}`: the first final release will take that over"
+                )
             # npm takes a path without ./ for the name of a repository.
-            process.run(
-                ["npm", "publish", f"./{artifact.path.name}", "--tag", dist_tag, "--access", "public"],
-                cwd=artifact.path.parent,
-                env=self._environment(Path(folder)),
-                what="npm publish",
+            options = ["--tag", tag, "--access", "public", "--ignore-scripts"]
+            self._npm("publish", f"./{artifact.path.name}", *options, cwd=artifact.path.parent, env=environment)
+
+    def _dist_tags(self, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+        """The registry's dist-tags of our package; none before its first version."""
+        try:
+            printed = self._npm(
+                "view", self.package, "dist-tags", "--json", "--prefer-online", cwd=folder, env=environment
             )
+        except _Missing:
+            return {}
+        found = json.loads(printed or "{}")
+        return found if isinstance(found, dict) else {}
+
+    def _npm(self, command: str, *arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
+        """Run npm, which asks once and does not wait longer than our patience."""
+        options = ["--fetch-retries=0", f"--fetch-timeout={int(self.patience.answer_seconds * 1000)}"]
+        try:
+            return process.run(["npm", command, *arguments, *options], cwd=cwd, env=env, what=f"npm {command}")
+        except StageFailed as failure:
+            code = found.group(1) if (found := ERROR_CODE.search(str(failure))) else ""
+            if code in ("E404", "ETARGET") and command != "publish":
+                raise _Missing from failure
+            if code in ("E401", "E403", "ENEEDAUTH", "EOTP", "E404", "E402"):
+                raise Refused(f"{failure}\n{CREDENTIALS}") from failure
+            raise NoAnswer(str(failure)) from failure
 
     def install(self, example: Path, version: Version, folder: Path) -> Installation:
         """See Registry."""
@@ -151,14 +198,45 @@ class NpmRegistry:
         )
         seconds = time.monotonic() - started
         process.run(["npm", "run", "build"], cwd=folder, env=environment, what="compile the TypeScript example")
-        return Installation(("node", "dist/main.js"), folder, environment, seconds)
+        describe = (
+            'import { createHash } from "node:crypto"; import { toBinary } from "@bufbuild/protobuf"; '
+            'import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt"; '
+            f'import {{ descriptorSet }} from "{self.package}"; '
+            'const bytes = toBinary(FileDescriptorSetSchema, descriptorSet()); '
+            'console.log(createHash("sha256").update(bytes).digest("hex"));'
+        )
+        return Installation(
+            ("node", "dist/main.js"), folder, environment, seconds, ("node", "--input-type=module", "-e", describe)
+        )
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="npm-", dir=self.scratch, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
 
     def _environment(self, folder: Path) -> dict[str, str]:
         """An environment in which our scope, and nothing else, comes from this registry."""
         scope = self.package.partition("/")[0]
-        host = self.address.partition(":")[2]
         settings = folder / "cqc.npmrc"
         user = os.environ.get("npm_config_userconfig") or str(Path.home() / ".npmrc")
-        own = Path(user).read_text() if Path(user).is_file() else ""
-        settings.write_text(f"{own}\n{scope}:registry={self.address}\n{host}:_authToken=rehearsal\n")
+        lines = [Path(user).read_text()] if Path(user).is_file() else []
+        lines.append(f"{scope}:registry={self.address}")
+        if self.credentials:
+            lines.append(f"{self.address.partition(':')[2]}:_authToken={self.credentials.secret}")
+        settings.touch(mode=0o600)
+        settings.write_text("\n".join(lines) + "\n")
         return workspace.tool_environment(npm_config_userconfig=str(settings))
+
+
+class _Missing(Exception):
+    """npm says that the registry has no such package or version."""
+
+
+def dist_tag(version: Version, tags: Mapping[str, str]) -> str:
+    """The dist-tag to publish under: `latest`, or `next` for a pre-release, but only forwards; a release of an older
+    line gets a tag of its own."""
+    chosen = semver.Version.parse(version.npm)
+    usual = "next" if chosen.prerelease else "latest"
+    if usual in tags and semver.Version.parse(tags[usual]) > chosen:
+        return f"release-{chosen.major}.{chosen.minor}{'-next' if chosen.prerelease else ''}"
+    return usual

@@ -1,26 +1,51 @@
 """The Python distribution: sdist and wheel by hatchling, any index that speaks the simple API."""
 
+import argparse
 import hashlib
-import json
+import io
 import shutil
 import sys
 import tarfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pypi_simple
 import requests
+import urllib3
 from packageurl import PackageURL
 from packaging.metadata import Metadata
+from twine.exceptions import TwineException
+from twine.package import PackageFile
+from twine.repository import Repository
+from twine.settings import Settings
 
 from cqc_tools import process, workspace
-from cqc_tools.ecosystems import Artifact, Declaration, Installation, Requirement, Source, sha256
-from cqc_tools.errors import StageFailed
+from cqc_tools.configuration import Patience
+from cqc_tools.ecosystems import (
+    Artifact,
+    Credentials,
+    Declaration,
+    Installation,
+    NoAnswer,
+    Refused,
+    Requirement,
+    Source,
+    belonging,
+    sha256,
+)
 from cqc_tools.version import Version
 
 ECOSYSTEM = "PyPI"
+CREDENTIALS = (
+    "Give twine credentials that may upload this project: TWINE_USERNAME and TWINE_PASSWORD, .pypirc or trusted publishing"
+)
+# Too early, too many, or a file of this name is there already: the index has to be read to know what came of it. Some
+# answer the last with 400.
+AMBIGUOUS = (400, 408, 409, 425, 429)
 
 
 def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
@@ -78,70 +103,153 @@ def declared(artifacts: Sequence[Artifact]) -> Declaration:
 
 
 class PythonIndex:
-    """A distribution on a Python index at `address`, whose simple API is under `simple/`."""
+    """A distribution on the Python index whose simple API is at `address`; twine uploads to `upload`, or where it does
+    by itself when that is empty. Without `credentials` twine and pip find their own."""
 
     ecosystem = ECOSYSTEM
 
-    def __init__(self, package: str, address: str) -> None:
+    def __init__(
+        self, package: str, address: str, upload: str, credentials: Credentials | None, patience: Patience
+    ) -> None:
         self.package = package
         self.address = address
+        self.upload = upload
+        self.credentials = credentials
+        self.patience = patience
 
     def spell(self, version: Version) -> str:
         """See Registry."""
         return version.pypi
 
+    def expected(self, artifacts: Sequence[Artifact], version: Version, commit: str) -> dict[str, str]:
+        """See Registry."""
+        return {artifact.path.name: artifact.digest for artifact in belonging(artifacts, ECOSYSTEM)}
+
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
-        digests = {}
-        with pypi_simple.PyPISimple(f"{self.address}simple/") as index:
+        with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
             try:
-                page = index.get_project_page(self.package)
+                page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
             except pypi_simple.NoSuchProjectError:
                 return {}
-            for file in page.packages:
-                if file.version == version.pypi:
-                    digests[file.filename] = f"sha256:{_sha256_of_url(file.url)}"
-        return digests
+            return {
+                file.filename: f"sha256:{self._sha256(index.s, file)}"
+                for file in page.packages
+                if file.version == version.pypi
+            }
 
-    def write(self, artifacts: tuple[Artifact, ...], source: Source) -> None:
+    def _sha256(self, session: requests.Session, file: pypi_simple.DistributionPackage) -> str:
+        """Digest of the bytes behind a link, which have to be the ones that the index says they are."""
+        digest = hashlib.sha256()
+        promised = {name: hashlib.new(name) for name in file.digests}
+        with session.get(file.url, stream=True, timeout=self.patience.answer_seconds) as answer:
+            answer.raise_for_status()
+            for chunk in answer.iter_content(1 << 16):
+                for one in (digest, *promised.values()):
+                    one.update(chunk)
+        for name, value in file.digests.items():
+            if promised[name].hexdigest() != value:
+                raise NoAnswer(f"{file.url} came with other bytes than the index promises: {name} is not {value}")
+        return digest.hexdigest()
+
+    def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
+        """See Registry: file by file, the wheel first, because pip would build from an sdist that is there alone."""
+        return [(name,) for name in sorted(missing, key=lambda name: not name.endswith(".whl"))]
+
+    def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
         """See Registry."""
-        process.run(
-            [
-                *(sys.executable, "-m", "twine", "upload", "--non-interactive", "--disable-progress-bar"),
-                *("--repository-url", self.address),
-                *(artifact.path for artifact in artifacts),
-            ],
-            env=workspace.tool_environment(TWINE_USERNAME="rehearsal", TWINE_PASSWORD="rehearsal"),
-            what="twine upload",
-        )
+        paths = [artifact.path for artifact in belonging(artifacts, ECOSYSTEM) if artifact.path.name in names]
+        # twine speaks to the user on standard output, which is for results here.
+        with redirect_stdout(io.StringIO()), _answering(self.upload or "twine's index"):
+            repository = self._repository()
+            try:
+                for path in paths:
+                    package = PackageFile.from_filename(str(path), None)
+                    # One attempt: twine would send a file again after an error, without looking whether it arrived.
+                    answer = repository.upload(package, max_redirects=1)
+                    answer.raise_for_status()
+                    if answer.is_redirect:
+                        raise Refused(f"{repository.url} redirects to {answer.headers['location']}: upload there")
+            except TwineException as error:
+                raise Refused(f"twine cannot upload {paths[0].name}: {error}") from error
+            finally:
+                repository.close()
+
+    def _repository(self) -> Repository:
+        """What twine makes of its own configuration."""
+        options = ["--non-interactive", "--disable-progress-bar"]
+        options += ["--repository-url", self.upload] if self.upload else []
+        if self.credentials:
+            options += ["--username", self.credentials.name, "--password", self.credentials.secret]
+        parser = argparse.ArgumentParser()
+        Settings.register_argparse_arguments(parser)
+        try:
+            repository = Settings.from_argparse(parser.parse_args(options)).create_repository()
+        except TwineException as error:
+            raise Refused(f"twine has no credentials for the upload: {error}\n{CREDENTIALS}") from error
+        for scheme in ("https://", "http://"):
+            repository.session.mount(scheme, _Timely(self.patience.answer_seconds))
+        return repository
 
     def install(self, example: Path, version: Version, folder: Path) -> Installation:
         """See Registry."""
-        shutil.copytree(example, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(example, folder, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
         venv = folder / ".venv"
         process.run([sys.executable, "-m", "venv", venv], what="make a virtual environment")
         python = workspace.venv_bin(venv, "python")
-        environment = workspace.tool_environment(PIP_INDEX_URL=f"{self.address}simple/", PIP_EXTRA_INDEX_URL="")
-        report = folder / "pip-report.json"
+        environment = workspace.tool_environment()
         started = time.monotonic()
+        # Our package from this index and from no other; what it depends on from where the user's pip takes it.
+        alone = {**environment, "PIP_INDEX_URL": self.address, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
         process.run(
-            [python, "-m", "pip", "install", "--quiet", f"{self.package}=={version.pypi}", "--report", report],
+            [
+                *(python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--dest", folder / "wheel"),
+                f"{self.package}=={version.pypi}",
+            ],
             cwd=folder,
-            env=environment,
-            what="pip install",
+            env=alone,
+            what="pip download",
         )
+        (wheel,) = (folder / "wheel").iterdir()
+        process.run([python, "-m", "pip", "install", "--quiet", wheel], cwd=folder, env=environment, what="pip install")
         seconds = time.monotonic() - started
-        for item in json.loads(report.read_text())["install"]:
-            url = item["download_info"]["url"]
-            if item["metadata"]["name"] == self.package and not url.startswith(self.address):
-                raise StageFailed(f"pip took {self.package} from {url}, not from {self.address}")
-        return Installation((str(python), "-m", "cqc_example"), folder, environment, seconds)
+        describe = "import cqc, hashlib; print(hashlib.sha256(cqc.descriptor_set().SerializeToString()).hexdigest())"
+        return Installation(
+            (str(python), "-m", "cqc_example"), folder, environment, seconds, (str(python), "-c", describe)
+        )
 
 
-def _sha256_of_url(url: str) -> str:
-    digest = hashlib.sha256()
-    with requests.get(url, stream=True, timeout=60) as answer:
-        answer.raise_for_status()
-        for chunk in answer.iter_content(1 << 16):
-            digest.update(chunk)
-    return digest.hexdigest()
+class _Timely(requests.adapters.HTTPAdapter):
+    """Gives up on a registry that stays silent."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().send(*args, **{**kwargs, "timeout": self.seconds})
+
+
+@contextmanager
+def _answering(address: str) -> Iterator[None]:
+    """Turn what goes wrong on the way to an index into NoAnswer or Refused."""
+    try:
+        yield
+    except requests.HTTPError as error:
+        answer = error.response
+        said = f"{answer.request.method} {answer.url} was answered with {answer.status_code} {answer.reason}"
+        if answer.status_code in (401, 403):
+            raise Refused(f"{said}\n{CREDENTIALS}") from error
+        if answer.status_code in AMBIGUOUS or answer.status_code >= 500:
+            raise NoAnswer(said, _retry_after(answer)) from error
+        raise Refused(f"{said}: {answer.text[:500].strip()}") from error
+    except (requests.RequestException, pypi_simple.UnsupportedContentTypeError, ValueError) as error:
+        raise NoAnswer(f"{address} did not answer: {error}") from error
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    wanted = answer.headers.get("Retry-After")
+    try:
+        return urllib3.Retry().parse_retry_after(wanted) if wanted else None
+    except urllib3.exceptions.InvalidHeader:
+        return None

@@ -11,29 +11,38 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from cqc_tools import process, workspace
+from cqc_tools.ecosystems import Credentials
 from cqc_tools.errors import StageFailed
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
+# What the registries on this machine take: anything, but their clients insist on having something to show.
+ANYONE = Credentials("anyone", "anything")
+
+
 @dataclass(frozen=True)
 class Registries:
-    """Addresses of the running registries, each ending with a slash where its clients expect one."""
+    """Addresses of registries: where pip reads (ends with a slash), where twine uploads (empty for twine's own), npm's
+    (ends with a slash) and the git remote. `credentials` is None where the clients have to find theirs themselves."""
 
-    python: str
+    python_index: str
+    python_upload: str
     npm: str
     git: str
+    credentials: Credentials | None = None
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Registries]:
-    """Start all three with empty storage under `folder`; they end with the context, whatever ends it."""
+    """Start all three with their storage under `folder`; they end with the context, whatever ends it."""
     from cqc_tools.registries import git, npm, pypi
 
     with ExitStack() as stack:
         python = stack.enter_context(pypi.running(folder / "pypi"))
         remote = stack.enter_context(git.running(folder / "git"))
-        yield Registries(python, stack.enter_context(npm.running(folder / "npm")), remote)
+        registry = stack.enter_context(npm.running(folder / "npm"))
+        yield Registries(f"{python}simple/", python, registry, remote, ANYONE)
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):

@@ -14,9 +14,9 @@ REPOSITORY = "cqc.git"
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """An empty bare repository under `folder`; yields its address, which takes pushes from anyone."""
+    """A bare repository under `folder`, new unless there is one; yields its address, which takes pushes from anyone."""
     repository = folder / REPOSITORY
-    repository.mkdir(parents=True)
+    repository.mkdir(parents=True, exist_ok=True)
     process.run(["git", "init", "--quiet", "--bare", repository], what="git init")
     process.run(["git", "-C", repository, "config", "http.receivepack", "true"])
     with registries.serving("serve-git", folder, log=folder.with_suffix(".log")) as address:

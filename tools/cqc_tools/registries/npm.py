@@ -16,8 +16,8 @@ ATTEMPTS = 3
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """An empty registry with its files under `folder`; yields its address."""
-    folder.mkdir(parents=True)
+    """A registry with its files under `folder`; yields its address."""
+    folder.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
         log = folder.with_suffix(f".{attempt}.log")
         port = _free_port()

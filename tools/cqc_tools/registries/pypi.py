@@ -15,8 +15,8 @@ from cqc_tools import configuration, registries, workspace
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """An empty index with its files under `folder`; yields its address."""
-    folder.mkdir(parents=True)
+    """An index with its files under `folder`; yields its address."""
+    folder.mkdir(parents=True, exist_ok=True)
     server: AbstractContextManager[str] = registries.serving(
         "serve-packages", folder, user_index(), log=folder.with_suffix(".log")
     )
@@ -38,7 +38,13 @@ def serve(folder: Path, fallback: str) -> None:
     """Serve `folder`; any client may upload, nothing may be overwritten."""
     import pypiserver
 
-    options: dict[str, Any] = {"roots": [folder], "authenticate": [], "password_file": ".", "overwrite": False}
+    options: dict[str, Any] = {
+        "roots": [folder],
+        "authenticate": [],
+        "password_file": ".",
+        "overwrite": False,
+        "hash_algo": "sha256",
+    }
     own = pypiserver.app(**options, disable_fallback=True)
     others = pypiserver.app(**options, disable_fallback=False, fallback_url=fallback)
     name = canonicalize_name(configuration.load().python.name)
