@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import DecodeError
 
 from cqc_tools import process, workspace
 from cqc_tools.errors import StageFailed, UserError
@@ -92,16 +93,18 @@ def at(revision: str) -> FileDescriptorSet:
     """
     git = ["git", "-C", str(workspace.ROOT)]
     try:
-        process.run([*git, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"])
+        process.run([*git, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"])
     except StageFailed:
         tags = process.run([*git, "tag", "--list", "v[0-9]*", "--sort=-version:refname"]).split()
         known = f"the releases are {', '.join(tags)}" if tags else "there is no release yet"
         raise UserError(f"git knows no {revision!r}: {known}; any tag, branch or commit will do") from None
     path = f"{workspace.GO_MODULE.relative_to(workspace.ROOT)}/{DESCRIPTOR_SET}"
     try:
-        return FileDescriptorSet.FromString(process.run_bytes([*git, "show", f"{revision}:{path}"]))
+        return FileDescriptorSet.FromString(process.run_bytes([*git, "show", "--end-of-options", f"{revision}:{path}"]))
     except StageFailed:
         raise UserError(f"{revision} has no {path}: choose a revision in which the contracts were generated") from None
+    except DecodeError:
+        raise UserError(f"{path} of {revision} is no descriptor set: choose another revision") from None
 
 
 def describe(descriptor_set: FileDescriptorSet) -> list[ProtoFile]:

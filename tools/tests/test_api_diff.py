@@ -2,14 +2,22 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import Checkout
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    FileDescriptorSet,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cqc_tools import contracts, workspace
-from cqc_tools.api_diff import ApiDiff, Bump, Change, diff
+from cqc_tools.api_diff import BROKEN, ApiDiff, Bump, Change, diff, elements
 
 PRICE = "cqc/markets/v1/price.proto"
 POOL = "cqc/markets/v1/pool.proto"
@@ -181,10 +189,8 @@ def test_one_change_is_told_once(
 
 def test_a_rule_is_shown_before_and_after(before: FileDescriptorSet, tmp_path: Path) -> None:
     (change,) = changed(before, tmp_path, PRICE, CONFIDENCE, CONFIDENCE.replace("gte = 0", "gte = 1")).changes
-    assert change.details == (
-        "rules: [buf.validate.field] { double { gte: 0.0 finite: true } }"
-        " -> [buf.validate.field] { double { gte: 1.0 finite: true } }",
-    )
+    assert change.details == ("rule double.lower bound: >= 0.0 -> >= 1.0",)
+    assert change.breaks == ("validation",)
 
 
 def test_nothing_changed(before: FileDescriptorSet) -> None:
@@ -212,11 +218,13 @@ def test_the_command_compares_tags(checkout: Checkout) -> None:
     done = checkout.cqc("diff", "v1.1.0", "v1.2.0", "--json")
     assert json.loads(done.stdout) == {
         "bump": "minor",
+        "breaks": [],
         "changes": [
             {
                 "action": "deprecated",
                 "kind": "enum",
                 "name": "cqc.markets.v1.QuantityUnit",
+                "summary": "",
                 "details": [],
                 "breaks": [],
             }
@@ -227,3 +235,231 @@ def test_the_command_compares_tags(checkout: Checkout) -> None:
     assert unknown.returncode == 2
     assert "the releases are v1.2.0, v1.1.0" in unknown.stderr
     assert "Traceback" not in unknown.stderr
+
+
+SMALL = """syntax = "proto3";
+package cqc.small.v1;
+import "buf/validate/validate.proto";
+option go_package = "example.com/small/v1;smallv1";
+// What a thing is.
+message Thing {
+  reserved 9, 20 to 22;
+  reserved "gone";
+  option (buf.validate.message).cel = {id: "thing.count" message: "no" expression: "this.count < 7"};
+  // Its name. Not unique.
+  string name = 1 [(buf.validate.field).string.min_len = 2];
+  int32 count = 2 [(buf.validate.field).int32 = {gt: 0, lte: 10}];
+  Kind kind = 3;
+  map<string, int32> amounts = 4;
+  oneof which {
+    string left = 5;
+    string right = 6;
+  }
+  string color = 7 [(buf.validate.field).string = {in: ["red", "green"]}];
+  optional double rate = 8 [(buf.validate.field).ignore = IGNORE_IF_ZERO_VALUE];
+}
+// Its kind.
+enum Kind {
+  KIND_UNSPECIFIED = 0;
+  KIND_ONE = 1;
+}
+message Part {}
+service Things {
+  // Asks.
+  rpc Ask(Thing) returns (Thing);
+}
+"""
+T = "cqc.small.v1.Thing"
+NOTHING: tuple[str, ...] = ()
+SMALL_CASES = [
+    # What is replaced, by what; the change: action, name, who is broken; a part of what is told about it.
+    ("string name = 1", "string title = 1", "changed", f"{T}.name", ("JSON", "source"), "renamed to `title`"),
+    ("KIND_ONE = 1", "KIND_UNO = 1", "changed", "cqc.small.v1.Kind.KIND_ONE", ("JSON", "source"), "renamed to"),
+    ("Kind kind = 3", "int32 kind = 3", "changed", f"{T}.kind", ("JSON", "source"), "enum cqc.small.v1.Kind -> int32"),
+    ("Kind kind = 3", "Part kind = 3", "changed", f"{T}.kind", ALL, "-> message cqc.small.v1.Part"),
+    ("map<string, int32>", "map<string, string>", "changed", f"{T}.amounts", ALL, "-> map<string, string>"),
+    ("message Part {}\n", "", "removed", "cqc.small.v1.Part", ("source",), ""),
+    ("smallv1", "small", "changed", "cqc.small.v1", ("source",), "Go package"),
+    ("reserved 9, 20 to 22", "reserved 9, 21 to 22", "changed", T, ("wire",), "9, 20 to 22"),
+    ('  reserved "gone";\n', "", "changed", T, ("JSON",), "gone"),
+    ("reserved 9,", "reserved 9, 30,", "", "", NOTHING, ""),
+    ("reserved 9, 20 to 22", "reserved 9, 20, 21 to 25", "", "", NOTHING, ""),
+    ("min_len = 2", "min_len = 3", "changed", f"{T}.name", ("validation",), "rule string.min_len: 2 -> 3"),
+    ("min_len = 2", "min_len = 1", "changed", f"{T}.name", NOTHING, "rule string.min_len: 2 -> 1"),
+    ("min_len = 2", "max_len = 2", "changed", f"{T}.name", ("validation",), "rule string.max_len: none -> 2"),
+    ("gt: 0", "gte: 0", "changed", f"{T}.count", NOTHING, "rule int32.lower bound: > 0 -> >= 0"),
+    ("gt: 0", "gt: 1", "changed", f"{T}.count", ("validation",), "> 0 -> > 1"),
+    ("lte: 10", "lt: 10", "changed", f"{T}.count", ("validation",), "<= 10 -> < 10"),
+    ("lte: 10", "lte: 11", "changed", f"{T}.count", NOTHING, "<= 10 -> <= 11"),
+    ("{gt: 0, lte: 10}", "{gt: 0}", "changed", f"{T}.count", NOTHING, "<= 10 -> none"),
+    ('["red", "green"]', '["red"]', "changed", f"{T}.color", ("validation",), "[red, green] -> [red]"),
+    ('["red", "green"]', '["green", "red", "blue"]', "changed", f"{T}.color", NOTHING, "blue"),
+    (
+        " [(buf.validate.field).ignore = IGNORE_IF_ZERO_VALUE]",
+        "",
+        "changed",
+        f"{T}.rate",
+        ("validation",),
+        "rule ignore",
+    ),
+    ("IGNORE_IF_ZERO_VALUE", "IGNORE_ALWAYS", "changed", f"{T}.rate", NOTHING, "rule ignore"),
+    ("count < 7", "count < 6", "changed", T, ("validation",), "rule cel[thing.count]"),
+    (
+        "oneof which {",
+        "oneof which {\n    option (buf.validate.oneof).required = true;",
+        "changed",
+        f"{T}.which",
+        ("validation",),
+        "rule required: none -> true",
+    ),
+    (
+        "  Kind kind",
+        "  string fresh = 12 [(buf.validate.field).required = true];\n  Kind kind",
+        "added",
+        f"{T}.fresh",
+        ("validation",),
+        "string fresh = 12",
+    ),
+    (
+        "  Kind kind",
+        "  string fresh = 12 [(buf.validate.field).string.min_len = 1];\n  Kind kind",
+        "added",
+        f"{T}.fresh",
+        ("validation",),
+        "",
+    ),
+    (
+        "  Kind kind",
+        "  // Is new. More.\n  optional string fresh = 12 [(buf.validate.field).string.min_len = 1];\n  Kind kind",
+        "added",
+        f"{T}.fresh",
+        NOTHING,
+        "`optional string fresh = 12`. Is new.",
+    ),
+    (
+        "KIND_ONE = 1;",
+        "KIND_ONE = 1;\n  KIND_TWO = 2;",
+        "added",
+        "cqc.small.v1.Kind.KIND_TWO",
+        NOTHING,
+        "`KIND_TWO = 2`",
+    ),
+    (
+        "service Things {",
+        "service Things {\n  rpc Tell(Thing) returns (stream Thing);",
+        "added",
+        "cqc.small.v1.Things.Tell",
+        NOTHING,
+        "returns (stream cqc.small.v1.Thing)",
+    ),
+    (
+        "returns (Thing);",
+        "returns (Thing) { option idempotency_level = IDEMPOTENT; }",
+        "changed",
+        "cqc.small.v1.Things.Ask",
+        ("wire",),
+        "option idempotency_level: none -> IDEMPOTENT",
+    ),
+    ("  // Asks.\n", "  // Asks more.\n", "commented", "cqc.small.v1.Things.Ask", NOTHING, "`Ask`"),
+    ("  // Asks.\n", "", "commented", "cqc.small.v1.Things.Ask", NOTHING, "`Ask`"),
+    (
+        "message Part {}",
+        "message Part { option deprecated = true; }",
+        "deprecated",
+        "cqc.small.v1.Part",
+        NOTHING,
+        "### Deprecated",
+    ),
+]
+
+
+def small(root: Path, text: str) -> FileDescriptorSet:
+    file = root / "cqc" / "small" / "v1" / "small.proto"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    return compiled(root)
+
+
+def found_by_buf(old: FileDescriptorSet, new: FileDescriptorSet, category: str, folder: Path) -> bool:
+    for name, image in (("old", old), ("new", new)):
+        (folder / f"{name}.binpb").write_bytes(image.SerializeToString())
+    rules = json.dumps({"version": "v2", "breaking": {"use": [category]}})
+    command = [str(workspace.VENV_BIN / "buf"), "breaking", "new.binpb", "--against", "old.binpb", "--config", rules]
+    done = subprocess.run([*command, "--exclude-imports"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode in (0, 100), done.stderr
+    return done.returncode == 100
+
+
+@pytest.mark.parametrize(("old", "new", "action", "name", "breaks", "told"), SMALL_CASES)
+def test_a_change_is_told_and_judged(
+    tmp_path: Path, old: str, new: str, action: str, name: str, breaks: tuple[str, ...], told: str
+) -> None:
+    assert SMALL.count(old) == 1
+    before, after = small(tmp_path / "old", SMALL), small(tmp_path / "new", SMALL.replace(old, new))
+    found = diff(before, after)
+    assert [(change.action, change.name, change.breaks) for change in found.changes] == (
+        [(action, name, breaks)] if action else []
+    )
+    assert told in found.to_markdown()
+    assert set(breaks) <= set(BROKEN)
+    # buf knows nothing of rules; of all else, what it finds must be found here too.
+    if found_by_buf(before, after, "WIRE_JSON", tmp_path):
+        assert {"wire", "JSON"} & set(breaks)
+    if found_by_buf(before, after, "FILE", tmp_path):
+        assert breaks
+
+
+def test_what_moves_to_another_file_breaks_those_who_import_it(tmp_path: Path) -> None:
+    before = small(tmp_path / "old", SMALL)
+    after = small(tmp_path / "new", SMALL.replace("message Part {}\n", ""))
+    moved = FileDescriptorProto(name="cqc/small/v1/part.proto", package="cqc.small.v1", syntax="proto3")
+    moved.message_type.add(name="Part")
+    moved.options.go_package = "example.com/small/v1;smallv1"
+    after.file.append(moved)
+    (change,) = diff(before, after).changes
+    assert (change.name, change.breaks) == ("cqc.small.v1.Part", ("source",))
+    assert change.details == ("file: cqc/small/v1/small.proto -> cqc/small/v1/part.proto",)
+
+
+NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
+FIELDS = st.dictionaries(
+    NAMES, st.tuples(st.integers(1, 6), st.sampled_from([1, 3, 5, 8, 9]), st.sampled_from([1, 3]), st.booleans())
+)
+MESSAGES = st.dictionaries(st.sampled_from(["M", "N", "O"]), FIELDS)
+
+
+def described(messages: dict[str, dict[str, tuple[int, int, int, bool]]]) -> FileDescriptorSet:
+    file = FileDescriptorProto(name="cqc/x/v1/x.proto", package="cqc.x.v1", syntax="proto3")
+    for name, fields in messages.items():
+        message: DescriptorProto = file.message_type.add(name=name)
+        numbers: set[int] = set()
+        for part, (number, kind, label, is_deprecated) in fields.items():
+            if number in numbers:
+                continue
+            numbers.add(number)
+            declared: FieldDescriptorProto = message.field.add(name=part, number=number, json_name=part)
+            declared.type = kind  # type: ignore[assignment]
+            declared.label = label  # type: ignore[assignment]
+            declared.options.deprecated = is_deprecated
+    return FileDescriptorSet(file=[file])
+
+
+@given(old=MESSAGES, new=MESSAGES)
+def test_every_difference_is_told_and_nothing_else(
+    old: dict[str, dict[str, tuple[int, int, int, bool]]], new: dict[str, dict[str, tuple[int, int, int, bool]]]
+) -> None:
+    before, after = described(old), described(new)
+    assert diff(before, before).changes == ()
+    there, back = diff(before, after), diff(after, before)
+    assert bool(there.changes) == bool(back.changes) == (elements(before) != elements(after))
+
+    def told(of: ApiDiff, action: str) -> set[str]:
+        return {change.name for change in of.changes if change.action == action}
+
+    assert told(there, "added") == told(back, "removed")
+    assert (there.bump == Bump.MAJOR) == bool(there.breaks)
+    # What only adds and deprecates never breaks anyone.
+    if not told(there, "removed") and not told(there, "changed"):
+        assert there.bump < Bump.MAJOR
+    for change in there.changes:
+        assert f"`{change.name}`" in there.to_markdown()
