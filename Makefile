@@ -3,7 +3,7 @@ PYTHON ?= python3
 CQC = .venv/bin/python -m cqc_tools
 export PYTHONPATH := tools
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff build rehearse clean lock
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff changelog notes build rehearse clean lock
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ version: setup ## Print the version of what is checked out, in its three spellin
 
 diff: setup ## What changed in the contracts between two tags (FROM=v1.1.0 TO=v1.2.0; TO is HEAD if left out)
 	@$(if $(FROM),$(CQC) diff $(FROM) $(TO),echo "error: say from which tag: make diff FROM=v1.1.0 TO=v1.2.0"; exit 2)
+
+changelog: setup ## Write a release's section into CHANGELOG.md, beside what people wrote (VERSION=1.2.0)
+	@$(CQC) changelog $(if $(VERSION),--release $(VERSION))
+
+notes: setup ## Print the release notes of a version (VERSION=1.2.0)
+	@$(CQC) notes $(if $(VERSION),--release $(VERSION))
 
 build: setup ## Build the packages, their SBOMs and release.json into dist/<version>/ (VERSION=1.2.0 builds from its tag)
 	@$(CQC) build $(if $(VERSION),--release $(VERSION))

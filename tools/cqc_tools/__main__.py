@@ -109,6 +109,37 @@ def diff(
     console.output.print(f"The change asks for a {found.bump.name.lower()} version." if found.bump else "")
 
 
+Release = Annotated[str, typer.Option(help="Version, such as 1.2.0; HEAD's tag or else the next one, if left out.")]
+
+
+@app.command()
+def changelog(release: Release = "", as_json: Json = False) -> None:
+    """Write the section of a release into CHANGELOG.md; what people wrote there is kept."""
+    from cqc_tools import candidate
+    from cqc_tools import changelog as stage
+
+    chosen = candidate.choose(release)
+    section = stage.update(chosen)
+    if as_json:
+        console.print_json({"version": chosen.version.npm, "section": section.name, "line": section.start + 1})
+        return
+    console.output.print(f"wrote {section.name} into {stage.FILE.name}, line {section.start + 1}: read it, then commit")
+
+
+@app.command()
+def notes(release: Release = "", as_json: Json = False) -> None:
+    """Print the release notes: the release's section of CHANGELOG.md."""
+    from cqc_tools import candidate
+    from cqc_tools import changelog as stage
+
+    chosen = candidate.choose(release).version
+    text = stage.notes(chosen)
+    if as_json:
+        console.print_json({"version": chosen.npm, "notes": text})
+    else:
+        console.output.print(text, markup=False, end="")
+
+
 @app.command()
 def rehearse(
     release: Annotated[str, typer.Option(help="Version to release in the scratch clone, such as 1.2.0.")] = "",

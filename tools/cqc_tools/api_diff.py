@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from typing import Any
 
 from google.protobuf import descriptor_pool, message_factory, text_format
@@ -20,6 +19,7 @@ from google.protobuf.descriptor_pb2 import (
 from google.protobuf.message import Message
 
 from cqc_tools.errors import StageFailed
+from cqc_tools.version import Bump
 
 # Types that read each other's bytes: see "Updating A Message Type" of the Protocol Buffers language guide.
 WIRE_COMPATIBLE = (
@@ -39,15 +39,6 @@ HEADINGS = {
     "removed": "Removed",
     "commented": "Documentation",
 }
-
-
-class Bump(IntEnum):
-    """How much of a version a change raises, before the rule that nothing is promised below 1.0."""
-
-    NONE = 0
-    PATCH = 1
-    MINOR = 2
-    MAJOR = 3
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,19 @@ from typing import Any
 
 import semver
 
-from cqc_tools import build, configuration, console, process, publish, record, registries, talk, targets, version
+from cqc_tools import (
+    build,
+    candidate,
+    configuration,
+    console,
+    process,
+    publish,
+    record,
+    registries,
+    talk,
+    targets,
+    version,
+)
 from cqc_tools.ecosystems import Installation, Registry, Source, belonging
 from cqc_tools.errors import StageFailed, UserError
 from cqc_tools.talk import Replay
@@ -67,7 +79,7 @@ def rehearse(release: str) -> Rehearsal:
     Raises UserError for a version that cannot be released and StageFailed with the reason when any step fails.
     """
     started = time.monotonic()
-    chosen = version.parse_release(release) if release else version.next_release()
+    chosen = version.parse_release(release) if release else candidate.upcoming()
     if chosen in version.released():
         raise UserError(f"{chosen.tag} is released already: choose another with make rehearse VERSION=x.y.z")
     _refuse_major_without_module_path(chosen, configuration.load())

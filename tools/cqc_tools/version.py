@@ -2,7 +2,9 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import semver
@@ -13,6 +15,15 @@ from cqc_tools import process, workspace
 from cqc_tools.errors import UserError
 
 PRERELEASE = re.compile(r"(alpha|beta|rc)\.(0|[1-9]\d*)")
+
+
+class Bump(IntEnum):
+    """How much of a version a change raises, before the rule that nothing is promised below 1.0."""
+
+    NONE = 0
+    PATCH = 1
+    MINOR = 2
+    MAJOR = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,16 @@ class Version:
     def tag(self) -> str:
         """The git tag of a release, which is Go's spelling too."""
         return self.go
+
+    @property
+    def semver(self) -> semver.Version:
+        """What sorts as versions do."""
+        return semver.Version.parse(self.npm)
+
+    @property
+    def final(self) -> "Version":
+        """The version that this one is a pre-release of, or itself."""
+        return parse_release(str(self.semver.finalize_version()))
 
 
 def parse_release(text: str) -> Version:
@@ -82,15 +103,29 @@ def released(repository: Path = workspace.ROOT) -> list[Version]:
             versions.append(parse_release(tag))
         except UserError:
             continue
-    return sorted(versions, key=lambda version: semver.Version.parse(version.npm))
+    return sorted(versions, key=lambda version: version.semver)
 
 
-def next_release(repository: Path = workspace.ROOT) -> Version:
-    """The next minor version after the highest released one; 0.1.0 when there is none."""
-    past = released(repository)
-    if not past:
-        return parse_release("0.1.0")
-    return parse_release(str(semver.Version.parse(past[-1].npm).bump_minor()))
+def last_final(past: Sequence[Version]) -> Version | None:
+    """The highest release that is no pre-release."""
+    return max((item for item in past if item == item.final), key=lambda item: item.semver, default=None)
+
+
+def next_release(bump: Bump, past: Sequence[Version]) -> Version:
+    """The lowest release after `past` that a change asking for `bump` may have; 0.1.0 when there was none.
+
+    Below 1.0 nothing is promised: what breaks raises the minor version, as what adds does. A final version follows its
+    own pre-releases.
+    """
+    last = last_final(past)
+    raised = parse_release("0.1.0") if last is None else parse_release(str(_raised(last.semver, bump)))
+    return max([raised, *(item.final for item in past if item.final != item)], key=lambda item: item.semver)
+
+
+def _raised(last: semver.Version, bump: Bump) -> semver.Version:
+    if bump == Bump.MAJOR and last.major:
+        return last.bump_major()
+    return last.bump_minor() if bump >= Bump.MINOR else last.bump_patch()
 
 
 def _is_release(python: PythonVersion) -> bool:

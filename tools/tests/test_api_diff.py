@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqc_tools import contracts, workspace
-from cqc_tools.api_diff import BROKEN, ApiDiff, Bump, Change, diff, elements
+from cqc_tools.api_diff import BROKEN, ApiDiff, Change, diff, elements
+from cqc_tools.version import Bump
 
 PRICE = "cqc/markets/v1/price.proto"
 POOL = "cqc/markets/v1/pool.proto"

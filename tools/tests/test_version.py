@@ -1,6 +1,7 @@
 """The version of a checkout in its three spellings."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -22,6 +23,8 @@ RELEASES = st.builds(
     NUMBERS,
     st.one_of(st.just(""), st.builds("-{}.{}".format, st.sampled_from(["alpha", "beta", "rc"]), NUMBERS)),
 )
+
+RELEASE = re.compile(r"v?(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}(-(alpha|beta|rc)\.(0|[1-9][0-9]*))?")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,50 @@ def test_all_spellings_sort_alike(first: str, second: str) -> None:
     npm = semver.Version.parse(one.npm).compare(other.npm)
     assert (PythonVersion(one.pypi) < PythonVersion(other.pypi)) == (npm < 0)
     assert (PythonVersion(one.pypi) == PythonVersion(other.pypi)) == (npm == 0)
+
+
+@given(text=st.text(st.sampled_from("v0123456789.-+alphabetrc "), max_size=20) | st.text(max_size=12))
+def test_any_text_is_a_release_or_is_refused_with_an_example(text: str) -> None:
+    if not RELEASE.fullmatch(text):
+        with pytest.raises(UserError, match=r"1\.2\.0-rc\.1"):
+            version.parse_release(text)
+        return
+    found = version.parse_release(text)
+    assert text.removeprefix("v") == found.npm
+    assert version.parse_release(found.tag) == found
+    assert PythonVersion(found.pypi).public == found.pypi
+
+
+@pytest.mark.parametrize(
+    ("past", "bump", "expected"),
+    [
+        ([], version.Bump.NONE, "0.1.0"),
+        (["0.1.0-rc.1"], version.Bump.NONE, "0.1.0"),
+        (["0.3.0-rc.1"], version.Bump.NONE, "0.3.0"),
+        (["0.4.2"], version.Bump.MAJOR, "0.5.0"),
+        (["0.4.2"], version.Bump.MINOR, "0.5.0"),
+        (["0.4.2"], version.Bump.PATCH, "0.4.3"),
+        (["1.4.2"], version.Bump.NONE, "1.4.3"),
+        (["1.4.2"], version.Bump.PATCH, "1.4.3"),
+        (["1.4.2"], version.Bump.MINOR, "1.5.0"),
+        (["1.4.2"], version.Bump.MAJOR, "2.0.0"),
+        (["1.4.2", "1.10.0", "1.9.0"], version.Bump.MINOR, "1.11.0"),
+        (["1.4.2", "1.5.0-rc.1"], version.Bump.MINOR, "1.5.0"),
+        (["1.4.2", "1.5.0-rc.1"], version.Bump.PATCH, "1.5.0"),
+        (["1.4.2", "1.5.0-rc.1"], version.Bump.MAJOR, "2.0.0"),
+        (["1.4.2", "1.5.0-rc.1", "1.5.0"], version.Bump.MINOR, "1.6.0"),
+    ],
+)
+def test_the_next_release(past: list[str], bump: version.Bump, expected: str) -> None:
+    assert version.next_release(bump, [version.parse_release(item) for item in past]).npm == expected
+
+
+@given(past=st.lists(RELEASES, max_size=5), bump=st.sampled_from(version.Bump))
+def test_the_next_release_is_final_and_higher_than_all(past: list[str], bump: version.Bump) -> None:
+    versions = [version.parse_release(item) for item in past]
+    following = version.next_release(bump, versions)
+    assert following == following.final
+    assert all(following.semver > item.semver for item in versions)
 
 
 def read(checkout: Checkout) -> dict[str, object]:
