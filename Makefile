@@ -3,7 +3,7 @@ PYTHON ?= python3
 CQC = .venv/bin/python -m cqc_tools
 export PYTHONPATH := tools
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff changelog notes build rehearse clean lock
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff changelog notes module-path build rehearse clean lock
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ changelog: setup ## Write a release's section into CHANGELOG.md, beside what peo
 
 notes: setup ## Print the release notes of a version (VERSION=1.2.0)
 	@$(CQC) notes $(if $(VERSION),--release $(VERSION))
+
+module-path: setup ## Write the Go module path of release.toml into go.mod, imports, go_package and documentation
+	@$(CQC) module-path
 
 build: setup ## Build the packages, their SBOMs and release.json into dist/<version>/ (VERSION=1.2.0 builds from its tag)
 	@$(CQC) build $(if $(VERSION),--release $(VERSION))

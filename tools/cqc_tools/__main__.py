@@ -141,6 +141,22 @@ def notes(release: Release = "", as_json: Json = False) -> None:
 
 
 @app.command()
+def module_path(as_json: Json = False) -> None:
+    """Write the Go module path of release.toml wherever the one of go.mod stands, and generate."""
+    from cqc_tools import module_path as stage
+
+    with console.step("move the Go module"):
+        moved = stage.move()
+    if as_json:
+        console.print_json({"before": moved.before, "after": moved.after, "written": list(map(str, moved.written))})
+        return
+    if not moved.written:
+        console.output.print(f"nothing changed: go.mod says {moved.after}, as release.toml does")
+        return
+    console.output.print(f"{moved.before} is now {moved.after}: {len(moved.written)} files were written, and generated")
+
+
+@app.command()
 def rehearse(
     release: Annotated[str, typer.Option(help="Version to release in the scratch clone, such as 1.2.0.")] = "",
     as_json: Json = False,

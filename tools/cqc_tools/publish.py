@@ -282,5 +282,7 @@ def refuse_differences(registry: Registry, differences: Sequence[Difference], ve
     lines = [f"  {item.file}: built {item.built or 'no such file'}, served {item.served}" for item in differences]
     what = f"{registry.package} {registry.spell(version)}"
     raise StageFailed(
-        "\n".join([f"conflict: {registry.ecosystem} at {registry.address} holds other bytes as {what}:", *lines, WAYS_OUT])
+        "\n".join(
+            [f"conflict: {registry.ecosystem} at {registry.address} holds other bytes as {what}:", *lines, WAYS_OUT]
+        )
     )

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import semver
-
 from cqc_tools import (
     build,
     candidate,
     configuration,
     console,
+    module_path,
     process,
     publish,
     record,
@@ -82,7 +81,8 @@ def rehearse(release: str) -> Rehearsal:
     chosen = version.parse_release(release) if release else candidate.upcoming()
     if chosen in version.released():
         raise UserError(f"{chosen.tag} is released already: choose another with make rehearse VERSION=x.y.z")
-    _refuse_major_without_module_path(chosen, configuration.load())
+    if steps := module_path.steps_to(chosen, configuration.load()):
+        raise UserError(steps)
     with tempfile.TemporaryDirectory(prefix="cqc-rehearsal-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         with console.step(f"clone and tag {chosen.tag}"):
@@ -106,17 +106,6 @@ def rehearse(release: str) -> Rehearsal:
                 replays = talk.all_pairs(examples, data, folder / "logs")
             rows = [_row(language, registry, built, examples, replays) for language, registry in where.items()]
     return Rehearsal(chosen.npm, source.commit, traffic, time.monotonic() - started, tuple(replays), tuple(rows))
-
-
-def _refuse_major_without_module_path(chosen: version.Version, settings: configuration.Configuration) -> None:
-    """Go takes a major version from 2 on only where the module path says it."""
-    major = semver.Version.parse(chosen.npm).major
-    if major >= 2 and not settings.go.name.endswith(f"/v{major}"):
-        raise UserError(
-            f"{chosen.tag} cannot be released as {settings.go.name}: Go asks for /v{major} at the end of the path.\n"
-            f"Change it in {settings.go.folder}/go.mod, in the protos' go_package and in release.toml, "
-            "or choose a lower version: make rehearse VERSION=x.y.z"
-        )
 
 
 def tagged_clone(folder: Path, chosen: version.Version) -> Source:

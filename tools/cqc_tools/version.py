@@ -11,7 +11,7 @@ import semver
 from packaging.version import InvalidVersion
 from packaging.version import Version as PythonVersion
 
-from cqc_tools import process, workspace
+from cqc_tools import configuration, process, workspace
 from cqc_tools.errors import UserError
 
 PRERELEASE = re.compile(r"(alpha|beta|rc)\.(0|[1-9]\d*)")
@@ -148,6 +148,9 @@ def _pseudo_version(repository: Path) -> str:
     git = ["git", "-C", str(repository)]
     commit, seconds = process.run([*git, "log", "-1", "--format=%H %ct"]).split()
     reachable = process.run([*git, "tag", "--list", "v[0-9]*", "--merged", "HEAD"]).split()
-    older = [version.go for version in released(repository) if version.go in reachable]
+    named = re.search(r"/v([0-9]+)$", configuration.load(repository / "release.toml").go.name)
+    majors = [int(named.group(1))] if named else [0, 1]
+    older = [item.go for item in released(repository) if item.go in reachable and item.semver.major in majors]
     options = ["-commit", commit, "-time", seconds, *(["-older", older[-1]] if older else [])]
+    options += ["-major", f"v{named.group(1)}"] if named else []
     return process.run([workspace.GO_TOOLS / "pseudoversion", *options]).strip()

@@ -35,7 +35,9 @@ REFUSED = re.compile(
     re.IGNORECASE,
 )
 NO_MODULE = re.compile(r"invalid version: (missing \S*go\.mod|.*has non-.* module path|go\.mod has)")
-CREDENTIALS = "The remote has to let git push tags there: see its rules for tags, and git's credentials for this address"
+CREDENTIALS = (
+    "The remote has to let git push tags there: see its rules for tags, and git's credentials for this address"
+)
 DESCRIBER = """package main
 
 import (
@@ -138,7 +140,7 @@ class GitRemote:
     def expected(self, artifacts: Sequence[Artifact], version: Version, commit: str) -> dict[str, str]:
         """See Registry: the module zip that go makes of the tag, and both tags."""
         zips = {artifact.path.name: artifact.digest for artifact in belonging(artifacts, ECOSYSTEM)}
-        return {**zips, **{tag: f"commit:{commit}" for tag in self.tags(version)}}
+        return {**zips, **dict.fromkeys(self.tags(version), f"commit:{commit}")}
 
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""

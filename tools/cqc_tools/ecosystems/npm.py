@@ -34,6 +34,7 @@ from cqc_tools.errors import StageFailed
 from cqc_tools.version import Version
 
 ECOSYSTEM = "npm"
+IMPORTED_AS = "@cq/cqc"
 ERROR_CODE = re.compile(r"npm (?:error|ERR!) code (\w+)")
 CREDENTIALS = "Give npm credentials that may publish this package: npm login, a token in .npmrc, or trusted publishing"
 
@@ -189,9 +190,11 @@ class NpmRegistry:
         """See Registry."""
         shutil.copytree(example, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
         environment = self._environment(folder)
+        # Whatever the package is called, the examples import it by the name that it has here.
+        alias = "" if self.package == IMPORTED_AS else f"{IMPORTED_AS}@npm:"
         started = time.monotonic()
         process.run(
-            ["npm", "install", f"{self.package}@{version.npm}", "--prefer-offline"],
+            ["npm", "install", f"{alias}{self.package}@{version.npm}", "--prefer-offline"],
             cwd=folder,
             env=environment,
             what="npm install",
@@ -201,8 +204,8 @@ class NpmRegistry:
         describe = (
             'import { createHash } from "node:crypto"; import { toBinary } from "@bufbuild/protobuf"; '
             'import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt"; '
-            f'import {{ descriptorSet }} from "{self.package}"; '
-            'const bytes = toBinary(FileDescriptorSetSchema, descriptorSet()); '
+            f'import {{ descriptorSet }} from "{IMPORTED_AS}"; '
+            "const bytes = toBinary(FileDescriptorSetSchema, descriptorSet()); "
             'console.log(createHash("sha256").update(bytes).digest("hex"));'
         )
         return Installation(

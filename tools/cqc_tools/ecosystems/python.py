@@ -15,6 +15,7 @@ from typing import Any
 
 import pypi_simple
 import requests
+import tomlkit
 import urllib3
 from packageurl import PackageURL
 from packaging.metadata import Metadata
@@ -37,12 +38,11 @@ from cqc_tools.ecosystems import (
     belonging,
     sha256,
 )
+from cqc_tools.errors import StageFailed
 from cqc_tools.version import Version
 
 ECOSYSTEM = "PyPI"
-CREDENTIALS = (
-    "Give twine credentials that may upload this project: TWINE_USERNAME and TWINE_PASSWORD, .pypirc or trusted publishing"
-)
+CREDENTIALS = "Give twine credentials that may upload this project: TWINE_USERNAME and TWINE_PASSWORD, .pypirc or trusted publishing"
 # Too early, too many, or a file of this name is there already: the index has to be read to know what came of it. Some
 # answer the last with 400.
 AMBIGUOUS = (400, 408, 409, 425, 429)
@@ -52,6 +52,7 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     """Build the sdist from the clone, then the wheel from the unpacked sdist, so that the sdist is known to build."""
     package = source.folder / source.configuration.python.folder
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
+    _stamp_name(package / "pyproject.toml", source.configuration.python.name)
     unpacked = scratch / "sdist"
     files: list[Path] = []
     for target, folder in (("sdist", package), ("wheel", unpacked)):
@@ -63,6 +64,14 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     return tuple(
         Artifact(ECOSYSTEM, file, file.stat().st_size, digest := sha256(file), f"sha256:{digest}") for file in files
     )
+
+
+def _stamp_name(project: Path, name: str) -> None:
+    """Hatch can compute a version, but no name."""
+    content = tomlkit.parse(project.read_text())
+    if content.unwrap()["project"]["name"] != name:
+        content["project"]["name"] = name
+        project.write_text(tomlkit.dumps(content))
 
 
 def _hatchling(target: str, folder: Path, out: Path, version: Version) -> Path:
@@ -203,7 +212,17 @@ class PythonIndex:
         alone = {**environment, "PIP_INDEX_URL": self.address, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
         process.run(
             [
-                *(python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--dest", folder / "wheel"),
+                *(
+                    python,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--no-deps",
+                    "--no-cache-dir",
+                    "--dest",
+                    folder / "wheel",
+                ),
                 f"{self.package}=={version.pypi}",
             ],
             cwd=folder,

@@ -49,7 +49,8 @@ def __getattr__(name: str) -> str:
     """Look `__version__` up when it is first asked for: reading metadata takes longer than importing a message."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import version
+    from importlib.metadata import packages_distributions, version
 
-    globals()[name] = version("cqc")
+    # The distribution may have another name than the package.
+    globals()[name] = version(packages_distributions()["cqc"][0])
     return str(globals()[name])
