@@ -18,6 +18,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+Release = Annotated[str, typer.Argument(help="Version of the release, such as 1.2.0.")]
+Target = Annotated[str, typer.Option(help="Target of release.toml: local, private or public.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -154,6 +156,23 @@ def module_path(as_json: Json = False) -> None:
         console.output.print(f"nothing changed: go.mod says {moved.after}, as release.toml does")
         return
     console.output.print(f"{moved.before} is now {moved.after}: {len(moved.written)} files were written, and generated")
+
+
+@app.command()
+def publish(
+    release: Release,
+    target: Target = "local",
+    as_json: Json = False,
+) -> None:
+    """Publish a release to a target's three registries; what is there already is compared, never written again."""
+    from cqc_tools import publish as stage
+    from cqc_tools.version import parse_release
+
+    outcomes = stage.publish_release(parse_release(release), target)
+    if as_json:
+        console.print_json([outcome.to_json() for outcome in outcomes])
+    else:
+        stage.show(outcomes)
 
 
 @app.command()

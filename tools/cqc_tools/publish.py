@@ -82,6 +82,24 @@ def publish_release(version: Version, target: str) -> list[Outcome]:
         return publish(built, source, list(registries.values()), record.load(folder, target))
 
 
+def show(outcomes: Sequence[Outcome]) -> None:
+    """Print the result for a person."""
+    console.table(
+        ("registry", "package", "version", "file", "digest", "this run"),
+        [
+            (item.ecosystem, item.package, item.version, name, digest, "wrote it" if name in item.written else "")
+            for item in outcomes
+            for name, digest in item.served.items()
+        ],
+    )
+    written = sum(len(item.written) for item in outcomes)
+    console.output.print(
+        f"{written} files and tags were written, the release is complete"
+        if written
+        else "nothing to do: the release is complete, with the bytes that were built"
+    )
+
+
 def tag_commit(version: Version, tag: str = "", absent: str = "") -> str:
     """The commit of a release's tag, or of another `tag`; `absent` where there is none.
 
@@ -183,7 +201,10 @@ class _Part:
             # Whatever the answer was, what the registry serves decides; after a clear no one look is enough.
             wait = failure.retry_after if isinstance(failure, NoAnswer) else None
             final = isinstance(failure, Refused) or (wait or 0) > self.registry.patience.settle_seconds
-            self._read_until(lambda served, final=final: final or set(names) <= served.keys(), None if final else wait)
+            if final:
+                self._read_until(lambda _: True)
+            else:
+                self._read_until(lambda served: set(names) <= served.keys(), wait)
             if set(names) <= self.served.keys():
                 self.written += tuple(names)
                 return

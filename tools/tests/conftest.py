@@ -44,8 +44,13 @@ class Checkout:
 
 def make_checkout(folder: Path) -> Checkout:
     build.clone(folder)
-    for name in (".venv", ".cache", "packages/ts-cqc/node_modules", "tools/node/node_modules"):
+    for name in (".venv", "packages/ts-cqc/node_modules", "tools/node/node_modules"):
         (folder / name).symlink_to(workspace.ROOT / name)
+    # The registries of its target `local` are its own.
+    (folder / ".cache").mkdir()
+    for path in workspace.CACHE.iterdir():
+        if path.name != "registries":
+            (folder / ".cache" / path.name).symlink_to(path)
     # A link is not the folder that .gitignore names.
     exclude = folder / ".git" / "info" / "exclude"
     exclude.write_text("/.venv\n/.cache\nnode_modules\n")

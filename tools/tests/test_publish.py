@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import make_checkout
 
-from cqc_tools import build, configuration, publish, registries, rehearse, version
+from cqc_tools import build, configuration, publish, record, registries, rehearse, targets, version
 from cqc_tools.ecosystems import Registry, Source
 from cqc_tools.ecosystems.go import GitRemote
 from cqc_tools.errors import StageFailed, UserError
@@ -35,30 +35,35 @@ def local(tmp_path: Path) -> Iterator[Registries]:
         yield running
 
 
-def targets(local: Registries, source: Source) -> list[Registry]:
-    return list(rehearse.targets(local, source.configuration, source.folder.parent).values())
+def packages(local: Registries, source: Source) -> list[Registry]:
+    return list(targets.packages(local, source.configuration, source.folder.parent).values())
 
 
-def test_publish_then_publish_again(local: Registries, source: Source, built: build.Build) -> None:
-    where = targets(local, source)
+def publish_to(where: list[Registry], built: build.Build, source: Source, tmp_path: Path) -> list[str]:
+    """Publish with an empty record; returns the names of what was written."""
+    outcomes = publish.publish(built, source, where, record.load(tmp_path, "test"))
+    return [name for outcome in outcomes for name in outcome.written]
+
+
+def test_publish_then_publish_again(local: Registries, source: Source, built: build.Build, tmp_path: Path) -> None:
+    where = packages(local, source)
     assert [registry.read(RELEASE) for registry in where] == [{}, {}, {}]
-    publish.publish(built, source, where)
+    written = publish_to(where, built, source, tmp_path)
+    assert len(written) == 5
     for registry in where:
-        artifacts = publish.artifacts_of(built, registry)
-        assert registry.read(RELEASE) == {artifact.path.name: artifact.digest for artifact in artifacts}
+        assert registry.read(RELEASE) == registry.expected(built.artifacts, RELEASE, built.commit)
         assert registry.read(version.parse_release("9.9.9")) == {}
     tags = subprocess.run(["git", "ls-remote", "--tags", local.git], capture_output=True, text=True, check=True).stdout
-    assert {line.split()[1] for line in tags.splitlines()} == {
-        "refs/tags/v1.2.0",
-        "refs/tags/packages/go-cqc/v1.2.0",
-    }
-    publish.publish(built, source, where)
+    assert {line.split()[1] for line in tags.splitlines()} == {f"refs/tags/{tag}" for tag in TAGS}
+    assert publish_to(where, built, source, tmp_path) == []
 
 
-def test_the_natural_go_get_leads_to_the_module(local: Registries, source: Source, built: build.Build) -> None:
+def test_the_natural_go_get_leads_to_the_module(
+    local: Registries, source: Source, built: build.Build, tmp_path: Path
+) -> None:
     """Without a go.mod at the top of the repository an empty module would be added, silently."""
-    (remote,) = (registry for registry in targets(local, source) if isinstance(registry, GitRemote))
-    publish.publish(built, source, [remote])
+    (remote,) = (registry for registry in packages(local, source) if isinstance(registry, GitRemote))
+    publish_to([remote], built, source, tmp_path)
     user = remote.scratch / "natural"
     user.mkdir()
     environment = {**remote.client_environment(), "GOMODCACHE": str(user / "cache")}
@@ -84,43 +89,49 @@ def test_an_install_takes_the_module_from_its_own_remote(
         for number, (content, where) in enumerate(((source, local), (changed, others))):
             scratch = tmp_path / str(number)
             scratch.mkdir()
-            remote = rehearse.targets(where, content.configuration, scratch)["go"]
+            remote = targets.packages(where, content.configuration, scratch)["go"]
             assert isinstance(remote, GitRemote)
-            remote.write((), content)
+            remote.write(TAGS, (), content)
             installed = remote.install(content.folder / "examples" / "go", RELEASE, scratch / "user")
             command = ["go", "list", "-m", "-f", "{{.Dir}}", content.configuration.go.name]
             folder = subprocess.check_output(command, cwd=installed.folder, env=dict(installed.environment), text=True)
             assert (Path(folder.strip(), "README.md").read_text() == "changed\n") == (content is changed)
 
 
-@pytest.mark.parametrize("ecosystem", ["PyPI", "npm"])
-def test_other_bytes_under_the_version_stop_it(
-    local: Registries, source: Source, built: build.Build, ecosystem: str
+@pytest.mark.parametrize("ecosystem", ["PyPI", "npm", "Go"])
+def test_other_bytes_under_the_version_stop_it_before_any_write(
+    local: Registries, source: Source, built: build.Build, tmp_path: Path, ecosystem: str
 ) -> None:
-    where = [registry for registry in targets(local, source) if registry.ecosystem == ecosystem]
-    publish.publish(built, source, where)
+    everything = packages(local, source)
+    (there,) = (registry for registry in everything if registry.ecosystem == ecosystem)
+    publish_to([there], built, source, tmp_path)
+    expected = there.expected(built.artifacts, RELEASE, built.commit)
     rebuilt = replace(
         built,
+        commit="0" * 40,
         artifacts=tuple(replace(artifact, digest="sha256:" + "0" * 64) for artifact in built.artifacts),
     )
-    with pytest.raises(StageFailed) as stopped:
-        publish.publish(rebuilt, source, where)
-    for artifact in publish.artifacts_of(built, where[0]):
-        assert artifact.path.name in str(stopped.value)
-        assert artifact.digest in str(stopped.value)
-    assert "a new version on all" in str(stopped.value)
+    with pytest.raises(StageFailed, match="conflict") as stopped:
+        publish_to(everything, rebuilt, source, tmp_path)
+    for name, digest in expected.items():
+        assert f"{name}: built" in str(stopped.value)
+        assert f"served {digest}" in str(stopped.value)
+    assert "publish the bytes that are there" in str(stopped.value)
+    assert "release a new version on all registries" in str(stopped.value)
+    for registry in everything:
+        assert registry.read(RELEASE) == (expected if registry is there else {})
 
 
 def test_a_development_version_is_refused(source: Source, built: build.Build, tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "checkout")
     development = replace(built, version=version.of_checkout(checkout.folder))
     with pytest.raises(UserError, match="development version"):
-        publish.publish(development, source, [])
+        publish_to([], development, source, tmp_path)
 
 
 def test_the_local_index_never_answers_for_our_name_with_another_index(local: Registries, tmp_path: Path) -> None:
     """The public index has an unrelated project of the same name."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--index-url", f"{local.python}simple/"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--index-url", local.python_index]
     name = configuration.load().python.name
     ours = subprocess.run([*command, name], cwd=tmp_path, capture_output=True, text=True)
     assert ours.returncode != 0

@@ -185,12 +185,12 @@ class GitRemote:
 
     def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
         """See Registry: one push that happens as a whole or not at all, and never moves a tag."""
-        git = ["git", "-C", source.folder, "rev-parse", "--quiet", "--verify"]
+        git: list[str | Path] = ["git", "-C", source.folder]
         refs = []
         for tag in names:
             # An annotated tag goes as it is.
-            found = tag in process.run(["git", "-C", source.folder, "tag", "--list", tag]).split()
-            object_name = process.run([*git, f"refs/tags/{tag}"]).strip() if found else source.commit
+            exists = tag in process.run([*git, "tag", "--list", tag]).split()
+            object_name = process.run([*git, "rev-parse", f"refs/tags/{tag}"]).strip() if exists else source.commit
             refs.append(f"{object_name}:refs/tags/{tag}")
         self._git("push", "--quiet", "--atomic", self.address, *refs, cwd=source.folder)
 

@@ -42,7 +42,10 @@ from cqc_tools.errors import StageFailed
 from cqc_tools.version import Version
 
 ECOSYSTEM = "PyPI"
-CREDENTIALS = "Give twine credentials that may upload this project: TWINE_USERNAME and TWINE_PASSWORD, .pypirc or trusted publishing"
+CREDENTIALS = (
+    "Give twine credentials that may upload this project: "
+    "TWINE_USERNAME and TWINE_PASSWORD, .pypirc or trusted publishing"
+)
 # Too early, too many, or a file of this name is there already: the index has to be read to know what came of it. Some
 # answer the last with 400.
 AMBIGUOUS = (400, 408, 409, 425, 429)
