@@ -3,7 +3,7 @@ PYTHON ?= python3
 CQC = .venv/bin/python -m cqc_tools
 export PYTHONPATH := tools
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff changelog notes module-path build publish rehearse clean lock
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff changelog notes module-path build publish verify rehearse clean lock
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +57,11 @@ module-path: setup ## Write the Go module path of release.toml into go.mod, impo
 build: setup ## Build the packages, their SBOMs and release.json into dist/<version>/ (VERSION=1.2.0 builds from its tag)
 	@$(CQC) build $(if $(VERSION),--release $(VERSION))
 
-publish: setup ## Publish a release to the registries of a target (VERSION=1.2.0 TARGET=local, private or public)
-	@$(CQC) publish --target $(or $(TARGET),local) $(or $(VERSION),$(error say which version: make publish VERSION=1.2.0 TARGET=local))
+publish: setup ## Publish a release to a target's registries, or what of it is missing there (VERSION=1.2.0 TARGET=local, private or public)
+	@$(CQC) publish --target $(or $(TARGET),local) $(if $(VERSION),--release $(VERSION))
+
+verify: setup ## Install a release as its users do and compare bytes, contracts, behaviour (VERSION=1.2.0 TARGET=local, private or public)
+	@$(CQC) verify --target $(or $(TARGET),local) $(if $(VERSION),--release $(VERSION))
 
 rehearse: setup ## A whole release against registries on this machine (VERSION=1.2.0 to choose the version)
 	@$(CQC) rehearse $(if $(VERSION),--release $(VERSION))

@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Release = Annotated[str, typer.Argument(help="Version of the release, such as 1.2.0.")]
+Tagged = Annotated[str, typer.Option(help="Version of the release, such as 1.2.0; the checked out tag if left out.")]
 Target = Annotated[str, typer.Option(help="Target of release.toml: local, private or public.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
@@ -159,20 +159,30 @@ def module_path(as_json: Json = False) -> None:
 
 
 @app.command()
-def publish(
-    release: Release,
-    target: Target = "local",
-    as_json: Json = False,
-) -> None:
+def publish(release: Tagged = "", target: Target = "local", as_json: Json = False) -> None:
     """Publish a release to a target's three registries; what is there already is compared, never written again."""
     from cqc_tools import publish as stage
-    from cqc_tools.version import parse_release
+    from cqc_tools.version import chosen
 
-    outcomes = stage.publish_release(parse_release(release), target)
+    outcomes = stage.publish_release(chosen(release), target)
     if as_json:
         console.print_json([outcome.to_json() for outcome in outcomes])
     else:
         stage.show(outcomes)
+
+
+@app.command()
+def verify(release: Tagged = "", target: Target = "local", as_json: Json = False) -> None:
+    """Install a release from a target's registries as its users do, and compare bytes, contracts and behaviour."""
+    from cqc_tools import verify as stage
+    from cqc_tools.version import chosen
+
+    result = stage.verify_release(chosen(release), target)
+    if as_json:
+        console.print_json(result.to_json())
+        result.require()
+    else:
+        result.show()
 
 
 @app.command()

@@ -154,6 +154,35 @@ def together(tasks: Iterable[Callable[[], None]]) -> None:
 
 
 _interrupted = threading.Event()
+# Half a second, doubling, no longer than 30 s.
+_usual_wait = tenacity.wait_exponential(multiplier=0.5, max=30)
+
+
+def patiently(
+    registry: Registry,
+    read: Callable[[], dict[str, str]],
+    enough: Callable[[Mapping[str, str]], bool] = lambda _: True,
+) -> dict[str, str]:
+    """Read until there is an answer and it is `enough`, or the registry had its time to settle; then the last answer
+    counts, whatever it is.
+
+    Raises NoAnswer when the last one was none.
+    """
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(NoAnswer) | tenacity.retry_if_result(lambda answer: not enough(answer)),
+        stop=tenacity.stop_before_delay(registry.patience.settle_seconds) | tenacity.stop_when_event_set(_interrupted),
+        wait=_wait_as_asked,
+        sleep=tenacity.sleep_using_event(_interrupted),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else {},
+    )
+    return retrying(read)
+
+
+def _wait_as_asked(state: tenacity.RetryCallState) -> float:
+    """As long as the registry asked for, else longer each time."""
+    failure = state.outcome.exception() if state.outcome else None
+    asked = failure.retry_after if isinstance(failure, NoAnswer) else None
+    return asked or _usual_wait(state)
 
 
 class _Part:
@@ -223,19 +252,10 @@ class _Part:
     def _read_until(self, enough: Callable[[Mapping[str, str]], bool], wait: float | None = None) -> None:
         """Read until it is `enough`, or the registry had its time to settle; a registry that gave no answer by then
         leaves it unknown. `wait` is how long the registry asked to be left alone."""
-        settle = self.registry.patience.settle_seconds
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(NoAnswer) | tenacity.retry_if_result(lambda read: not enough(read)),
-            stop=tenacity.stop_before_delay(settle) | tenacity.stop_when_event_set(_interrupted),
-            wait=_wait_as_asked,
-            sleep=tenacity.sleep_using_event(_interrupted),
-            # The last answer counts, also when it was not enough.
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else {},
-        )
         if wait:
             _interrupted.wait(wait)
         try:
-            self.served = retrying(self.registry.read, self.built.version)
+            self.served = patiently(self.registry, lambda: self.registry.read(self.built.version), enough)
         except (NoAnswer, Refused) as error:
             self._note_unknown()
             raise StageFailed(
@@ -273,17 +293,6 @@ class _Part:
             {name: self.served[name] for name in self.expected},
             self.written,
         )
-
-
-# Half a second, doubling, no longer than 30 s.
-_usual_wait = tenacity.wait_exponential(multiplier=0.5, max=30)
-
-
-def _wait_as_asked(state: tenacity.RetryCallState) -> float:
-    """As long as the registry asked for, else longer each time."""
-    failure = state.outcome.exception() if state.outcome else None
-    asked = failure.retry_after if isinstance(failure, NoAnswer) else None
-    return asked or _usual_wait(state)
 
 
 def compare(expected: Mapping[str, str], served: Mapping[str, str]) -> list[Difference]:

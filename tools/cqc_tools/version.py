@@ -94,6 +94,19 @@ def of_checkout(repository: Path = workspace.ROOT) -> Version:
     return Version(pypi=pypi, npm=_development_semver(python), go=_pseudo_version(repository))
 
 
+def chosen(release: str) -> Version:
+    """The release that a command line names, or the one that is checked out where it names none.
+
+    Raises UserError when neither is a release.
+    """
+    if release:
+        return parse_release(release)
+    found = of_checkout()
+    if not found.is_release:
+        raise UserError(f"what is checked out is {found.npm}, not a release: say which one with VERSION=x.y.z")
+    return found
+
+
 def released(repository: Path = workspace.ROOT) -> list[Version]:
     """The releases that the repository's tags name, lowest first."""
     tags = process.run(["git", "-C", repository, "tag", "--list", "v[0-9]*"]).split()

@@ -55,8 +55,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Installation:
-    """An example project with the package installed from a registry, and how to run it there; `describe` prints the
-    SHA-256 of the installed package's descriptor set."""
+    """An example project with the package installed from a registry, and how to run it there; `describe` prints
+    the installed package's descriptor set in base64."""
 
     command: tuple[str, ...]
     folder: Path
@@ -110,6 +110,9 @@ class Registry(Protocol):
 
         Raises NoAnswer or Refused when that cannot be told.
         """
+
+    def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
+        """What a complete release has here and `served` does not, as far as that can be told without the build."""
 
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """The missing files, in the groups and the order in which they are written: each group as a whole or not at

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packageurl import PackageURL
@@ -41,7 +41,7 @@ CREDENTIALS = (
 DESCRIBER = """package main
 
 import (
-	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 
 	cqc "%s"
@@ -49,11 +49,11 @@ import (
 )
 
 func main() {
-	bytes, err := proto.MarshalOptions{Deterministic: true}.Marshal(cqc.DescriptorSet())
+	bytes, err := proto.Marshal(cqc.DescriptorSet())
 	if err != nil {
 		panic(err)
 	}
-	fmt.Printf("%%x\\n", sha256.Sum256(bytes))
+	fmt.Println(base64.StdEncoding.EncodeToString(bytes))
 }
 """
 
@@ -177,6 +177,12 @@ class GitRemote:
                     return "no module"
                 raise _classified(failure) from failure
         return str(json.loads(printed)["Sum"])
+
+    def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
+        """See Registry: both tags on one commit."""
+        commits = {served[tag] for tag in self.tags(version) if tag in served}
+        missing = [f"the tag {tag}" for tag in self.tags(version) if tag not in served]
+        return [*missing, *(["both tags on one commit"] if len(commits) > 1 else [])]
 
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry: the tags that the remote lacks, at once; the zip is there with its tag."""

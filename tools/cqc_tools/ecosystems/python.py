@@ -8,7 +8,7 @@ import sys
 import tarfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,11 @@ class PythonIndex:
                 raise NoAnswer(f"{file.url} came with other bytes than the index promises: {name} is not {value}")
         return digest.hexdigest()
 
+    def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
+        """See Registry."""
+        kinds = {"a wheel": ".whl", "an sdist": ".tar.gz"}
+        return [kind for kind, ending in kinds.items() if not any(name.endswith(ending) for name in served)]
+
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry: file by file, the wheel first, because pip would build from an sdist that is there alone."""
         return [(name,) for name in sorted(missing, key=lambda name: not name.endswith(".whl"))]
@@ -235,7 +240,7 @@ class PythonIndex:
         (wheel,) = (folder / "wheel").iterdir()
         process.run([python, "-m", "pip", "install", "--quiet", wheel], cwd=folder, env=environment, what="pip install")
         seconds = time.monotonic() - started
-        describe = "import cqc, hashlib; print(hashlib.sha256(cqc.descriptor_set().SerializeToString()).hexdigest())"
+        describe = "import base64, cqc; print(base64.b64encode(cqc.descriptor_set().SerializeToString()).decode())"
         return Installation(
             (str(python), "-m", "cqc_example"), folder, environment, seconds, (str(python), "-c", describe)
         )
