@@ -3,7 +3,7 @@ PYTHON ?= python3
 CQC = .venv/bin/python -m cqc_tools
 export PYTHONPATH := tools
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff changelog notes module-path build publish verify rehearse clean lock
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path build publish verify rehearse clean lock
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ version: setup ## Print the version of what is checked out, in its three spellin
 
 diff: setup ## What changed in the contracts between two tags (FROM=v1.1.0 TO=v1.2.0; TO is HEAD if left out)
 	@$(if $(FROM),$(CQC) diff $(FROM) $(TO),echo "error: say from which tag: make diff FROM=v1.1.0 TO=v1.2.0"; exit 2)
+
+plan: setup ## What the next release is, what changed, what the registries hold, what will be written (VERSION=, TARGET=local)
+	@$(CQC) plan $(if $(VERSION),--release $(VERSION)) $(if $(TARGET),--target $(TARGET))
+
+preflight: setup ## Everything that stands in the way of a release, with what to do about it (VERSION=, TARGET=local)
+	@$(CQC) preflight $(if $(VERSION),--release $(VERSION)) $(if $(TARGET),--target $(TARGET))
 
 changelog: setup ## Write a release's section into CHANGELOG.md, beside what people wrote (VERSION=1.2.0)
 	@$(CQC) changelog $(if $(VERSION),--release $(VERSION))

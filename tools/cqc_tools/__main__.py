@@ -19,6 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Tagged = Annotated[str, typer.Option(help="Version of the release, such as 1.2.0; the checked out tag if left out.")]
+Release = Annotated[
+    str, typer.Option("--release", help="Version, such as 1.2.0; HEAD's tag or else the next one, if left out.")
+]
 Target = Annotated[str, typer.Option(help="Target of release.toml: local, private or public.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
@@ -111,7 +114,30 @@ def diff(
     console.output.print(f"The change asks for a {found.bump.name.lower()} version." if found.bump else "")
 
 
-Release = Annotated[str, typer.Option(help="Version, such as 1.2.0; HEAD's tag or else the next one, if left out.")]
+@app.command()
+def plan(release: Release = "", target: Target = "local", as_json: Json = False) -> None:
+    """Print what the next release is, what changed, what the registries hold and what will be written."""
+    from cqc_tools import plan as stage
+
+    found = stage.plan(release, target)
+    if as_json:
+        console.print_json(found.to_json())
+    else:
+        found.show()
+
+
+@app.command()
+def preflight(release: Release = "", target: Target = "local", as_json: Json = False) -> None:
+    """Print everything that stands in the way of a release, with what to do about it; exit code 1 if there is any."""
+    from cqc_tools import preflight as stage
+
+    found = stage.preflight(release, target)
+    if as_json:
+        console.print_json(found.to_json())
+    else:
+        found.show()
+    if found.findings:
+        raise typer.Exit(1)
 
 
 @app.command()

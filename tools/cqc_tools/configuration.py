@@ -42,9 +42,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Configuration:
-    """All of release.toml. `repository` is the https address that the packages name as their source."""
+    """All of release.toml. `repository` is the https address that the packages name as their source, `branch` the one
+    that releases are made from."""
 
     repository: str
+    branch: str
     python: PackageConfiguration
     npm: PackageConfiguration
     go: PackageConfiguration
@@ -103,6 +105,7 @@ def load(path: Path = workspace.ROOT / "release.toml") -> Configuration:
         raise UserError(f"{path} has no tables [targets.<name>], such as [targets.{LOCAL}]: see the one in git")
     return Configuration(
         repository=value("repository"),
+        branch=value("branch"),
         python=PackageConfiguration(value("python", "distribution"), value("python", "folder")),
         npm=PackageConfiguration(npm, value("npm", "folder")),
         go=PackageConfiguration(value("go", "module"), value("go", "folder")),

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from cqc_tools import process
 from cqc_tools.errors import StageFailed
@@ -64,7 +65,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
     for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*(str(cell) for cell in row))
+        shown.add_row(*(Text(str(cell)) for cell in row))
     output.print(shown, soft_wrap=False)
 
 

@@ -68,7 +68,9 @@ def _resolved(addresses: Mapping[str, str], settings: Configuration) -> Registri
 
 def _npm_default() -> str:
     """The registry of an npm that nobody configured."""
-    environment = workspace.tool_environment(npm_config_userconfig="/dev/null", npm_config_globalconfig="/dev/null")
+    # Files that are not there; npm refuses one name for both.
+    nobody = {key: f"/dev/null/{key}" for key in ("npm_config_userconfig", "npm_config_globalconfig")}
+    environment = workspace.tool_environment(**nobody)
     for name in [name for name in environment if name.lower() == "npm_config_registry"]:
         del environment[name]
     return process.run(

@@ -1,6 +1,7 @@
 """What differs per ecosystem, behind two small interfaces: how a package is built, and how its registry is used."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,15 @@ class Credentials:
     secret: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Holdings:
+    """What a registry has under the name of our package, which need not be ours: its versions as the ecosystem spells
+    them, lowest first, and the addresses that the newest one names as its source."""
+
+    versions: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
 class NoAnswer(StageFailed):
     """A registry did not say what it holds or what it did with a write: asking again may help, after `retry_after`
     seconds where it said so."""
@@ -114,6 +124,18 @@ class Registry(Protocol):
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
         """What a complete release has here and `served` does not, as far as that can be told without the build."""
 
+    def holdings(self) -> Holdings:
+        """Everything that the registry has under our name, whoever put it there.
+
+        Raises NoAnswer or Refused when that cannot be told.
+        """
+
+    def authorise(self) -> None:
+        """Make sure that there are credentials for a write, as far as it can be told without one.
+
+        Raises Refused, saying how to give them.
+        """
+
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """The missing files, in the groups and the order in which they are written: each group as a whole or not at
         all."""
@@ -126,6 +148,12 @@ class Registry(Protocol):
 
     def install(self, example: Path, version: Version, folder: Path) -> Installation:
         """Install the package into a fresh copy of an example project, as a user would, from this registry alone."""
+
+
+def is_trusted_publisher() -> bool:
+    """Whether this runs where registries take the identity of the workflow instead of a secret: the job that publishes
+    has it, the ones before need not."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def belonging(artifacts: Sequence[Artifact], ecosystem: str) -> tuple[Artifact, ...]:

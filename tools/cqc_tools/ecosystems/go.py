@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import semver
 from packageurl import PackageURL
 
 from cqc_tools import process, workspace
@@ -17,12 +18,14 @@ from cqc_tools.configuration import Patience
 from cqc_tools.ecosystems import (
     Artifact,
     Declaration,
+    Holdings,
     Installation,
     NoAnswer,
     Refused,
     Requirement,
     Source,
     belonging,
+    is_trusted_publisher,
     sha256,
 )
 from cqc_tools.errors import StageFailed
@@ -183,6 +186,24 @@ class GitRemote:
         commits = {served[tag] for tag in self.tags(version) if tag in served}
         missing = [f"the tag {tag}" for tag in self.tags(version) if tag not in served]
         return [*missing, *(["both tags on one commit"] if len(commits) > 1 else [])]
+
+    def holdings(self) -> Holdings:
+        """See Registry: the module's path names its source."""
+        listed = self._git("ls-remote", "--refs", self.address, f"refs/tags/{self.folder}/v*", cwd=self.scratch)
+        names = [line.rpartition("/")[2].removeprefix("v") for line in listed.splitlines()]
+        versions = sorted(map(semver.Version.parse, filter(semver.Version.is_valid, names)))
+        return Holdings(tuple(f"v{version}" for version in versions), (self.repository,) if versions else ())
+
+    def branch(self, name: str) -> str:
+        """The commit that a branch of the remote is at, empty when there is no such branch."""
+        listed = self._git("ls-remote", self.address, f"refs/heads/{name}", cwd=self.scratch)
+        return listed.partition("\t")[0]
+
+    def authorise(self) -> None:
+        """See Registry: everything that a push does, but for its end."""
+        if not is_trusted_publisher():
+            refs = "HEAD:refs/tags/cqc-preflight"
+            self._git("push", "--quiet", "--dry-run", self.address, refs, cwd=workspace.ROOT)
 
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry: the tags that the remote lacks, at once; the zip is there with its tag."""

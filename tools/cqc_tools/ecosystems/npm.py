@@ -22,12 +22,14 @@ from cqc_tools.ecosystems import (
     Artifact,
     Credentials,
     Declaration,
+    Holdings,
     Installation,
     NoAnswer,
     Refused,
     Requirement,
     Source,
     belonging,
+    is_trusted_publisher,
     sha256,
 )
 from cqc_tools.errors import StageFailed
@@ -145,6 +147,29 @@ class NpmRegistry:
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
         """See Registry."""
         return []  # there is one file, and nothing at all without it
+
+    def holdings(self) -> Holdings:
+        """See Registry."""
+        with self._folder() as folder:
+            asked = ["versions", "repository.url", "--json", "--prefer-online"]
+            try:
+                printed = self._npm("view", self.package, *asked, cwd=folder, env=self._environment(folder))
+            except _Missing:
+                return Holdings()
+        found = json.loads(printed or "{}")
+        # Of what it finds only one of, npm prints the thing alone.
+        versions = found.get("versions", []) if isinstance(found, dict) else found
+        source = found.get("repository.url", "") if isinstance(found, dict) else ""
+        versions = [versions] if isinstance(versions, str) else versions
+        ordered = sorted(versions, key=semver.Version.parse)
+        return Holdings(tuple(ordered), (source,) if source else ())
+
+    def authorise(self) -> None:
+        """See Registry."""
+        if self.credentials or is_trusted_publisher():
+            return
+        with self._folder() as folder:
+            self._npm("whoami", f"--registry={self.address}", cwd=folder, env=self._environment(folder))
 
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry."""

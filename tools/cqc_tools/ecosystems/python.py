@@ -9,7 +9,7 @@ import tarfile
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ import requests
 import tomlkit
 import urllib3
 from packageurl import PackageURL
-from packaging.metadata import Metadata
+from packaging.metadata import Metadata, parse_email
+from packaging.version import InvalidVersion
+from packaging.version import Version as PythonVersion
 from twine.exceptions import TwineException
 from twine.package import PackageFile
 from twine.repository import Repository
@@ -30,12 +32,14 @@ from cqc_tools.ecosystems import (
     Artifact,
     Credentials,
     Declaration,
+    Holdings,
     Installation,
     NoAnswer,
     Refused,
     Requirement,
     Source,
     belonging,
+    is_trusted_publisher,
     sha256,
 )
 from cqc_tools.errors import StageFailed
@@ -168,6 +172,47 @@ class PythonIndex:
         """See Registry."""
         kinds = {"a wheel": ".whl", "an sdist": ".tar.gz"}
         return [kind for kind, ending in kinds.items() if not any(name.endswith(ending) for name in served)]
+
+    def holdings(self) -> Holdings:
+        """See Registry: the metadata of the newest version names its source."""
+        with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
+            try:
+                page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
+            except pypi_simple.NoSuchProjectError:
+                return Holdings()
+            found: dict[PythonVersion, list[pypi_simple.DistributionPackage]] = {}
+            for file in page.packages:
+                with suppress(InvalidVersion):
+                    found.setdefault(PythonVersion(file.version or ""), []).append(file)
+            if not found:
+                return Holdings()
+            newest = min(found[max(found)], key=lambda file: (not file.has_metadata, file.package_type != "wheel"))
+            # A stranger's metadata need not be valid.
+            metadata, _ = parse_email(self._metadata(index, newest))
+        sources = [*metadata.get("project_urls", {}).values(), metadata.get("home_page", "")]
+        return Holdings(tuple(map(str, sorted(found))), tuple(filter(None, sources)))
+
+    def _metadata(self, index: pypi_simple.PyPISimple, file: pypi_simple.DistributionPackage) -> bytes:
+        """The metadata of a file, out of the file itself where the index does not serve it apart."""
+        if file.has_metadata:
+            return index.get_package_metadata_bytes(file, timeout=self.patience.answer_seconds)
+        answer = index.s.get(file.url, timeout=self.patience.answer_seconds)
+        answer.raise_for_status()
+        content = io.BytesIO(answer.content)
+        if file.filename.endswith(".whl"):
+            with zipfile.ZipFile(content) as wheel:
+                (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+                return wheel.read(name)
+        with tarfile.open(fileobj=content) as sdist:
+            names = sorted((name for name in sdist.getnames() if name.endswith("/PKG-INFO")), key=len)
+            member = sdist.extractfile(names[0]) if names else None
+            return member.read() if member else b""
+
+    def authorise(self) -> None:
+        """See Registry."""
+        if not self.credentials and not is_trusted_publisher():
+            with _answering(self.upload or "twine's index"):
+                self._repository().close()
 
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry: file by file, the wheel first, because pip would build from an sdist that is there alone."""

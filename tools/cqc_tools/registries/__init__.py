@@ -4,6 +4,7 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +39,12 @@ def running(folder: Path) -> Iterator[Registries]:
     """Start all three with their storage under `folder`; they end with the context, whatever ends it."""
     from cqc_tools.registries import git, npm, pypi
 
-    with ExitStack() as stack:
-        python = stack.enter_context(pypi.running(folder / "pypi"))
-        remote = stack.enter_context(git.running(folder / "git"))
-        registry = stack.enter_context(npm.running(folder / "npm"))
+    with ExitStack() as stack, ThreadPoolExecutor(max_workers=3) as pool:
+        starting = [
+            pool.submit(stack.enter_context, server)
+            for server in (pypi.running(folder / "pypi"), npm.running(folder / "npm"), git.running(folder / "git"))
+        ]
+        python, registry, remote = (started.result() for started in starting)
         yield Registries(f"{python}simple/", python, registry, remote, ANYONE)
 
 

@@ -1,6 +1,6 @@
 """pypiserver, which sends clients on to the user's own index for what it does not hold, but never for our name."""
 
-import subprocess
+import ast
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,7 +10,7 @@ from typing import Any
 import pypi_simple
 from packaging.utils import canonicalize_name
 
-from cqc_tools import configuration, registries, workspace
+from cqc_tools import configuration, process, registries, workspace
 
 
 @contextmanager
@@ -26,11 +26,13 @@ def running(folder: Path) -> Iterator[str]:
 
 def user_index() -> str:
     """The index that pip is configured for, which knows how to reach everything that is not ours."""
-    command = [sys.executable, "-m", "pip", "config", "get"]
-    for key in ("install.index-url", "global.index-url", ":env:.index-url"):
-        answer = subprocess.run([*command, key], capture_output=True, text=True, env=workspace.tool_environment())
-        if answer.returncode == 0 and answer.stdout.strip():
-            return answer.stdout.strip().rstrip("/") + "/"
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = process.run(command, env=workspace.tool_environment(), what="pip config").splitlines()
+    settings = {name: ast.literal_eval(value) for name, _, value in (line.partition("=") for line in listed)}
+    # The first is what the environment says, which pip prefers.
+    for key in (":env:.index-url", "install.index-url", "global.index-url"):
+        if settings.get(key):
+            return str(settings[key]).strip().rstrip("/") + "/"
     return pypi_simple.PYPI_SIMPLE_ENDPOINT
 
 
