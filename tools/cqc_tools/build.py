@@ -12,8 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema_rs import Draft202012Validator
 from rich.markup import escape
 
 from cqc_tools import configuration, console, process, sbom, toolchain, workspace
@@ -103,8 +102,9 @@ def load(folder: Path) -> Build:
         raise UserError(f"{path} cannot be read ({error.strerror}): {again}") from None
     except ValueError as error:
         raise UserError(f"{path} is not JSON ({error}): {again}") from None
-    if finding := best_match(_validator().iter_errors(content)):
-        raise UserError(f"{path} is malformed at {finding.json_path}: {finding.message}\n{again}")
+    if malformed := next(iter(_validator().iter_errors(content)), None):
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in malformed.instance_path)
+        raise UserError(f"{path} is malformed at ${place}: {malformed.message}\n{again}")
 
     def files(kind: str) -> tuple[Artifact, ...]:
         return tuple(
