@@ -3,7 +3,7 @@ PYTHON ?= python3
 CQC = .venv/bin/python -m cqc_tools
 export PYTHONPATH := tools
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path build publish verify rehearse clean lock
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path build publish verify rehearse faults clean lock
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ verify: setup ## Install a release as its users do and compare bytes, contracts,
 
 rehearse: setup ## A whole release against registries on this machine (VERSION=1.2.0 to choose the version)
 	@$(CQC) rehearse $(if $(VERSION),--release $(VERSION))
+
+faults: setup ## Publish with every fault that a registry or the network can have, and see that a rerun mends it
+	@$(CQC) faults
 
 clean: ## Remove everything that was installed or built inside the checkout; generated code stays
 	@$(PYTHON) tools/bootstrap.py --clean

@@ -227,9 +227,22 @@ def rehearse(
 
 
 @app.command()
+def faults(as_json: Json = False) -> None:
+    """Publish with everything that can go wrong on the way, and see that a rerun completes it or stops in conflict."""
+    from cqc_tools import faults as stage
+
+    results = stage.run(stage.scenarios())
+    if as_json:
+        console.print_json(results.to_json())
+        results.require()
+    else:
+        results.show()
+
+
+@app.command()
 def test(
     part: Annotated[
-        str, typer.Argument(help="check, tools, python, go, typescript, interop, rehearsal or all.")
+        str, typer.Argument(help="check, tools, python, go, typescript, interop, rehearsal, faults or all.")
     ] = "all",
 ) -> None:
     """Run the tests."""
@@ -248,11 +261,11 @@ def lock() -> None:
 
 
 @app.command(hidden=True)
-def serve_packages(folder: Path, fallback: str) -> None:
+def serve_packages(folder: Path) -> None:
     """Serve a folder as a Python index; used by the rehearsal."""
     from cqc_tools.registries import pypi
 
-    pypi.serve(folder, fallback)
+    pypi.serve(folder)
 
 
 @app.command(hidden=True)

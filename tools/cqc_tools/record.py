@@ -5,6 +5,7 @@ The record is never trusted over a registry: it only says which write may still 
 
 import json
 import os
+import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -29,20 +30,23 @@ class Record:
 
     path: Path
     states: dict[str, dict[str, State]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def note(self, ecosystem: str, states: dict[str, State]) -> None:
         """Take over and keep the states of some files of an ecosystem."""
-        before = self.states.get(ecosystem, {})
-        if before | states == before:
-            return
-        self.states[ecosystem] = before | states
-        part = self.path.with_suffix(".part")
-        with part.open("w") as file:
-            json.dump(self.states, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path)
+        # Registries are read at the same time.
+        with self.lock:
+            before = self.states.get(ecosystem, {})
+            if before | states == before:
+                return
+            self.states[ecosystem] = before | states
+            part = self.path.with_suffix(".part")
+            with part.open("w") as file:
+                json.dump(self.states, file, indent=2)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self.path)
 
     def attempted(self, ecosystem: str) -> set[str]:
         """The files whose write may still be on its way."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from cqc_tools import build, check, console, interop, process, rehearse, workspace
+from cqc_tools import build, check, console, faults, interop, process, rehearse, workspace
 from cqc_tools.build import Build
 from cqc_tools.contracts import DESCRIPTOR_SET
 from cqc_tools.errors import StageFailed, UserError
@@ -37,6 +37,8 @@ def run(part: str) -> None:
         "typescript": _typescript,
         "interop": _interop,
         "rehearsal": lambda: rehearse.rehearse("").show(),
+        # Of each fault at some registry and moment; `make faults` runs all.
+        "faults": lambda: faults.run(faults.scenarios()[::3]).show(),
     }
     if part != "all" and part not in parts:
         raise UserError(f"there are no tests called {part!r}: choose one of {', '.join(parts)}, all")

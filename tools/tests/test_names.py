@@ -44,7 +44,7 @@ def test_other_names_and_a_second_major_version_pass_a_rehearsal(checkout: Check
 
     done = checkout.cqc("rehearse", "--release", "2.0.0", "--json")
     assert done.returncode == 0, done.stderr
-    assert [(row["package"], row["version"]) for row in json.loads(done.stdout)["rows"]] == [
+    assert [(row["package"], row["version"]) for row in json.loads(done.stdout)["packages"]] == [
         ("acme-contracts", "2.0.0"),
         ("@acme/contracts", "2.0.0"),
         (f"{MODULE}/v2", "v2.0.0"),

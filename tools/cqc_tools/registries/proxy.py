@@ -1,0 +1,299 @@
+"""An HTTP proxy before one registry that lets a chosen request go wrong in a chosen way."""
+
+import http.client
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect", "proxy-connection"}
+# A tag of a page or a manifest is shorter than any file that is published.
+SHORTEST_FILE = 2000
+
+
+class Moment(StrEnum):
+    """When a fault strikes, seen from the tool."""
+
+    BEFORE_WRITE = "before the write"
+    BEFORE_ANSWER = "after the write, before the answer"
+    BEFORE_RECORD = "after the answer, before the record"
+
+
+class Kind(StrEnum):
+    """What goes wrong."""
+
+    KILL = "SIGKILL"
+    REFUSED = "connection refused"
+    RESET = "reset mid-body"
+    TIMEOUT = "time-out"
+    UNAUTHORIZED = "401"
+    FORBIDDEN = "403"
+    TOO_MANY = "429"
+    ERROR = "500"
+    UNAVAILABLE = "503"
+    SAME_BYTES = "409 same bytes"
+    OTHER_BYTES = "409 other bytes"
+    TRUNCATED = "truncated read-back"
+
+
+STATUS = {
+    Kind.UNAUTHORIZED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.TOO_MANY: 429,
+    Kind.ERROR: 500,
+    Kind.UNAVAILABLE: 503,
+    Kind.SAME_BYTES: 409,
+}
+# These stay until the run of the tool has ended; the others happen once, and the run may recover by itself.
+LASTING = {Kind.REFUSED, Kind.TIMEOUT, Kind.UNAUTHORIZED, Kind.FORBIDDEN, Kind.ERROR}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a registry answered."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass
+class Fault:
+    """What goes wrong when: `number` says at which write. `usurp` puts other bytes under our version into the registry;
+    `tool` is the process that a SIGKILL ends."""
+
+    kind: Kind
+    moment: Moment
+    number: int = 1
+    usurp: Callable[[], None] = lambda: None
+    tool: subprocess.Popen[bytes] | None = None
+    writes: int = 0
+    struck: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+class Proxy:
+    """Stands at `address` before the registry at `upstream`; all is well while `fault` is None."""
+
+    def __init__(self, upstream: str) -> None:
+        self.upstream = urlsplit(upstream)
+        self.fault: Fault | None = None
+        self._port = 0
+        self._server: ThreadingHTTPServer | None = None
+        self.open()
+
+    @property
+    def address(self) -> str:
+        """Where the registry seems to be, with the same path as behind the proxy."""
+        return f"http://127.0.0.1:{self._port}{self.upstream.path}"
+
+    def open(self) -> None:
+        """Take connections, at the same port as before."""
+        if self._server:
+            return
+        handler = type("Handler", (_Handler,), {"proxy": self})
+        self._server = _Server(("127.0.0.1", self._port), handler)
+        self._port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self) -> None:
+        """Refuse connections from now on."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def strike(self, fault: Fault) -> None:
+        """Let this go wrong."""
+        self.fault = fault
+
+    def recover(self) -> None:
+        """From now on all is well."""
+        if self.fault:
+            self.fault.over.set()
+        self.fault = None
+        self.open()
+
+    def forward(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
+        """Ask the registry."""
+        connection = http.client.HTTPConnection(self.upstream.hostname or "", self.upstream.port, timeout=60)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers:
+                if name.lower() not in HOP_BY_HOP:
+                    connection.putheader(name, value)
+            connection.putheader("Content-Length", str(len(body)))
+            connection.putheader("Connection", "close")
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            content = answer.read()
+            kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP]
+            return Answer(answer.status, kept, content)
+        finally:
+            connection.close()
+
+
+@contextmanager
+def before(upstream: str) -> Iterator[Proxy]:
+    """A proxy before a registry, for as long as the context lasts."""
+    proxy = Proxy(upstream)
+    try:
+        yield proxy
+    finally:
+        proxy.recover()
+        proxy.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is what faults are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    proxy: Proxy
+    protocol_version = "HTTP/1.1"
+
+    def handle_one_request(self) -> None:
+        with suppress(ConnectionError, ValueError):
+            super().handle_one_request()
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """What matters is in the table of scenarios."""
+
+    def _serve(self) -> None:
+        self.close_connection = True
+        fault = self.proxy.fault
+        length = int(self.headers.get("Content-Length") or 0)
+        is_early = fault and fault.kind is Kind.RESET and fault.moment is Moment.BEFORE_WRITE
+        if fault and is_early and self._is_write(length) and self._is_time(fault, True):
+            self.rfile.read(length // 2)
+            self._reset()
+            return
+        body = self._body(length)
+        if not fault or not self._is_time(fault, self._is_write(len(body)), len(body)):
+            answer = self._forward(body)
+            if fault and fault.kind is Kind.REFUSED and fault.moment is Moment.BEFORE_WRITE:
+                # The write comes next, and has to find nobody.
+                fault.struck = True
+                self.proxy.close()
+            self._answer(answer)
+            return
+        self._go_wrong(fault, body)
+
+    def _is_write(self, length: int) -> bool:
+        """Whether a request publishes something. git first sends four bytes to see whether it may push."""
+        if self.path.endswith("/git-upload-pack"):
+            return False
+        return self.command == "PUT" or (self.command == "POST" and (length > 4 or "chunked" in self._encoding()))
+
+    def _is_time(self, fault: Fault, is_write: bool, length: int = 0) -> bool:
+        """Whether the fault strikes at this request."""
+        if fault.struck:
+            return fault.kind in LASTING
+        if fault.kind is Kind.REFUSED and fault.moment is Moment.BEFORE_WRITE:
+            return False
+        fault.writes += is_write
+        if fault.moment is Moment.BEFORE_RECORD:
+            fault.struck = fault.writes >= fault.number and not is_write
+        else:
+            fault.struck = is_write and fault.writes == fault.number
+        return fault.struck
+
+    def _go_wrong(self, fault: Fault, body: bytes) -> None:
+        answer = None
+        is_write = self._is_write(len(body))
+        if fault.kind is Kind.OTHER_BYTES:
+            fault.usurp()
+            self._answer(self._forward(body))
+            return
+        if fault.kind is Kind.TRUNCATED:
+            self._truncate(fault, self._forward(body))
+            return
+        if is_write and fault.kind is Kind.SAME_BYTES and fault.moment is Moment.BEFORE_WRITE:
+            # Someone else was faster, with the same bytes.
+            self._forward(body)
+            self._answer(self._forward(body))
+            return
+        if is_write and fault.moment is Moment.BEFORE_ANSWER and fault.writes == fault.number:
+            answer = self._forward(body)
+        match fault.kind:
+            case Kind.KILL:
+                if fault.tool:
+                    os.kill(fault.tool.pid, signal.SIGKILL)
+                    fault.tool.wait()
+                self._reset()
+            case Kind.REFUSED:
+                self.proxy.close()
+                self._reset()
+            case Kind.TIMEOUT:
+                fault.over.wait()
+                self._reset()
+            case Kind.RESET:
+                answer = answer or self._forward(body)
+                self._answer(answer, cut=len(answer.body) // 2)
+                self._reset()
+            case _:
+                extra = [("Retry-After", "1")] if fault.kind is Kind.TOO_MANY else []
+                self._answer(Answer(STATUS[fault.kind], [*extra, ("Content-Type", "text/plain")], b"a fault\n"))
+
+    def _truncate(self, fault: Fault, answer: Answer) -> None:
+        """Serve half of a file as if it were all of it; what is too short to be a file stays as it is."""
+        if len(answer.body) < SHORTEST_FILE:
+            fault.struck = False
+            self._answer(answer)
+        else:
+            self._answer(Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2]))
+
+    def _forward(self, body: bytes) -> Answer:
+        return self.proxy.forward(self.command, self.path, list(self.headers.items()), body)
+
+    def _answer(self, answer: Answer, cut: int | None = None) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            if name.lower() not in ("date", "server"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body if cut is None else answer.body[:cut])
+
+    def _reset(self) -> None:
+        """End the connection so that the client sees it as an error."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.rfile.close()
+        self.connection.close()
+
+    def _encoding(self) -> str:
+        return str(self.headers.get("Transfer-Encoding", ""))
+
+    def _body(self, length: int) -> bytes:
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.send_response_only(100)
+            self.end_headers()
+        if "chunked" not in self._encoding():
+            return self.rfile.read(length)
+        body = bytearray()
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return bytes(body)
