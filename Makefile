@@ -2,6 +2,8 @@
 PYTHON ?= python3
 CQC = .venv/bin/python -m cqc_tools
 export PYTHONPATH := tools
+# make hands its variables to the recipes' environment, where the shell takes them as text and never as commands.
+BUILD_OF = $(if $(VERSION),--release "$$VERSION")
 .DEFAULT_GOAL := help
 .PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path build publish verify rehearse faults clean lock
 
@@ -27,17 +29,17 @@ test: setup ## Run everything: tools, three packages, interoperability, check, r
 test-tools: setup ## Run the tests of tools/
 	@$(CQC) test tools
 
-test-python: setup ## Test the built wheel on the oldest and the newest supported runtimes
-	@$(CQC) test python
+test-python: setup ## Test the built wheel on the oldest and the newest supported runtimes (TEST_PYTHON=python3.15 on another Python)
+	@$(CQC) test python $(BUILD_OF) $(if $(TEST_PYTHON),--python "$$TEST_PYTHON")
 
-test-go: setup ## Test the Go module with the race detector
-	@$(CQC) test go
+test-go: setup ## Test the built Go module with the race detector (TEST_GO=1.23.0 with another Go)
+	@$(CQC) test go $(BUILD_OF) $(if $(TEST_GO),--go "$$TEST_GO")
 
 test-typescript: setup ## Test the built npm tarball, as ESM and as CommonJS
-	@$(CQC) test typescript
+	@$(CQC) test typescript $(BUILD_OF)
 
 interop: setup ## Send every message type through all six directed language pairs, binary and JSON
-	@$(CQC) test interop
+	@$(CQC) test interop $(BUILD_OF)
 
 version: setup ## Print the version of what is checked out, in its three spellings
 	@$(CQC) version
@@ -61,7 +63,7 @@ module-path: setup ## Write the Go module path of release.toml into go.mod, impo
 	@$(CQC) module-path
 
 build: setup ## Build the packages, their SBOMs and release.json into dist/<version>/ (VERSION=1.2.0 builds from its tag)
-	@$(CQC) build $(if $(VERSION),--release $(VERSION))
+	@$(CQC) build $(BUILD_OF)
 
 publish: setup ## Publish a release to a target's registries, or what of it is missing there (VERSION=1.2.0 TARGET=local, private or public)
 	@$(CQC) publish --target $(or $(TARGET),local) $(if $(VERSION),--release $(VERSION))

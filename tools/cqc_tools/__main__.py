@@ -244,11 +244,14 @@ def test(
     part: Annotated[
         str, typer.Argument(help="check, tools, python, go, typescript, interop, rehearsal, faults or all.")
     ] = "all",
+    release: Annotated[str, typer.Option(help="Test the build of this version in dist/, such as 1.2.0.")] = "",
+    python: Annotated[str, typer.Option(help="Test the wheel on this Python instead of the toolchain's.")] = "",
+    go: Annotated[str, typer.Option(help="Test the module with this version of Go, such as 1.23.0.")] = "",
 ) -> None:
     """Run the tests."""
     from cqc_tools import testing as stage
 
-    stage.run(part)
+    stage.run(part, stage.Subject(release, python, go))
 
 
 @app.command()

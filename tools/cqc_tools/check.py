@@ -42,6 +42,13 @@ def check() -> None:
             ("gofmt", _gofmt),
             ("go build and go vet", _go),
             ("tsc --strict", _tsc),
+            (
+                "actionlint",
+                lambda: process.run(
+                    [workspace.GO_TOOLS / "actionlint", "-shellcheck=", "-pyflakes="], what="actionlint"
+                ),
+            ),
+            ("zizmor", _zizmor),
         ]
     )
 
@@ -126,6 +133,11 @@ def _go() -> None:
         options = ["-o", os.devnull] if command == "build" else []
         packages = [f"./{folder}/..." for folder in GO_FOLDERS]
         process.run(["go", command, *options, *packages], env=environment, what=f"go {command}")
+
+
+def _zizmor() -> None:
+    command = [workspace.VENV_BIN / "zizmor", "--offline", "--no-progress", "--persona=pedantic", "--quiet", ".github"]
+    process.run(command, what="zizmor")
 
 
 def _tsc() -> None:

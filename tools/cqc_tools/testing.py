@@ -6,7 +6,9 @@ import sys
 import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from cqc_tools import build, check, console, faults, interop, process, rehearse,
 from cqc_tools.build import Build
 from cqc_tools.contracts import DESCRIPTOR_SET
 from cqc_tools.errors import StageFailed, UserError
+from cqc_tools.version import parse_release
 
 RUNTIMES = ("oldest", "newest")
 INTEROP = workspace.ROOT / "tools" / "interop"
@@ -24,7 +27,17 @@ INTEROP_SEED = int(time.strftime("%G%V"))
 INTEROP_MESSAGES_PER_TYPE = 8
 
 
-def run(part: str) -> None:
+@dataclass(frozen=True)
+class Subject:
+    """What is tested: the build of `release`, or of what is checked out without one; on another Python or version of Go
+    than the toolchain's where they are given."""
+
+    release: str = ""
+    python: str = ""
+    go: str = ""
+
+
+def run(part: str, subject: Subject) -> None:
     """Run one part of the tests, or all of them.
 
     Raises UserError for an unknown part and StageFailed naming every part that failed.
@@ -32,10 +45,10 @@ def run(part: str) -> None:
     parts: dict[str, Callable[[], None]] = {
         "check": check.check,
         "tools": _tools,
-        "python": _python,
-        "go": _go,
-        "typescript": _typescript,
-        "interop": _interop,
+        "python": lambda: _python(subject),
+        "go": lambda: _go(subject),
+        "typescript": lambda: _typescript(subject),
+        "interop": lambda: _interop(subject),
         "rehearsal": lambda: rehearse.rehearse("").show(),
         # Of each fault at some registry and moment; `make faults` runs all.
         "faults": lambda: faults.run(faults.scenarios()[::3]).show(),
@@ -62,13 +75,16 @@ def run(part: str) -> None:
 
 
 @cache
-def _built() -> Build:
-    """The packages of what is checked out, built once for all parts."""
+def _built(release: str) -> Build:
+    """The packages, built once for all parts; those of a release are not built again, so that what is tested is what
+    will be published."""
+    if release:
+        return build.load(workspace.DIST / parse_release(release).npm)
     return build.build_checkout()
 
 
-def _artifact(ending: str) -> Path:
-    return next(artifact.path for artifact in _built().artifacts if artifact.path.name.endswith(ending))
+def _artifact(subject: Subject, ending: str) -> Path:
+    return next(file.path for file in _built(subject.release).artifacts if file.path.name.endswith(ending))
 
 
 def _passes(what: str, command: list[str | Path], cwd: Path = workspace.ROOT, **environment: str) -> None:
@@ -84,32 +100,39 @@ def _tools() -> None:
     )
 
 
-def _runtime(name: str) -> Path:
-    """The interpreter of a virtual environment with a locked protobuf and grpcio, and the built wheel."""
+def _runtime(name: str, subject: Subject) -> Path:
+    """The interpreter of a virtual environment with a locked protobuf and grpcio, and the built wheel.
+
+    Raises UserError when the Python that was asked for is not there.
+    """
+    base = shutil.which(subject.python or sys.executable)
+    if base is None:
+        raise UserError(f"{subject.python} was not found: install it, or name another one")
     lock = workspace.ROOT / "tools" / "python-runtimes" / f"{name}.lock"
-    venv = workspace.CACHE / "python-runtimes" / name
+    version = process.run([base, "-c", "import sys; print(sys.version)"], what="ask Python for its version")
+    venv = workspace.CACHE / "python-runtimes" / f"{name}-{version.split()[0]}"
     stamp = venv / "requirements.sha256"
-    wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    wanted = hashlib.sha256(lock.read_bytes() + version.encode()).hexdigest()
     python = workspace.venv_bin(venv, "python")
     if not stamp.exists() or stamp.read_text() != wanted:
-        with console.step(f"set up the {name} Python runtime"):
+        with console.step(f"set up the {name} runtime on Python {version.split()[0]}"):
             shutil.rmtree(venv, ignore_errors=True)
-            process.run([sys.executable, "-m", "venv", venv], what="make a virtual environment")
+            process.run([base, "-m", "venv", venv], what="make a virtual environment")
             options = ["--quiet", "--no-deps", "--require-hashes", "-r", str(lock)]
             process.run([python, "-m", "pip", "install", *options], what="pip install")
             stamp.write_text(wanted)
-    options = ["--quiet", "--no-deps", "--no-index", "--force-reinstall", str(_artifact(".whl"))]
+    options = ["--quiet", "--no-deps", "--no-index", "--force-reinstall", str(_artifact(subject, ".whl"))]
     process.run([python, "-m", "pip", "install", *options], what="pip install")
     return python
 
 
-def _python() -> None:
-    process.run(
-        [sys.executable, "-m", "twine", "check", "--strict", _artifact(".whl"), _artifact(".tar.gz")], what="twine"
-    )
-    process.run([workspace.VENV_BIN / "check-wheel-contents", _artifact(".whl")], what="check-wheel-contents")
-    for name in RUNTIMES:
-        python = _runtime(name)
+def _python(subject: Subject) -> None:
+    wheel, sdist = _artifact(subject, ".whl"), _artifact(subject, ".tar.gz")
+    process.run([sys.executable, "-m", "twine", "check", "--strict", wheel, sdist], what="twine")
+    process.run([workspace.VENV_BIN / "check-wheel-contents", wheel], what="check-wheel-contents")
+    # The oldest runtime has no wheels for a Python that is newer than it.
+    for name in RUNTIMES[1:] if subject.python else RUNTIMES:
+        python = _runtime(name, subject)
         process.run([python, "-m", "pip", "check"], what="pip check")
         versions = process.run([python, "-m", "pip", "freeze"]).splitlines()
         shown = ", ".join(line for line in versions if line.startswith(("protobuf==", "grpcio==")))
@@ -120,26 +143,34 @@ def _python() -> None:
         )
 
 
-def _go() -> None:
+def _go(subject: Subject) -> None:
+    """Vet and test the module as users get it: unpacked from its zip."""
     race = ["-race"]
     if not shutil.which(process.run(["go", "env", "CC"]).strip()):
         # The race detector needs cgo, and a C compiler is not among the prerequisites.
         console.progress.print("[yellow]note:[/yellow] no C compiler was found: go test runs WITHOUT the race detector")
         race = []
-    _passes("go test", ["go", "test", *race, "./..."], cwd=workspace.GO_MODULE)
+    environment = {"GOTOOLCHAIN": f"go{subject.go}"} if subject.go else {}
+    with tempfile.TemporaryDirectory(prefix="cqc-go-") as scratch:
+        with zipfile.ZipFile(_artifact(subject, ".zip")) as archive:
+            archive.extractall(scratch)
+        (manifest,) = Path(scratch).rglob("go.mod")
+        console.progress.print(process.run(["go", "version"], env=workspace.tool_environment(**environment)).strip())
+        for command in (["vet", "./..."], ["test", *race, "./..."]):
+            _passes(f"go {command[0]}", ["go", *command], cwd=manifest.parent, **environment)
 
 
-def _typescript() -> None:
+def _typescript(subject: Subject) -> None:
     package = workspace.TYPESCRIPT_PACKAGE
-    _passes("node --test", ["node", package / "test" / "run.mjs", _artifact(".tgz")], cwd=package)
+    _passes("node --test", ["node", package / "test" / "run.mjs", _artifact(subject, ".tgz")], cwd=package)
 
 
-def _interop() -> None:
+def _interop(subject: Subject) -> None:
     descriptor_set = FileDescriptorSet.FromString((workspace.GO_MODULE / DESCRIPTOR_SET).read_bytes())
     with tempfile.TemporaryDirectory(prefix="cqc-interop-") as scratch:
         folder = Path(scratch)
         with console.step("build the peers"):
-            peers = [_python_peer(), _go_peer(folder), _typescript_peer(folder)]
+            peers = [_python_peer(subject), _go_peer(folder), _typescript_peer(folder, subject)]
         outcomes = list(interop.cross(peers, descriptor_set, INTEROP_MESSAGES_PER_TYPE, INTEROP_SEED))
         forwarded = interop.forward(peers, descriptor_set, INTEROP_SEED)
     console.table(
@@ -150,8 +181,8 @@ def _interop() -> None:
     console.output.print(f"{forwarded} types kept the fields of a newer schema in {len(peers)} languages")
 
 
-def _python_peer() -> interop.Peer:
-    command = [_runtime("newest"), INTEROP / "peer.py"]
+def _python_peer(subject: Subject) -> interop.Peer:
+    command = [_runtime("newest", subject), INTEROP / "peer.py"]
     return interop.Peer("Python", command, workspace.ROOT, workspace.tool_environment())
 
 
@@ -162,11 +193,11 @@ def _go_peer(folder: Path) -> interop.Peer:
     return interop.Peer("Go", [program], folder, workspace.tool_environment())
 
 
-def _typescript_peer(folder: Path) -> interop.Peer:
+def _typescript_peer(folder: Path, subject: Subject) -> interop.Peer:
     project = folder / "typescript"
     modules = project / "node_modules"
     (modules / "@cq").mkdir(parents=True)
-    with tarfile.open(_artifact(".tgz")) as archive:
+    with tarfile.open(_artifact(subject, ".tgz")) as archive:
         archive.extractall(modules / "@cq", filter="data")
     (modules / "@cq" / "package").rename(modules / "@cq" / "cqc")
     # The package's own dependencies, at the versions of its lock file.
