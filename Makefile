@@ -3,9 +3,10 @@ PYTHON ?= python3
 CQC = .venv/bin/python -m cqc_tools
 export PYTHONPATH := tools
 # make hands its variables to the recipes' environment, where the shell takes them as text and never as commands.
-BUILD_OF = $(if $(VERSION),--release "$$VERSION")
+RELEASE_OPTION = $(if $(VERSION),--release "$$VERSION")
+TARGET_OPTION = $(if $(TARGET),--target "$$TARGET")
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path build publish verify rehearse faults clean lock
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path build publish verify report rehearse faults clean lock
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,49 +31,52 @@ test-tools: setup ## Run the tests of tools/
 	@$(CQC) test tools
 
 test-python: setup ## Test the built wheel on the oldest and the newest supported runtimes (TEST_PYTHON=python3.15 on another Python)
-	@$(CQC) test python $(BUILD_OF) $(if $(TEST_PYTHON),--python "$$TEST_PYTHON")
+	@$(CQC) test python $(RELEASE_OPTION) $(if $(TEST_PYTHON),--python "$$TEST_PYTHON")
 
 test-go: setup ## Test the built Go module with the race detector (TEST_GO=1.23.0 with another Go)
-	@$(CQC) test go $(BUILD_OF) $(if $(TEST_GO),--go "$$TEST_GO")
+	@$(CQC) test go $(RELEASE_OPTION) $(if $(TEST_GO),--go "$$TEST_GO")
 
 test-typescript: setup ## Test the built npm tarball, as ESM and as CommonJS
-	@$(CQC) test typescript $(BUILD_OF)
+	@$(CQC) test typescript $(RELEASE_OPTION)
 
 interop: setup ## Send every message type through all six directed language pairs, binary and JSON
-	@$(CQC) test interop $(BUILD_OF)
+	@$(CQC) test interop $(RELEASE_OPTION)
 
 version: setup ## Print the version of what is checked out, in its three spellings
 	@$(CQC) version
 
 diff: setup ## What changed in the contracts between two tags (FROM=v1.1.0 TO=v1.2.0; TO is HEAD if left out)
-	@$(if $(FROM),$(CQC) diff $(FROM) $(TO),echo "error: say from which tag: make diff FROM=v1.1.0 TO=v1.2.0"; exit 2)
+	@$(if $(FROM),$(CQC) diff "$$FROM" $(if $(TO),"$$TO"),echo "error: say from which tag: make diff FROM=v1.1.0 TO=v1.2.0"; exit 2)
 
 plan: setup ## What the next release is, what changed, what the registries hold, what will be written (VERSION=, TARGET=local)
-	@$(CQC) plan $(if $(VERSION),--release $(VERSION)) $(if $(TARGET),--target $(TARGET))
+	@$(CQC) plan $(RELEASE_OPTION) $(TARGET_OPTION)
 
 preflight: setup ## Everything that stands in the way of a release, with what to do about it (VERSION=, TARGET=local)
-	@$(CQC) preflight $(if $(VERSION),--release $(VERSION)) $(if $(TARGET),--target $(TARGET))
+	@$(CQC) preflight $(RELEASE_OPTION) $(TARGET_OPTION)
 
 changelog: setup ## Write a release's section into CHANGELOG.md, beside what people wrote (VERSION=1.2.0)
-	@$(CQC) changelog $(if $(VERSION),--release $(VERSION))
+	@$(CQC) changelog $(RELEASE_OPTION)
 
 notes: setup ## Print the release notes of a version (VERSION=1.2.0)
-	@$(CQC) notes $(if $(VERSION),--release $(VERSION))
+	@$(CQC) notes $(RELEASE_OPTION)
 
 module-path: setup ## Write the Go module path of release.toml into go.mod, imports, go_package and documentation
 	@$(CQC) module-path
 
 build: setup ## Build the packages, their SBOMs and release.json into dist/<version>/ (VERSION=1.2.0 builds from its tag)
-	@$(CQC) build $(BUILD_OF)
+	@$(CQC) build $(RELEASE_OPTION)
 
 publish: setup ## Publish a release to a target's registries, or what of it is missing there (VERSION=1.2.0 TARGET=local, private or public)
-	@$(CQC) publish --target $(or $(TARGET),local) $(if $(VERSION),--release $(VERSION))
+	@$(CQC) publish $(TARGET_OPTION) $(RELEASE_OPTION)
 
 verify: setup ## Install a release as its users do and compare bytes, contracts, behaviour (VERSION=1.2.0 TARGET=local, private or public)
-	@$(CQC) verify --target $(or $(TARGET),local) $(if $(VERSION),--release $(VERSION))
+	@$(CQC) verify $(TARGET_OPTION) $(RELEASE_OPTION)
+
+report: setup ## Write dist/<version>/report.html: what is where, digests, contract changes, timings (VERSION=1.2.0 TARGET=local)
+	@$(CQC) report $(TARGET_OPTION) $(RELEASE_OPTION)
 
 rehearse: setup ## A whole release against registries on this machine (VERSION=1.2.0 to choose the version)
-	@$(CQC) rehearse $(if $(VERSION),--release $(VERSION))
+	@$(CQC) rehearse $(RELEASE_OPTION)
 
 faults: setup ## Publish with every fault that a registry or the network can have, and see that a rerun mends it
 	@$(CQC) faults

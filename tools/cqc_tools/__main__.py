@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Tagged = Annotated[str, typer.Option(help="Version of the release, such as 1.2.0; the checked out tag if left out.")]
+Tagged = Annotated[str, typer.Option(help="Version, such as 1.2.0, or `last`; the checked out tag if left out.")]
 Release = Annotated[
     str, typer.Option("--release", help="Version, such as 1.2.0; HEAD's tag or else the next one, if left out.")
 ]
@@ -209,6 +209,19 @@ def verify(release: Tagged = "", target: Target = "local", as_json: Json = False
         result.require()
     else:
         result.show()
+
+
+@app.command()
+def report(release: Tagged = "", target: Target = "local", as_json: Json = False) -> None:
+    """Write dist/<version>/report.html: what is on which registry, with digests, contract changes and timings."""
+    from cqc_tools import report as stage
+    from cqc_tools.version import chosen
+
+    page = stage.make(chosen(release), target)
+    if as_json:
+        console.print_json({"report": str(page)})
+    else:
+        console.output.print(f"wrote {page}")
 
 
 @app.command()

@@ -15,7 +15,7 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator
 from rich.markup import escape
 
-from cqc_tools import configuration, console, process, sbom, toolchain, workspace
+from cqc_tools import configuration, console, process, sbom, timings, toolchain, workspace
 from cqc_tools.contracts import DESCRIPTOR_SET
 from cqc_tools.ecosystems import Artifact, Declaration, Source, go, npm, python, sha256
 from cqc_tools.errors import StageFailed, UserError
@@ -293,7 +293,9 @@ def build(source: Source, dist: Path) -> Build:
         (out / SUMS).write_text(built.sums())
         # Reading it back checks it against its schema.
         load(out)
-        return _put(built, dist / source.version.npm, Path(part, "replaced"))
+        built = _put(built, dist / source.version.npm, Path(part, "replaced"))
+        timings.update(built.folder)
+        return built
 
 
 def _put(built: Build, folder: Path, replaced: Path) -> Build:

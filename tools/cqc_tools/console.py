@@ -18,6 +18,9 @@ progress = Console(stderr=True, highlight=False, soft_wrap=True)
 # A log has no width of its own: tables are not folded there.
 output = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 200)
 
+# Seconds by title, of the steps that this process has finished.
+measured: dict[str, float] = {}
+
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
@@ -28,7 +31,8 @@ def step(title: str) -> Iterator[None]:
             yield
     else:
         yield
-    progress.print(f"[green]ok[/green]  {title} [dim]({time.monotonic() - started:.1f} s)[/dim]")
+    measured[title] = time.monotonic() - started
+    progress.print(f"[green]ok[/green]  {title} [dim]({measured[title]:.1f} s)[/dim]")
 
 
 def all_steps(steps: Sequence[tuple[str, Callable[[], object]]]) -> None:

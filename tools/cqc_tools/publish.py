@@ -8,7 +8,7 @@ from typing import Any
 
 import tenacity
 
-from cqc_tools import build, configuration, console, process, record, targets, workspace
+from cqc_tools import build, configuration, console, process, record, report, targets, workspace
 from cqc_tools.build import Build
 from cqc_tools.ecosystems import NoAnswer, Refused, Registry, Source
 from cqc_tools.errors import StageFailed, UserError
@@ -79,7 +79,10 @@ def publish_release(version: Version, target: str) -> list[Outcome]:
         raise UserError(f"{go_tag} is on another commit than {version.tag}: remove it with git tag --delete {go_tag}")
     source = Source(workspace.ROOT, commit, version, settings)
     with targets.opened(target, settings) as registries:
-        return publish(built, source, list(registries.values()), record.load(folder, target))
+        outcomes = publish(built, source, list(registries.values()), record.load(folder, target))
+        held = zip(registries.values(), outcomes, strict=True)
+        report.write(built, target, [report.holding(registry, built, item.served) for registry, item in held])
+    return outcomes
 
 
 def show(outcomes: Sequence[Outcome]) -> None:

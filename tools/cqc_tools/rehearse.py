@@ -1,5 +1,6 @@
 """A whole release against registries on this machine: tag, build, publish, install, let the languages talk."""
 
+import shutil
 import tempfile
 import time
 from dataclasses import replace
@@ -15,13 +16,18 @@ from cqc_tools import (
     publish,
     record,
     registries,
+    report,
     targets,
     verify,
     version,
+    workspace,
 )
 from cqc_tools.ecosystems import Source
 from cqc_tools.errors import StageFailed, UserError
 from cqc_tools.verify import Verification
+
+# The files and the report of the last rehearsal, to look at.
+KEPT = workspace.CACHE / "rehearsal"
 
 
 def rehearse(release: str) -> Verification:
@@ -45,6 +51,11 @@ def rehearse(release: str) -> Verification:
             where = targets.packages(local, source.configuration, folder)
             publish.publish(built, source, list(where.values()), record.load(built.folder, "rehearsal"))
             verification = verify.verify(chosen, where, built)
+        held = zip(where.values(), verification.packages, strict=True)
+        report.write(built, report.REHEARSAL, [report.holding(registry, built, item.files) for registry, item in held])
+        shutil.rmtree(KEPT, ignore_errors=True)
+        shutil.copytree(built.folder, KEPT)
+    console.progress.print(f"report: {KEPT / report.FILE}")
     verification.require()
     return replace(verification, seconds=time.monotonic() - started)
 

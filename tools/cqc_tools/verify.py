@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from cqc_tools import build, configuration, console, process, publish, talk, targets, workspace
+from cqc_tools import build, configuration, console, process, publish, report, talk, targets, workspace
 from cqc_tools.build import Build
 from cqc_tools.ecosystems import Installation, NoAnswer, Refused, Registry
 from cqc_tools.errors import StageFailed
@@ -107,7 +107,11 @@ def verify_release(version: Version, target: str) -> Verification:
     folder = workspace.DIST / version.npm
     built = build.load(folder) if folder.exists() else None
     with targets.opened(target, settings) as registries:
-        return verify(version, registries, built)
+        found = verify(version, registries, built)
+        if built:
+            held = zip(registries.values(), found.packages, strict=True)
+            report.write(built, target, [report.holding(registry, built, item.files) for registry, item in held])
+    return found
 
 
 def verify(version: Version, registries: Mapping[str, Registry], built: Build | None) -> Verification:

@@ -14,6 +14,7 @@ from packaging.version import Version as PythonVersion
 from cqc_tools import configuration, process, workspace
 from cqc_tools.errors import UserError
 
+LAST = "last"
 PRERELEASE = re.compile(r"(alpha|beta|rc)\.(0|[1-9]\d*)")
 
 
@@ -95,10 +96,15 @@ def of_checkout(repository: Path = workspace.ROOT) -> Version:
 
 
 def chosen(release: str) -> Version:
-    """The release that a command line names, or the one that is checked out where it names none.
+    """The release that a command line names, with LAST the highest final one, or without a name the one that is checked
+    out.
 
-    Raises UserError when neither is a release.
+    Raises UserError when there is no such release.
     """
+    if release == LAST:
+        if last := last_final(released()):
+            return last
+        raise UserError("nothing has been released yet: there is no tag of a final release here, see git tag --list")
     if release:
         return parse_release(release)
     found = of_checkout()

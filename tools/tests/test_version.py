@@ -146,3 +146,12 @@ def test_a_shallow_clone_is_told_how_to_become_whole(checkout: Checkout, tmp_pat
     done = checkout.cqc("version", PYTHONPATH=str(shallow / "tools"))
     assert done.returncode == 2
     assert "git fetch --unshallow --tags" in done.stderr
+
+
+def test_the_last_release_is_the_highest_final_one(checkout: Checkout) -> None:
+    nothing = checkout.cqc("report", "--release", "last")
+    assert (nothing.returncode, "nothing has been released yet" in nothing.stderr) == (2, True)
+    for tag in ("v1.9.0", "v1.10.0", "v1.11.0-rc.1"):
+        checkout.git("tag", tag)
+    unbuilt = checkout.cqc("report", "--release", "last")
+    assert "make build VERSION=1.10.0" in unbuilt.stderr

@@ -1,0 +1,235 @@
+"""The report of a release, as a real browser shows it on a phone and on a desk, by day and by night."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from conftest import Checkout
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from cqc_tools import build, rehearse, report, version
+from cqc_tools.build import Build
+from cqc_tools.report import HeldFile, Holding, Report
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+RELEASE = version.parse_release("1.2.0")
+CHANGES = """### Breaking
+
+- field `cqc.markets.v1.Price.value` removed: breaks wire, JSON, source
+- <img src="https://example.com/track.png"> in a comment of [ours](https://example.com/)
+
+| message | fields |
+| --- | --- |
+| `cqc.markets.v1.AnExtraordinarilyLongNameOfAMessageThatNobodyWouldEverWriteButThatFitsNoPhone` | 3 |
+"""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    source = rehearse.tagged_clone(tmp_path_factory.mktemp("source") / "clone", RELEASE)
+    return build.build(source, tmp_path_factory.mktemp("dist"))
+
+
+def complete(built: Build) -> Report:
+    by_ecosystem = {artifact.ecosystem: artifact for artifact in built.artifacts}
+    return Report(
+        built,
+        "https://github.com/Combine-Capital/cqc",
+        "local",
+        datetime(2026, 11, 24, 12, 0, tzinfo=UTC),
+        tuple(
+            Holding(name, "cqc", "1.2.0", "http://127.0.0.1:1/", (HeldFile(item.path.name, item.digest, item.digest),))
+            for name, item in by_ecosystem.items()
+        ),
+        "v1.1.0",
+        CHANGES,
+        {"build Go": 0.2, "publish cqc 1.2.0 to PyPI": 1.5},
+    )
+
+
+def in_every_state(built: Build) -> Report:
+    """One registry in each state that there is."""
+    whole = complete(built)
+    one = whole.holdings[0]
+    (file,) = one.files
+    absent = replace(file, served=None)
+    other = replace(file, served="sha256:" + "0" * 64)
+    foreign = HeldFile("foreign-1.2.0.whl", None, "sha256:" + "1" * 64)
+    return replace(
+        whole,
+        holdings=(
+            one,
+            replace(one, files=(absent,)),
+            replace(one, files=(file, replace(absent, name="second.whl"))),
+            replace(one, files=(other, foreign)),
+            replace(one, unread="it answered with 503 Service Unavailable <b>"),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with sync_playwright() as playwright:
+        try:
+            # Where no program is in the path, the place where Chrome is usually installed is tried.
+            where = {"executable_path": program} if program else {"channel": "chrome"}
+            running = playwright.chromium.launch(**where)  # type: ignore[arg-type]
+        except Exception as error:
+            if program:
+                raise
+            pytest.skip(
+                f"NOT TESTED here: no browser was found, install Chromium or Chrome ({error.__class__.__name__})"
+            )
+        yield running
+        running.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def opened(browser: Browser, page: Path, width: int, scheme: str) -> tuple[Page, list[str]]:
+    """The page in a window of a width in pixels, and every address that it asked for."""
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+    window = context.new_page()
+    asked: list[str] = []
+    problems: list[str] = []
+    window.on("request", lambda request: asked.append(request.url))
+    window.on("pageerror", lambda error: problems.append(str(error)))
+    window.on("console", lambda message: problems.append(message.text))
+    window.goto(page.as_uri())
+    assert problems == []
+    return window, asked
+
+
+def written(built: Build, content: Report) -> Path:
+    page = built.folder / "report.html"
+    page.write_text(report.render(content))
+    return page
+
+
+# Contrast as WCAG 2 computes it, of each element that shows text of its own, against what is behind it.
+CONTRAST = """() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = (color) => {
+    const [r, g, b] = channels(color)
+      .map((v) => v / 255)
+      .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = getComputedStyle(at).backgroundColor;
+      if (channels(color)[3] !== 0) return color;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  return [...document.body.querySelectorAll('*')]
+    .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()))
+    .map((element) => {
+      const [a, b] = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((x, y) => y - x);
+      return [(a + 0.05) / (b + 0.05), element.outerHTML.slice(0, 120)];
+    });
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_is_readable_on_a_phone_and_on_a_desk(built: Build, browser: Browser, scheme: str, width: int) -> None:
+    content = in_every_state(built)
+    window, asked = opened(browser, written(built, content), width, scheme)
+    assert asked == [window.url], "the page asks for nothing but itself"
+    assert window.evaluate("document.documentElement.scrollWidth") <= width
+    assert window.title() == "CQC 1.2.0: release report"
+    assert window.get_by_role("heading", name="CQC 1.2.0", exact=True).is_visible()
+    for file in built.files:
+        assert window.get_by_role("link", name=file.path.name, exact=True).is_visible()
+        assert window.get_by_text(file.sha256, exact=True).first.is_visible()
+        assert window.get_by_text(file.digest, exact=True).first.is_visible()
+    for state in ("✓ complete", "○ absent", "! incomplete", "✗ conflict", "? unknown"):
+        assert window.get_by_text(state, exact=True).first.is_visible()
+    assert window.get_by_text("Not on all registries").is_visible()
+    assert window.get_by_text("503 Service Unavailable <b>").is_visible()
+    for table in window.get_by_role("table").all():
+        box = table.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        caption = table.locator("caption").bounding_box() if table.locator("caption").count() else None
+        assert caption is None or caption["height"] < 60, "the caption is squeezed into a column"
+    too_weak = [found for found in window.evaluate(CONTRAST) if found[0] < 4.5]
+    assert too_weak == []
+    window.context.close()
+
+
+def test_the_two_colour_schemes_differ(built: Build, browser: Browser) -> None:
+    page = written(built, complete(built))
+    seen = set()
+    for scheme in ("light", "dark"):
+        window, _ = opened(browser, page, 360, scheme)
+        seen.add(window.evaluate("getComputedStyle(document.body).backgroundColor"))
+        window.context.close()
+    assert len(seen) == 2
+
+
+def test_its_links_lead_to_the_files_of_the_build(built: Build, browser: Browser) -> None:
+    page = written(built, complete(built))
+    window, _ = opened(browser, page, 1280, "light")
+    links = [str(link.get_attribute("href")) for link in window.get_by_role("link").all()]
+    inside = {unquote(link) for link in links if "://" not in link}
+    assert inside == {file.path.name for file in built.files} | {"release.json", "SHA256SUMS"}
+    assert all((page.parent / name).is_file() for name in inside)
+    assert f"https://github.com/Combine-Capital/cqc/commit/{built.commit}" in links
+    assert window.get_by_text("On all 3 registries").is_visible()
+    window.context.close()
+
+
+def test_what_people_wrote_is_shown_and_never_taken_as_html(built: Build) -> None:
+    text = report.render(complete(built))
+    assert "<img" not in text
+    assert "&lt;img src=" in text
+    assert "<code>cqc.markets.v1.Price.value</code>" in text
+    assert "<script" not in text
+
+
+def test_it_says_what_the_registries_hold(checkout: Checkout) -> None:
+    checkout.git("tag", "v1.2.0")
+    for before in (True, False):
+        if not before:
+            published = checkout.cqc("publish", "--release", "1.2.0")
+            assert published.returncode == 0, published.stderr
+        else:
+            assert checkout.cqc("build", "--release", "1.2.0").returncode == 0
+        done = checkout.cqc("report", "--release", "1.2.0", "--json")
+        assert done.returncode == 0, done.stderr
+        page = Path(json.loads(done.stdout)["report"])
+        assert page == checkout.folder / "dist" / "1.2.0" / "report.html"
+        text = page.read_text()
+        assert text.count("○ absent") == (3 if before else 0)
+        assert text.count("✓ complete") == (0 if before else 3)
+        assert ("On all 3 registries" in text) is not before
+        assert "The first release of the contracts." in text
+        assert "publish @cq/cqc 1.2.0 to npm" in text or before
+        assert not list(page.parent.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (("--release", "1.2.0"), "make build VERSION=1.2.0"),
+        (("--release", "1.2"), "is not a release version"),
+        (("--release", "1.2.0", "--target", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_report_that_cannot_be_made_is_refused(checkout: Checkout, asked: tuple[str, ...], expected: str) -> None:
+    done = checkout.cqc("report", *asked)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (checkout.folder / "dist").exists()
