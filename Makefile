@@ -6,7 +6,7 @@ export PYTHONPATH := tools
 RELEASE_OPTION = $(if $(VERSION),--release "$$VERSION")
 TARGET_OPTION = $(if $(TARGET),--target "$$TARGET")
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path build publish verify report rehearse faults clean lock
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path breaking build attest publish verify report draft draft-save draft-fetch announce rehearse faults clean lock
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ version: setup ## Print the version of what is checked out, in its three spellin
 diff: setup ## What changed in the contracts between two tags (FROM=v1.1.0 TO=v1.2.0; TO is HEAD if left out)
 	@$(if $(FROM),$(CQC) diff "$$FROM" $(if $(TO),"$$TO"),echo "error: say from which tag: make diff FROM=v1.1.0 TO=v1.2.0"; exit 2)
 
+breaking: setup ## What changed in the contracts since the last release; fails when it breaks more than the version may
+	@$(CQC) breaking
+
 plan: setup ## What the next release is, what changed, what the registries hold, what will be written (VERSION=, TARGET=local)
 	@$(CQC) plan $(RELEASE_OPTION) $(TARGET_OPTION)
 
@@ -66,6 +69,9 @@ module-path: setup ## Write the Go module path of release.toml into go.mod, impo
 build: setup ## Build the packages, their SBOMs and release.json into dist/<version>/ (VERSION=1.2.0 builds from its tag)
 	@$(CQC) build $(RELEASE_OPTION)
 
+attest: setup ## Sign the sdist and the wheel with the identity of the CI run (VERSION=1.2.0)
+	@$(CQC) attest $(RELEASE_OPTION)
+
 publish: setup ## Publish a release to a target's registries, or what of it is missing there (VERSION=1.2.0 TARGET=local, private or public)
 	@$(CQC) publish $(TARGET_OPTION) $(RELEASE_OPTION)
 
@@ -74,6 +80,18 @@ verify: setup ## Install a release as its users do and compare bytes, contracts,
 
 report: setup ## Write dist/<version>/report.html: what is where, digests, contract changes, timings (VERSION=1.2.0 TARGET=local)
 	@$(CQC) report $(TARGET_OPTION) $(RELEASE_OPTION)
+
+draft: setup ## Put a build into a draft release on GitHub, and take back what an earlier run left there (VERSION=1.2.0)
+	@$(CQC) draft begin $(RELEASE_OPTION)
+
+draft-save: setup ## Keep the state of publishing and the report in the release on GitHub (VERSION=1.2.0)
+	@$(CQC) draft save $(RELEASE_OPTION)
+
+draft-fetch: setup ## Fetch a release's files from GitHub into dist/<version>/ (VERSION=1.2.0)
+	@$(CQC) draft fetch $(RELEASE_OPTION)
+
+announce: setup ## Publish the draft release on GitHub, with its notes (VERSION=1.2.0)
+	@$(CQC) draft announce $(RELEASE_OPTION)
 
 rehearse: setup ## A whole release against registries on this machine (VERSION=1.2.0 to choose the version)
 	@$(CQC) rehearse $(RELEASE_OPTION)

@@ -3,6 +3,7 @@
 import signal
 import sys
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -222,6 +223,61 @@ def report(release: Tagged = "", target: Target = "local", as_json: Json = False
         console.print_json({"report": str(page)})
     else:
         console.output.print(f"wrote {page}")
+
+
+@app.command()
+def breaking(as_json: Json = False) -> None:
+    """Print what changed in the contracts since the last release; fail when it breaks more than the version may."""
+    from cqc_tools import breaking as stage
+
+    found = stage.find()
+    if as_json:
+        console.print_json({"next": found.version.npm, **found.changes.to_json()})
+    else:
+        since = f" since {found.last.tag}" if found.last else ""
+        console.output.print(f"## Contracts{since}\n\n{found.to_markdown()}\nNext: {found.version.tag}", markup=False)
+    stage.refuse(found)
+
+
+@app.command()
+def attest(release: Tagged = "", as_json: Json = False) -> None:
+    """Sign the sdist and the wheel in dist/<version>/ with the identity of the CI run."""
+    from cqc_tools import attest as stage
+    from cqc_tools.version import chosen
+
+    attestations = stage.attest(chosen(release))
+    if as_json:
+        console.print_json([str(path) for path in attestations])
+    else:
+        console.output.print("\n".join(map(str, attestations)))
+
+
+class DraftStep(StrEnum):
+    """What is done with the release on GitHub."""
+
+    BEGIN = "begin"
+    SAVE = "save"
+    ANNOUNCE = "announce"
+    FETCH = "fetch"
+
+
+@app.command()
+def draft(step: DraftStep, release: Tagged = "", as_json: Json = False) -> None:
+    """The release on GitHub: a draft that holds the build, then state and report too, until it is announced."""
+    from cqc_tools import draft as stage
+    from cqc_tools.version import chosen
+
+    wanted = chosen(release)
+    done = {
+        DraftStep.BEGIN: stage.begin,
+        DraftStep.SAVE: stage.save,
+        DraftStep.ANNOUNCE: stage.announce,
+        DraftStep.FETCH: stage.fetch,
+    }[step](wanted)
+    if as_json:
+        console.print_json({"release": wanted.tag, "step": step, "files": done})
+    else:
+        console.output.print("\n".join([*done, f"{len(done)} files"]))
 
 
 @app.command()

@@ -136,7 +136,14 @@ def _go() -> None:
 
 
 def _zizmor() -> None:
-    command = [workspace.VENV_BIN / "zizmor", "--offline", "--no-progress", "--persona=pedantic", "--quiet", ".github"]
+    command: list[str | Path] = [
+        workspace.VENV_BIN / "zizmor",
+        "--offline",
+        "--no-progress",
+        "--persona=pedantic",
+        "--quiet",
+        ".github",
+    ]
     process.run(command, what="zizmor")
 
 

@@ -118,6 +118,11 @@ def declared(artifacts: Sequence[Artifact]) -> Declaration:
     )
 
 
+def attestation_of(file: Path) -> Path:
+    """Where the attestation of a distribution lies, if there is one."""
+    return file.with_name(f"{file.name}.publish.attestation")
+
+
 class PythonIndex:
     """A distribution on the Python index whose simple API is at `address`; twine uploads to `upload`, or where it does
     by itself when that is empty. Without `credentials` twine and pip find their own."""
@@ -227,6 +232,8 @@ class PythonIndex:
             try:
                 for path in paths:
                     package = PackageFile.from_filename(str(path), None)
+                    if (attestation := attestation_of(path)).exists():
+                        package.add_attestations([str(attestation)])
                     # One attempt: twine would send a file again after an error, without looking whether it arrived.
                     answer = repository.upload(package, max_redirects=1)
                     answer.raise_for_status()

@@ -1,0 +1,74 @@
+"""The workflows: every step is a target that runs here too, and what they pin and permit."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from cqc_tools import workspace
+
+WORKFLOWS = sorted((workspace.ROOT / ".github" / "workflows").glob("*.yml"))
+TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (workspace.ROOT / "Makefile").read_text(), re.MULTILINE))
+ALLOWED = re.compile(r'make ("\$RUN"|[a-z-]+)( >> "\$GITHUB_STEP_SUMMARY")?')
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    content = YAML(typ="safe").load(path)
+    assert isinstance(content, dict)
+    return content
+
+
+@pytest.fixture(params=WORKFLOWS, ids=lambda path: path.stem)
+def workflow(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return loaded(request.param)
+
+
+def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def test_every_step_is_a_target_of_the_makefile(workflow: dict[str, Any]) -> None:
+    named = set()
+    for step in steps(workflow):
+        if "run" in step:
+            matched = ALLOWED.fullmatch(step["run"])
+            assert matched, step["run"]
+            named.add(matched[1])
+    for job in workflow["jobs"].values():
+        for case in job.get("strategy", {}).get("matrix", {}).get("include", []):
+            named.add(case["run"])
+    assert named - {'"$RUN"'} <= TARGETS
+    assert named
+
+
+def test_actions_are_pinned_and_nothing_is_permitted_by_default(workflow: dict[str, Any]) -> None:
+    assert workflow["permissions"] == {}
+    for step in steps(workflow):
+        if "uses" in step:
+            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+            assert "cache" not in step.get("with", {}) or step["with"]["cache"] is False
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"] == {"fetch-depth": 0, "persist-credentials": False}
+
+
+def test_only_the_job_that_publishes_proves_who_it_is() -> None:
+    for path in WORKFLOWS:
+        for name, job in loaded(path)["jobs"].items():
+            publishes = (path.stem, name) == ("release", "publish")
+            assert ("id-token" in job["permissions"]) == publishes
+            assert ("environment" in job) == publishes
+        assert "secrets." not in path.read_text()
+
+
+def test_a_release_is_planned_built_checked_published_verified_and_announced_in_this_order() -> None:
+    release = loaded(workspace.ROOT / ".github" / "workflows" / "release.yml")
+    order = [step["run"].split()[1] for step in steps(release) if "run" in step]
+    wanted = ["plan", "preflight", "build", "test-python", "draft", "attest", "publish", "verify", "announce"]
+    assert [target for target in dict.fromkeys(order) if target in wanted] == wanted
+    assert release["concurrency"]["cancel-in-progress"] is False
+    assert release["jobs"]["publish"]["needs"] == ["build", "check"]
+    # Of a job that failed, too, the state is kept.
+    (saved,) = (step for step in release["jobs"]["publish"]["steps"] if step.get("run") == "make draft-save")
+    assert saved["if"] == "always()"
