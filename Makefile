@@ -6,7 +6,7 @@ export PYTHONPATH := tools
 RELEASE_OPTION = $(if $(VERSION),--release "$$VERSION")
 TARGET_OPTION = $(if $(TARGET),--target "$$TARGET")
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path breaking build attest publish verify report draft draft-save draft-fetch announce rehearse faults clean lock
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path breaking build attest publish verify report draft draft-save draft-fetch announce rehearse faults clean lock retract
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ draft-fetch: setup ## Fetch a release's files from GitHub into dist/<version>/ (
 
 announce: setup ## Publish the draft release on GitHub, with its notes (VERSION=1.2.0)
 	@$(CQC) draft announce $(RELEASE_OPTION)
+
+retract: setup ## What to do about a bad release, in each registry (VERSION=1.2.0 REASON='...'; APPLY=1 writes go.mod and changelog)
+	@$(CQC) retract --release $(or $(VERSION),$(error say which version: make retract VERSION=1.2.0 REASON='...')) --reason "$$REASON" $(if $(TARGET),--target $(TARGET)) $(if $(APPLY),--apply)
 
 rehearse: setup ## A whole release against registries on this machine (VERSION=1.2.0 to choose the version)
 	@$(CQC) rehearse $(RELEASE_OPTION)

@@ -281,6 +281,24 @@ def draft(step: DraftStep, release: Tagged = "", as_json: Json = False) -> None:
 
 
 @app.command()
+def retract(
+    release: Annotated[str, typer.Option(help="Released version that must not be used any more.")],
+    reason: Annotated[str, typer.Option(help="Why, in one line that users will read.")],
+    target: Target = "local",
+    apply: Annotated[bool, typer.Option("--apply", help="Write go.mod and CHANGELOG.md for the next version.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print what each registry lets one do about a bad release; no registry is written."""
+    from cqc_tools import retract as stage
+
+    found = stage.retract(release, reason, target, apply)
+    if as_json:
+        console.print_json(found.to_json())
+    else:
+        found.show()
+
+
+@app.command()
 def rehearse(
     release: Annotated[str, typer.Option(help="Version to release in the scratch clone, such as 1.2.0.")] = "",
     as_json: Json = False,

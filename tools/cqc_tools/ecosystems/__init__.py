@@ -136,6 +136,10 @@ class Registry(Protocol):
         Raises Refused, saying how to give them.
         """
 
+    def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
+        """What can be done about a version that must not be used any more: in words, and as a shell command where the
+        registry has a client for that."""
+
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """The missing files, in the groups and the order in which they are written: each group as a whole or not at
         all."""

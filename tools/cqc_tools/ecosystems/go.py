@@ -205,6 +205,10 @@ class GitRemote:
             refs = "HEAD:refs/tags/cqc-preflight"
             self._git("push", "--quiet", "--dry-run", self.address, refs, cwd=workspace.ROOT)
 
+    def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
+        """See Registry."""
+        return f"the tags stay; a retraction in the go.mod of a higher version hides {version.go} from go", ""
+
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry: the tags that the remote lacks, at once; the zip is there with its tag."""
         tags = tuple(name for name in missing if not name.endswith(".zip"))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import tarfile
 import tempfile
@@ -170,6 +171,17 @@ class NpmRegistry:
             return
         with self._folder() as folder:
             self._npm("whoami", f"--registry={self.address}", cwd=folder, env=self._environment(folder))
+
+    def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
+        """See Registry."""
+        with self._folder() as folder:
+            tags = self._dist_tags(folder, self._environment(folder))
+        where = f"--{self.package.partition('/')[0]}:registry={self.address}"
+        commands = [["npm", "deprecate", f"{self.package}@{version.npm}", reason, where]]
+        finals = [item for item in self.holdings().versions if "-" not in item and item != version.npm]
+        for tag in (tag for tag, tagged in tags.items() if tagged == version.npm and finals):
+            commands.append(["npm", "dist-tag", "add", f"{self.package}@{finals[-1]}", tag, where])
+        return "deprecate it: npm shows the reason at every install", " && ".join(map(shlex.join, commands))
 
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry."""

@@ -217,7 +217,19 @@ class PythonIndex:
         """See Registry."""
         if not self.credentials and not is_trusted_publisher():
             with _answering(self.upload or "twine's index"):
-                self._repository().close()
+                repository = self._repository()
+            repository.close()
+            # A secret that is not set is passed on as an empty text.
+            if not isinstance(repository.session.auth, tuple) or not repository.session.auth[1]:
+                raise Refused(f"twine was given an empty password\n{CREDENTIALS}")
+
+    def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
+        """See Registry."""
+        return (
+            f"yank {self.package} {version.pypi} on the project's page: Manage, Releases, Options, Yank, with the "
+            f'reason "{reason}". pip takes it then only where it is asked for by its exact version; no client can do this',
+            "",
+        )
 
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry: file by file, the wheel first, because pip would build from an sdist that is there alone."""

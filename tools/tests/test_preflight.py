@@ -1,0 +1,358 @@
+"""A plan says what a release would be; preflight finds everything that stands in its way, and nothing else."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from conftest import Checkout, make_checkout
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cqc_tools import registries
+from cqc_tools.plan import is_same_repository
+
+CHECKS = 15
+
+
+@dataclass
+class Site:
+    """A checkout, its release.toml pointing the target `test` to registries that run for the test."""
+
+    checkout: Checkout
+    storage: Path
+    git: str
+    npm: str
+    environment: dict[str, str]
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.checkout.cqc(*arguments, "--target", "test", **{**self.environment, **environment})
+
+    def preflight(self, release: str, **environment: str) -> dict[str, list[str]]:
+        """The problems that are found, by check; the exit code agrees with them."""
+        done = self.run("preflight", "--release", release, "--json", **environment)
+        assert done.returncode in (0, 1), done.stderr
+        found = json.loads(done.stdout)
+        assert len(found["checks"]) == CHECKS
+        assert done.returncode == (1 if found["findings"] else 0)
+        problems: dict[str, list[str]] = {}
+        for finding in found["findings"]:
+            assert finding["fix"]
+            problems.setdefault(finding["check"], []).append(f"{finding['problem']} => {finding['fix']}")
+        return problems
+
+    def release(self, version: str) -> None:
+        """Write the changelog, commit and tag."""
+        assert self.checkout.cqc("changelog", "--release", version).returncode == 0
+        self.checkout.commit(f"Release {version}")
+        self.checkout.git("tag", f"v{version}")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    checkout = make_checkout(tmp_path / "checkout")
+    # What is not committed in the checkout under test is committed here.
+    checkout.git("checkout", "--quiet", "-B", "main")
+    with registries.running(tmp_path / "registries") as local:
+        settings = checkout.folder / "release.toml"
+        addresses = {
+            "python_index": local.python_index,
+            "python_upload": local.python_upload,
+            "npm": local.npm,
+            "git": local.git,
+        }
+        lines = [f"{key} = {json.dumps(value)}" for key, value in addresses.items()]
+        settings.write_text("\n".join([settings.read_text(), "[targets.test]", *lines, "answer_seconds = 10", ""]))
+        # npm and twine find their credentials where they always do.
+        user = tmp_path / "npmrc"
+        user.write_text(f"{local.npm.partition(':')[2]}:_authToken={npm_token(local.npm)}\n")
+        environment = {"npm_config_userconfig": str(user), "TWINE_USERNAME": "me", "TWINE_PASSWORD": "secret"}
+        yield Site(checkout, tmp_path / "registries", local.git, local.npm, environment)
+
+
+def npm_token(address: str) -> str:
+    user = {"name": "releaser", "password": "correct-horse", "type": "user"}
+    answer = requests.put(f"{address}-/user/org.couchdb.user:releaser", json=user, timeout=30)
+    answer.raise_for_status()
+    return str(answer.json()["token"])
+
+
+def put_wheel(folder: Path, name: str, version: str, source: str) -> None:
+    """A wheel with nothing but metadata, put where pypiserver finds it."""
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        urls = f"Project-URL: Source, {source}\n" if source else ""
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{urls}")
+
+
+def put_npm(site: Site, folder: Path, version: str, source: str) -> None:
+    """Publish a package of our name with npm itself."""
+    folder.mkdir()
+    package: dict[str, Any] = {"name": "@cq/cqc", "version": version}
+    if source:
+        package["repository"] = {"type": "git", "url": source}
+    (folder / "package.json").write_text(json.dumps(package))
+    user = folder / "npmrc"
+    user.write_text(f"{site.npm.partition(':')[2]}:_authToken=anyone\n")
+    environment = {**os.environ, "npm_config_userconfig": str(user), "npm_config_cache": str(folder / "cache")}
+    command = ["npm", "publish", "--registry", site.npm, "--access", "public"]
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+
+
+def test_nothing_stands_in_the_way(site: Site) -> None:
+    site.release("1.2.0")
+    assert site.preflight("1.2.0") == {}
+    shown = site.run("preflight", "--release", "1.2.0")
+    assert shown.returncode == 0
+    assert "Nothing stands in the way of 1.2.0 to target test" in shown.stdout
+    assert site.checkout.git("status", "--porcelain") == ""
+    # A final version after its pre-release, on the same commit.
+    site.checkout.git("tag", "v1.3.0-rc.1")
+    assert site.checkout.cqc("changelog", "--release", "1.3.0").returncode == 0
+    site.checkout.commit()
+    site.checkout.git("tag", "--force", "v1.3.0-rc.1")
+    site.checkout.git("tag", "v1.3.0")
+    assert site.preflight("1.3.0") == {}
+
+
+def test_everything_at_once(site: Site, tmp_path: Path) -> None:
+    checkout = site.checkout
+    site.release("1.2.0")
+    # A change that breaks, another number than it asks for, no changelog, drift, addresses elsewhere, strangers.
+    proto = checkout.folder / "proto/cqc/markets/v1/quantity.proto"
+    proto.write_text(proto.read_text().replace("enum QuantityUnit {", "enum QuantityUnit {\n  reserved 900;"))
+    checkout.commit()
+    package = checkout.folder / "packages/ts-cqc/package.json"
+    package.write_text(package.read_text().replace("Combine-Capital/cqc.git", "elsewhere/cqc.git"))
+    put_wheel(site.storage / "pypi", "cqc", "3.2.3", "https://example.com/strangers/cqc")
+    put_npm(site, tmp_path / "stranger", "1.0.0", "git+https://example.com/strangers/cqc.git")
+    checkout.git("tag", "v1.3.0")
+    git = ["git", "-C", str(checkout.folder), "push", "--quiet", site.git]
+    subprocess.run([*git, "v1.3.0~1:refs/tags/packages/go-cqc/v1.2.1"], check=True)
+    checkout.git("checkout", "--quiet", "--detach")
+    checkout.git("branch", "--force", "main", "v1.2.0")
+    found = site.preflight("1.2.1", npm_config_userconfig=os.devnull, TWINE_USERNAME="", TWINE_PASSWORD="")
+    assert set(found) == {
+        "nothing uncommitted",
+        "HEAD is the tag",
+        "release branch",
+        "tags agree",
+        "version rises",
+        "generated code",
+        "changelog",
+        "names are ours",
+        "credentials",
+        "addresses",
+    }
+    assert "git tag v1.2.1" in found["HEAD is the tag"][0]
+    assert "v1.3.0" in found["version rises"][0] or "1.3.0, which is released" in found["version rises"][0]
+    assert any("Go has a release that the others have not" in problem for problem in found["tags agree"])
+    assert "make generate" in found["generated code"][0]
+    assert "make changelog VERSION=1.2.1" in found["changelog"][0]
+    python, npm = found["names are ours"]
+    assert "3.2.3 names https://example.com/strangers/cqc" in python
+    assert "[python] distribution in release.toml" in python
+    assert "[npm] package in release.toml" in npm
+    assert {problem.partition(" ")[0] for problem in found["credentials"]} == {"PyPI", "npm"}
+    assert "git+https://github.com/Combine-Capital/cqc.git" in found["addresses"][0]
+    plan = json.loads(site.run("plan", "--release", "1.2.1", "--json").stdout)
+    assert [shelf["belongs_to_another_project"] for shelf in plan["registries"]] == [True, True, False]
+    assert "belongs to another project" in plan["steps"][0]
+    # The table says the same, with names in brackets as they are.
+    shown = site.run("preflight", "--release", "1.2.1")
+    assert shown.returncode == 1
+    assert "[python]" in shown.stdout
+
+
+def test_tags_that_contradict_each_other(site: Site) -> None:
+    checkout = site.checkout
+    site.release("1.2.0")
+    checkout.commit("later")
+    git = ["git", "-C", str(checkout.folder), "push", "--quiet", site.git]
+    subprocess.run([*git, "HEAD:refs/tags/v1.2.0", "HEAD:refs/heads/main"], check=True)
+    checkout.git("tag", "packages/go-cqc/v1.2.0")
+    checkout.git("checkout", "--quiet", "v1.2.0")
+    found = site.preflight("1.2.0")
+    assert set(found) == {"tags agree"}
+    here, there = found["tags agree"]
+    assert "are on different commits" in here
+    assert "a pushed tag is never moved" in there
+    # A branch of the remote that is ahead of what was fetched, then one that does not hold the tag.
+    elsewhere = subprocess.check_output(
+        ["git", "-C", str(checkout.folder), "commit-tree", "HEAD^{tree}", "-m", "unrelated"],
+        env=checkout.environment(),
+        text=True,
+    ).strip()
+    subprocess.run([*git, "--force", f"{elsewhere}:refs/heads/main"], check=True)
+    assert "merge it into main" in site.preflight("1.2.0")["release branch"][0]
+
+
+def test_a_change_that_breaks_needs_a_major_version_and_that_its_path(site: Site) -> None:
+    checkout = site.checkout
+    site.release("1.2.0")
+    proto = checkout.folder / "proto/cqc/services/v1/market_data.proto"
+    lines = proto.read_text().splitlines(keepends=True)
+    proto.write_text("".join(line for line in lines if "rpc GetTicker(" not in line))
+    assert checkout.cqc("generate").returncode == 0
+    site.release("1.3.0")
+    plan = json.loads(site.run("plan", "--json", "--release", "").stdout)
+    assert (plan["last"], plan["bump"], plan["lowest_version"]) == ("1.2.0", "major", "2.0.0")
+    found = site.preflight("1.3.0")
+    assert set(found) == {"bump suffices"}
+    assert "release 2.0.0 or higher" in found["bump suffices"][0]
+    checkout.git("tag", "--delete", "v1.3.0")
+    proposed = json.loads(site.run("plan", "--json").stdout)
+    assert proposed["version"]["npm"] == "2.0.0"
+    assert "make module-path" in proposed["blocked"]
+    assert "make module-path" in site.preflight("2.0.0")["Go module path"][0]
+
+
+def test_a_version_that_is_there_is_judged_by_its_bytes(site: Site) -> None:
+    site.release("1.2.0")
+    built = site.checkout.cqc("build", "--release", "1.2.0")
+    assert built.returncode == 0, built.stderr
+    dist = site.checkout.folder / "dist" / "1.2.0"
+    storage = site.storage / "pypi"
+    for file in (*dist.glob("*.whl"), *dist.glob("cqc-1.2.0.tar.gz")):
+        shutil.copy(file, storage)
+    assert site.preflight("1.2.0") == {}
+    (wheel,) = storage.glob("*.whl")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("cqc/more.py", "")
+    # Without the build it is made again, and nothing of that stays.
+    shutil.rmtree(dist)
+    found = site.preflight("1.2.0")
+    assert set(found) == {"version is free"}
+    assert "with other bytes: sha256:" in found["version is free"][0]
+    assert not dist.exists()
+    site.checkout.git("tag", "--delete", "v1.2.0")
+    assert "has no tag here" in site.preflight("1.2.0")["version is free"][0]
+
+
+def test_a_registry_that_does_not_answer_is_a_finding(site: Site) -> None:
+    site.release("1.2.0")
+    settings = site.checkout.folder / "release.toml"
+    settings.write_text(
+        settings.read_text().replace(f"git = {json.dumps(site.git)}", 'git = "http://127.0.0.1:9/x.git"')
+    )
+    found = site.preflight("1.2.0")
+    assert set(found) == {"nothing uncommitted", "registries answer"}
+    assert "[targets.test]" in found["registries answer"][0]
+
+
+def test_a_shallow_clone_is_a_finding(site: Site, tmp_path: Path) -> None:
+    site.release("1.2.0")
+    shallow = tmp_path / "shallow"
+    command = [
+        "git",
+        "clone",
+        "--quiet",
+        "--depth=1",
+        "--branch=v1.2.0",
+        f"file://{site.checkout.folder}",
+        str(shallow),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    for name in (".venv", ".cache", "packages/ts-cqc/node_modules", "tools/node/node_modules"):
+        (shallow / name).symlink_to(site.checkout.folder / name)
+    site.checkout = Checkout(shallow)
+    found = site.preflight("1.2.0")
+    assert "git fetch --unshallow --tags" in found["whole history"][0]
+
+
+def refused(checkout: Checkout, expected: str, *command: str) -> None:
+    """Exit code 2 with a message that names what is expected, and nothing written."""
+    before = checkout.git("status", "--porcelain")
+    done = checkout.cqc(*command)
+    assert (done.returncode, done.stdout) == (2, ""), command
+    assert expected in done.stderr, command
+    assert "Traceback" not in done.stderr, command
+    assert checkout.git("status", "--porcelain") == before
+
+
+def test_bad_input_is_refused_with_what_is_expected(checkout: Checkout) -> None:
+    for command in ("plan", "preflight", "changelog", "notes", "build", "rehearse"):
+        refused(checkout, "1.2.0-rc.1", command, "--release", "1.2")
+        refused(checkout, "--releas", command, "--releas", "1.2.0")
+    refused(checkout, "1.2.0-rc.1", "retract", "--release", "v1.2.0-dev.1", "--reason", "x")
+    refused(checkout, "Missing option", "retract", "--release", "1.2.0")
+    refused(checkout, "there is no release yet", "retract", "--release", "1.2.0", "--reason", "x")
+    refused(checkout, "REASON=", "retract", "--release", "1.2.0", "--reason", " ")
+    refused(checkout, "there is no release yet", "diff", "v1.0.0")
+    refused(checkout, "there is no release yet", "diff", "--", "--output=x")
+    refused(checkout, "descriptor_set.binpb", "diff", checkout.git("rev-list", "--max-parents=0", "HEAD").split()[0])
+
+
+def test_a_key_that_is_missing_in_release_toml_is_named(checkout: Checkout) -> None:
+    settings = checkout.folder / "release.toml"
+    whole = settings.read_text()
+
+    def without(key: str) -> None:
+        settings.write_text(
+            "".join(line for line in whole.splitlines(keepends=True) if not line.startswith(f"{key} ="))
+        )
+
+    for command in ("plan", "preflight", "rehearse", "changelog", "version", "build", "module-path"):
+        without("module")
+        refused(checkout, "go.module", command)
+    for key in ("repository", "branch", "distribution", "package"):
+        without(key)
+        refused(checkout, key, "plan")
+    settings.write_text("not = [toml")
+    refused(checkout, "TOML", "plan")
+
+
+def test_an_unknown_target_is_told_the_ones_there_are(checkout: Checkout) -> None:
+    for command in ("plan", "preflight"):
+        done = checkout.cqc(command, "--target", "nowhere")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "local, private, public" in done.stderr
+        assert "python_index" in checkout.cqc(command, "--target", "private").stderr
+
+
+def test_a_warm_plan_takes_three_seconds(checkout: Checkout) -> None:
+    checkout.git("tag", "v1.1.0")
+    checkout.cqc("plan")
+    started = time.monotonic()
+    done = checkout.cqc("plan", "--json")
+    assert done.returncode == 0, done.stderr
+    # Twice the aim, for machines that do other things beside.
+    assert time.monotonic() - started < 6
+
+
+OURS = "https://github.com/Combine-Capital/cqc"
+
+
+@pytest.mark.parametrize(
+    ("address", "same"),
+    [
+        (OURS, True),
+        (f"{OURS}/", True),
+        (f"{OURS}.git", True),
+        (f"git+{OURS}.git", True),
+        (f"git+ssh://git@{OURS.removeprefix('https://')}.git", True),
+        ("git@github.com:Combine-Capital/cqc.git", True),
+        ("git://github.com/combine-capital/CQC.git", True),
+        (f"{OURS}/tree/main/packages", True),
+        (f"{OURS}#readme", True),
+        (f"{OURS}-python", False),
+        ("https://github.com/Other/cqc", False),
+        ("https://example.com/?see=" + OURS, False),
+        ("", False),
+    ],
+)
+def test_addresses_of_one_repository(address: str, same: bool) -> None:
+    assert is_same_repository(address, OURS) == same
+
+
+@given(address=st.text(max_size=60))
+def test_no_address_is_ours_by_accident(address: str) -> None:
+    assert not is_same_repository(address, OURS) or "combine-capital/cqc" in address.lower()
