@@ -227,7 +227,7 @@ class PythonIndex:
         """See Registry."""
         return (
             f"yank {self.package} {version.pypi} on the project's page: Manage, Releases, Options, Yank, with the "
-            f'reason "{reason}". pip takes it then only where it is asked for by its exact version; no client can do this',
+            f'reason "{reason}". pip takes it then only where its exact version is asked for; no client can do this',
             "",
         )
 
