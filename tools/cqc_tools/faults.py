@@ -34,6 +34,8 @@ VERSION = version.parse_release("1.2.0")
 TARGET = "faults"
 # In the order in which they are published.
 REGISTRIES = (python.ECOSYSTEM, npm.ECOSYSTEM, go.ECOSYSTEM)
+# How many requests publish a release there: two files, one file, both tags at once.
+WRITES = {python.ECOSYSTEM: 2, npm.ECOSYSTEM: 1, go.ECOSYSTEM: 1}
 WORKERS = 2
 LONGEST_RUN = 120
 # A fault that cannot be at a moment, and why.
@@ -245,6 +247,7 @@ class _Bench:
                 raise StageFailed(f"the rerun ended with {rerun}, not {expected}:\n{self._log()}")
             if rerun == "conflict" and after != before:
                 raise StageFailed("something was written although there was a conflict")
+            self._require_no_write_too_many(scenario)
         except StageFailed as failure:
             broken = str(failure)
         finally:
@@ -332,6 +335,13 @@ class _Bench:
             raise StageFailed("something was written although there was a conflict from the start")
         return there
 
+    def _require_no_write_too_many(self, scenario: Scenario) -> None:
+        """What the registry took is not written again, whatever it answered."""
+        needed = WRITES[scenario.registry]
+        written = self.proxies[scenario.registry].writes
+        if scenario.moment in (Moment.BEFORE_ANSWER, Moment.BEFORE_RECORD) and written != needed:
+            raise StageFailed(f"{written} writes for a release that takes {needed}")
+
     def tags(self) -> tuple[str, str]:
         """The tags of the release."""
         return tags_of(self.settings)
@@ -366,6 +376,8 @@ class _Bench:
         """Let the registries before the scenario's hold the release, the others nothing; a conflict from the start is
         met with nothing published."""
         self.seen.clear()
+        for each in self.proxies.values():
+            each.writes = 0
         self._state().unlink(missing_ok=True)
         before = (
             () if scenario.tags and scenario.ends_in_conflict else REGISTRIES[: REGISTRIES.index(scenario.registry)]

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect", "proxy-connection"}
-# A tag of a page or a manifest is shorter than any file that is published.
+# Any file that is published is longer than this, and git's lists of tags are not.
 SHORTEST_FILE = 2000
 
 
@@ -87,6 +87,7 @@ class Proxy:
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream)
         self.fault: Fault | None = None
+        self.writes = 0  # how often something was to be published, whatever came of it
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self.open()
@@ -188,7 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
             return
         body = self._body(length)
-        if not fault or not self._is_time(fault, self._is_write(len(body)), len(body)):
+        self.proxy.writes += self._is_write(len(body))
+        if not fault or not self._is_time(fault, self._is_write(len(body))):
             answer = self._forward(body)
             if fault and fault.kind is Kind.REFUSED and fault.moment is Moment.BEFORE_WRITE:
                 # The write comes next, and has to find nobody.
@@ -204,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         return self.command == "PUT" or (self.command == "POST" and (length > 4 or "chunked" in self._encoding()))
 
-    def _is_time(self, fault: Fault, is_write: bool, length: int = 0) -> bool:
+    def _is_time(self, fault: Fault, is_write: bool) -> bool:
         """Whether the fault strikes at this request."""
         if fault.struck:
             return fault.kind in LASTING
