@@ -19,7 +19,7 @@ from cqc_tools import configuration, console, process, sbom, timings, toolchain,
 from cqc_tools.contracts import DESCRIPTOR_SET
 from cqc_tools.ecosystems import Artifact, Declaration, Source, go, npm, python, sha256
 from cqc_tools.errors import StageFailed, UserError
-from cqc_tools.version import Version, of_checkout, parse_release
+from cqc_tools.version import Version, of_checkout, parse_release, require_commits
 
 MANIFEST = "release.json"
 SUMS = "SHA256SUMS"
@@ -162,7 +162,7 @@ def clone(folder: Path) -> str:
     Where the working tree differs from HEAD, the clone gets one more commit that holds the differences, and the user is
     told: a build of it is a development version, even at a tag. Raises UserError when there is no commit yet.
     """
-    _require_commits()
+    require_commits()
     git = ["git", "-C", str(workspace.ROOT)]
     commit = process.run([*git, "rev-parse", "HEAD"]).strip()
     _clone_at(folder, commit)
@@ -173,15 +173,6 @@ def clone(folder: Path) -> str:
         f"[yellow]note:[/yellow] {len(changes)} uncommitted changes are included, such as {escape(changes[0][3:])}"
     )
     return _commit_working_tree(folder)
-
-
-def _require_commits() -> None:
-    if not (workspace.ROOT / ".git").exists():
-        raise UserError(
-            f"{workspace.ROOT} is not a git checkout, and the version comes from git: get it with git clone"
-        )
-    if not process.run(["git", "-C", workspace.ROOT, "rev-list", "--all", "--max-count=1"]).strip():
-        raise UserError("there is nothing to build: the repository has no commit yet, make one with git commit")
 
 
 def _clone_at(folder: Path, commit: str) -> None:
@@ -225,7 +216,7 @@ def clone_tag(folder: Path, version: Version) -> Source:
 
     Raises UserError when it has no tag here, and StageFailed when hatch-vcs computes another version than the tag's.
     """
-    _require_commits()
+    require_commits()
     try:
         commit = process.run(
             ["git", "-C", workspace.ROOT, "rev-parse", "--verify", "--quiet", f"refs/tags/{version.tag}^{{commit}}"]

@@ -33,6 +33,7 @@ def choose(release: str = "") -> Candidate:
 
     Raises UserError for a text that is no version, and where the contracts of HEAD or the last release cannot be read.
     """
+    version.require_commits()
     tags = version.released()
     if release:
         wanted = version.parse_release(release)
@@ -56,6 +57,7 @@ def choose(release: str = "") -> Candidate:
 
 def upcoming() -> Version:
     """The release that comes after all that the tags name, by what changed in the contracts up to HEAD."""
+    version.require_commits()
     tags = version.released()
     return version.next_release(_changes(version.last_final(tags), "HEAD").bump, tags)
 

@@ -130,8 +130,9 @@ def plan(release: str, target: str) -> Plan:
 def planned(release: str, target: str) -> Iterator[tuple[Plan, Mapping[str, Registry]]]:
     """A plan, with the registries of its target open."""
     settings = configuration.load()
+    # What cannot be is refused before anything is started.
+    version.require_commits()
     if release:
-        # What cannot be is refused before anything is started.
         version.parse_release(release)
     with ThreadPoolExecutor() as pool:
         # Git is read while the registries of the target start or answer: most of the time is spent waiting for others.

@@ -74,6 +74,16 @@ def parse_release(text: str) -> Version:
     return Version(pypi=str(PythonVersion(number)), npm=number, go=f"v{number}")
 
 
+def require_commits() -> None:
+    """Raise UserError where there is no git history to tell a version from."""
+    if not (workspace.ROOT / ".git").exists():
+        raise UserError(
+            f"{workspace.ROOT} is not a git checkout, and the version comes from git: get it with git clone"
+        )
+    if not process.run(["git", "-C", workspace.ROOT, "rev-list", "--all", "--max-count=1"]).strip():
+        raise UserError("there is nothing to release: the repository has no commit yet, make one with git commit")
+
+
 def of_checkout(repository: Path = workspace.ROOT) -> Version:
     """The version of HEAD: its tag's at a tag, otherwise a development version that can never be published.
 
