@@ -140,7 +140,7 @@ def _zizmor() -> None:
         workspace.VENV_BIN / "zizmor",
         "--offline",
         "--no-progress",
-        "--persona=pedantic",
+        "--persona=auditor",
         "--quiet",
         ".github",
     ]
