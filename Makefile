@@ -94,7 +94,7 @@ announce: setup ## Publish the draft release on GitHub, with its notes (VERSION=
 	@$(CQC) draft announce $(RELEASE_OPTION)
 
 retract: setup ## What to do about a bad release, in each registry (VERSION=1.2.0 REASON='...'; APPLY=1 writes go.mod and changelog)
-	@$(CQC) retract --release $(or $(VERSION),$(error say which version: make retract VERSION=1.2.0 REASON='...')) --reason "$$REASON" $(if $(TARGET),--target $(TARGET)) $(if $(APPLY),--apply)
+	@$(CQC) retract $(or $(RELEASE_OPTION),$(error say which version: make retract VERSION=1.2.0 REASON='...')) --reason "$$REASON" $(TARGET_OPTION) $(if $(APPLY),--apply)
 
 rehearse: setup ## A whole release against registries on this machine (VERSION=1.2.0 to choose the version)
 	@$(CQC) rehearse $(RELEASE_OPTION)
