@@ -74,9 +74,12 @@ def protoc(options: Sequence[str], files: Sequence[str], root: Path = workspace.
     Raises StageFailed with the compiler's own `file:line:column: message` lines when a proto does not compile.
     """
     import grpc_tools
+    from google.rpc import status_pb2
 
     well_known = Path(grpc_tools.__file__).parent / "_proto"
-    includes = [f"-I{folder}" for folder in (root, workspace.THIRD_PARTY_PROTO, well_known)]
+    # The folder in which googleapis-common-protos is installed has its sources beside the compiled modules.
+    google_rpc = Path(status_pb2.__file__).parents[2]
+    includes = [f"-I{folder}" for folder in (root, workspace.THIRD_PARTY_PROTO, well_known, google_rpc)]
     try:
         process.run([sys.executable, "-m", "grpc_tools.protoc", *includes, *options, *files], what="protoc")
     except StageFailed as failure:

@@ -16,6 +16,7 @@ from cqc_tools.contracts import DESCRIPTOR_SET, VALIDATE, ProtoFile
 
 # Second names of a message that users' code is written against.
 TYPESCRIPT_ALIASES = {"cqc.assets.v1": {"Token": "Asset"}}
+GOOGLE_RPC = ["google/rpc/error_details.proto", "google/rpc/status.proto"]
 # Everything that matches is generated: what a run does not produce, it removes. Hand-written code of the Python package
 # lies flat in src/cqc, that of the Go module outside <domain>/v<N>, that of the TypeScript package outside src/gen.
 OWNED = {
@@ -50,6 +51,8 @@ def generate() -> Tree:
             folder.mkdir()
         files = contracts.find()
         contracts.protoc(_protoc_options(out, **folders), [*files, VALIDATE])
+        # Error details for the TypeScript package's interceptors; Python and Go have a package of them to depend on.
+        contracts.protoc(_es_options(folders["typescript"]), GOOGLE_RPC)
         descriptor_set_bytes = (out / DESCRIPTOR_SET).read_bytes()
         protos = contracts.describe(FileDescriptorSet.FromString(descriptor_set_bytes))
         return {
@@ -98,8 +101,12 @@ def _relative(path: Path) -> Path:
     return path.relative_to(workspace.ROOT)
 
 
-def _protoc_options(out: Path, python: Path, go: Path, typescript: Path) -> list[str]:
+def _es_options(typescript: Path) -> list[str]:
     es = workspace.TYPESCRIPT_PACKAGE / "node_modules" / ".bin" / "protoc-gen-es"
+    return [f"--plugin=protoc-gen-es={es}", f"--es_out=target=ts,import_extension=js:{typescript}"]
+
+
+def _protoc_options(out: Path, python: Path, go: Path, typescript: Path) -> list[str]:
     return [
         f"--python_out={python}",
         f"--grpc_python_out={python}",
@@ -112,8 +119,7 @@ def _protoc_options(out: Path, python: Path, go: Path, typescript: Path) -> list
         f"--go_out=paths=source_relative:{go}",
         f"--plugin=protoc-gen-go-grpc={workspace.GO_TOOLS / 'protoc-gen-go-grpc'}",
         f"--go-grpc_out=paths=source_relative:{go}",
-        f"--plugin=protoc-gen-es={es}",
-        f"--es_out=target=ts,import_extension=js:{typescript}",
+        *_es_options(typescript),
         "--include_imports",
         "--include_source_info",
         f"--descriptor_set_out={out / DESCRIPTOR_SET}",
