@@ -49,9 +49,15 @@ type FundingRate struct {
 	// When the rate was so at the venue. Absent where it does not say.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When this system received it.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Payment per unit of the position in units of the settlement asset, where the venue states it beside the rate. Absent
+	// elsewhere.
+	AbsoluteRate *string `protobuf:"bytes,12,opt,name=absolute_rate,json=absoluteRate,proto3,oneof" json:"absolute_rate,omitempty"`
+	// Sum of all funding so far in units of the settlement asset, from which a venue like Deribit computes each payment.
+	// Absent elsewhere.
+	AccumulatedInterest *string `protobuf:"bytes,13,opt,name=accumulated_interest,json=accumulatedInterest,proto3,oneof" json:"accumulated_interest,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *FundingRate) Reset() {
@@ -159,6 +165,20 @@ func (x *FundingRate) GetReceivedAt() *timestamppb.Timestamp {
 		return x.ReceivedAt
 	}
 	return nil
+}
+
+func (x *FundingRate) GetAbsoluteRate() string {
+	if x != nil && x.AbsoluteRate != nil {
+		return *x.AbsoluteRate
+	}
+	return ""
+}
+
+func (x *FundingRate) GetAccumulatedInterest() string {
+	if x != nil && x.AccumulatedInterest != nil {
+		return *x.AccumulatedInterest
+	}
+	return ""
 }
 
 // How much of a derivative is held, each contract counted once.
@@ -280,9 +300,15 @@ type Liquidation struct {
 	// When the venue sent it. Absent where the venue does not say.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received it.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Quantity of the last fill. Absent where the venue does not say.
+	LastQuantity *string `protobuf:"bytes,14,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
+	// The venue's word for the kind of the order that liquidates. Empty where it has none.
+	RawOrderType string `protobuf:"bytes,15,opt,name=raw_order_type,json=rawOrderType,proto3" json:"raw_order_type,omitempty"`
+	// The venue's word for its time in force. Empty where it has none.
+	RawTimeInForce string `protobuf:"bytes,16,opt,name=raw_time_in_force,json=rawTimeInForce,proto3" json:"raw_time_in_force,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Liquidation) Reset() {
@@ -404,6 +430,27 @@ func (x *Liquidation) GetReceivedAt() *timestamppb.Timestamp {
 		return x.ReceivedAt
 	}
 	return nil
+}
+
+func (x *Liquidation) GetLastQuantity() string {
+	if x != nil && x.LastQuantity != nil {
+		return *x.LastQuantity
+	}
+	return ""
+}
+
+func (x *Liquidation) GetRawOrderType() string {
+	if x != nil {
+		return x.RawOrderType
+	}
+	return ""
+}
+
+func (x *Liquidation) GetRawTimeInForce() string {
+	if x != nil {
+		return x.RawTimeInForce
+	}
+	return ""
 }
 
 // How an option's price follows what it depends on: estimates by the venue, therefore doubles.
@@ -573,7 +620,7 @@ var File_cqc_markets_v1_derivatives_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_derivatives_proto_rawDesc = "" +
 	"\n" +
-	" cqc/markets/v1/derivatives.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x05\n" +
+	" cqc/markets/v1/derivatives.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x06\n" +
 	"\vFundingRate\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\x1d\n" +
 	"\x04rate\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x04rate\x12\x1d\n" +
@@ -589,14 +636,18 @@ const file_cqc_markets_v1_derivatives_proto_rawDesc = "" +
 	"\ttimestamp\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
 	"\vreceived_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\n" +
+	"receivedAt\x123\n" +
+	"\rabsolute_rate\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\fabsoluteRate\x88\x01\x01\x12A\n" +
+	"\x14accumulated_interest\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x13accumulatedInterest\x88\x01\x01B\n" +
 	"\n" +
 	"\b_settledB\f\n" +
 	"\n" +
 	"_next_rateB\x10\n" +
 	"\x0e_interest_rateB\r\n" +
 	"\v_mark_priceB\x0e\n" +
-	"\f_index_price\"\xe3\x02\n" +
+	"\f_index_priceB\x10\n" +
+	"\x0e_absolute_rateB\x17\n" +
+	"\x15_accumulated_interest\"\xe3\x02\n" +
 	"\fOpenInterest\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12%\n" +
 	"\bquantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x12A\n" +
@@ -605,7 +656,7 @@ const file_cqc_markets_v1_derivatives_proto_rawDesc = "" +
 	"\ttimestamp\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
 	"\vreceived_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAtB\v\n" +
-	"\t_notional\"\xf6\x05\n" +
+	"\t_notional\"\xa2\a\n" +
 	"\vLiquidation\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x121\n" +
 	"\x04side\x18\x02 \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\x04side\x12#\n" +
@@ -622,11 +673,15 @@ const file_cqc_markets_v1_derivatives_proto_rawDesc = "" +
 	"\ttimestamp\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
 	"\fpublished_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
 	"\vreceived_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\b\n" +
+	"receivedAt\x123\n" +
+	"\rlast_quantity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\flastQuantity\x88\x01\x01\x12.\n" +
+	"\x0eraw_order_type\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawOrderType\x123\n" +
+	"\x11raw_time_in_force\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTimeInForceB\b\n" +
 	"\x06_priceB\x10\n" +
 	"\x0e_average_priceB\x12\n" +
 	"\x10_filled_quantityB\x11\n" +
-	"\x0f_liquidation_id\"\x85\a\n" +
+	"\x0f_liquidation_idB\x10\n" +
+	"\x0e_last_quantity\"\x85\a\n" +
 	"\fOptionGreeks\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\"\n" +
 	"\x05delta\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x12\"\n" +

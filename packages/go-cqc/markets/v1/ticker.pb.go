@@ -63,7 +63,15 @@ type Ticker struct {
 	// Who crossed the spread in the last trade. Coinbase states the taker's side here, but the maker's in its matches.
 	LastAggressor AggressorSide `protobuf:"varint,17,opt,name=last_aggressor,json=lastAggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"last_aggressor,omitempty"`
 	// The venue's own word for that side. Empty where it has none.
-	RawLastSide   string `protobuf:"bytes,18,opt,name=raw_last_side,json=rawLastSide,proto3" json:"raw_last_side,omitempty"`
+	RawLastSide string `protobuf:"bytes,18,opt,name=raw_last_side,json=rawLastSide,proto3" json:"raw_last_side,omitempty"`
+	// Price at which positions were last settled, in quote units. Absent unless a derivative.
+	SettlementPrice *string `protobuf:"bytes,19,opt,name=settlement_price,json=settlementPrice,proto3,oneof" json:"settlement_price,omitempty"`
+	// Price at which the contract would be delivered now, in quote units. Absent unless a derivative.
+	EstimatedDeliveryPrice *string `protobuf:"bytes,20,opt,name=estimated_delivery_price,json=estimatedDeliveryPrice,proto3,oneof" json:"estimated_delivery_price,omitempty"`
+	// Lowest price that an order may have now, in quote units. Absent where the venue does not say.
+	MinPrice *string `protobuf:"bytes,21,opt,name=min_price,json=minPrice,proto3,oneof" json:"min_price,omitempty"`
+	// Highest price that an order may have now, in quote units. Absent where the venue does not say.
+	MaxPrice      *string `protobuf:"bytes,22,opt,name=max_price,json=maxPrice,proto3,oneof" json:"max_price,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -224,6 +232,34 @@ func (x *Ticker) GetRawLastSide() string {
 	return ""
 }
 
+func (x *Ticker) GetSettlementPrice() string {
+	if x != nil && x.SettlementPrice != nil {
+		return *x.SettlementPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetEstimatedDeliveryPrice() string {
+	if x != nil && x.EstimatedDeliveryPrice != nil {
+		return *x.EstimatedDeliveryPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetMinPrice() string {
+	if x != nil && x.MinPrice != nil {
+		return *x.MinPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetMaxPrice() string {
+	if x != nil && x.MaxPrice != nil {
+		return *x.MaxPrice
+	}
+	return ""
+}
+
 // Statistics of a listing over one span of time.
 type TickerWindow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -248,9 +284,11 @@ type TickerWindow struct {
 	// Number of trades. Absent where the venue does not count them.
 	TradeCount *uint64 `protobuf:"varint,10,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
 	// Start of the span, inclusive, where it is fixed, such as midnight UTC. Absent where the span rolls.
-	StartTime     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Value traded as the venue values it, where it tells that apart from the quote volume. Absent elsewhere.
+	NotionalVolume *string `protobuf:"bytes,12,opt,name=notional_volume,json=notionalVolume,proto3,oneof" json:"notional_volume,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *TickerWindow) Reset() {
@@ -360,11 +398,18 @@ func (x *TickerWindow) GetStartTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *TickerWindow) GetNotionalVolume() string {
+	if x != nil && x.NotionalVolume != nil {
+		return *x.NotionalVolume
+	}
+	return ""
+}
+
 var File_cqc_markets_v1_ticker_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/markets/v1/ticker.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\b\n" +
+	"\x1bcqc/markets/v1/ticker.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\v\n" +
 	"\x06Ticker\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12+\n" +
 	"\tbid_price\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\bbidPrice\x88\x01\x01\x121\n" +
@@ -388,7 +433,12 @@ const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\vreceived_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x12D\n" +
 	"\x0elast_aggressor\x18\x11 \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\rlastAggressor\x12+\n" +
-	"\rraw_last_side\x18\x12 \x01(\tB\a\xbaH\x04r\x02\x18@R\vrawLastSideB\f\n" +
+	"\rraw_last_side\x18\x12 \x01(\tB\a\xbaH\x04r\x02\x18@R\vrawLastSide\x129\n" +
+	"\x10settlement_price\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\x0fsettlementPrice\x88\x01\x01\x12H\n" +
+	"\x18estimated_delivery_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x16estimatedDeliveryPrice\x88\x01\x01\x12+\n" +
+	"\tmin_price\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\bminPrice\x88\x01\x01\x12+\n" +
+	"\tmax_price\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\bmaxPrice\x88\x01\x01B\f\n" +
 	"\n" +
 	"_bid_priceB\x0f\n" +
 	"\r_bid_quantityB\f\n" +
@@ -400,7 +450,13 @@ const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\x0e_last_trade_idB\r\n" +
 	"\v_mark_priceB\x0e\n" +
 	"\f_index_priceB\v\n" +
-	"\t_sequence\"\xfd\x04\n" +
+	"\t_sequenceB\x13\n" +
+	"\x11_settlement_priceB\x1b\n" +
+	"\x19_estimated_delivery_priceB\f\n" +
+	"\n" +
+	"_min_priceB\f\n" +
+	"\n" +
+	"_max_price\"\xca\x05\n" +
 	"\fTickerWindow\x125\n" +
 	"\bduration\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\"\n" +
 	"\x04open\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x04open\x88\x01\x01\x12\"\n" +
@@ -415,7 +471,8 @@ const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	" \x01(\x04H\bR\n" +
 	"tradeCount\x88\x01\x01\x129\n" +
 	"\n" +
-	"start_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tstartTimeB\a\n" +
+	"start_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x127\n" +
+	"\x0fnotional_volume\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x0enotionalVolume\x88\x01\x01B\a\n" +
 	"\x05_openB\a\n" +
 	"\x05_highB\x06\n" +
 	"\x04_lowB\t\n" +
@@ -424,7 +481,8 @@ const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\r_price_changeB\x17\n" +
 	"\x15_price_change_percentB\a\n" +
 	"\x05_vwapB\x0e\n" +
-	"\f_trade_countBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3"
+	"\f_trade_countB\x12\n" +
+	"\x10_notional_volumeBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3"
 
 var (
 	file_cqc_markets_v1_ticker_proto_rawDescOnce sync.Once

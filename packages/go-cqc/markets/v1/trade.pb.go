@@ -312,7 +312,13 @@ type Trade struct {
 	// When the venue sent it. Absent where the venue does not say.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received it.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// The venue's remarks on the trade. Empty where it has none.
+	RawConditions string `protobuf:"bytes,24,opt,name=raw_conditions,json=rawConditions,proto3" json:"raw_conditions,omitempty"`
+	// Order that rested, where the venue publishes it. Absent elsewhere.
+	MakerOrder *MatchedOrder `protobuf:"bytes,25,opt,name=maker_order,json=makerOrder,proto3" json:"maker_order,omitempty"`
+	// Order that crossed, where the venue publishes it. Absent elsewhere.
+	TakerOrder    *MatchedOrder `protobuf:"bytes,26,opt,name=taker_order,json=takerOrder,proto3" json:"taker_order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,6 +514,154 @@ func (x *Trade) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Trade) GetRawConditions() string {
+	if x != nil {
+		return x.RawConditions
+	}
+	return ""
+}
+
+func (x *Trade) GetMakerOrder() *MatchedOrder {
+	if x != nil {
+		return x.MakerOrder
+	}
+	return nil
+}
+
+func (x *Trade) GetTakerOrder() *MatchedOrder {
+	if x != nil {
+		return x.TakerOrder
+	}
+	return nil
+}
+
+// An order in a public trade, as far as the venue publishes it.
+type MatchedOrder struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The venue's id of the order. Absent where it does not say.
+	VenueOrderId *string `protobuf:"bytes,1,opt,name=venue_order_id,json=venueOrderId,proto3,oneof" json:"venue_order_id,omitempty"`
+	// The venue's word for its side. Empty where it has none.
+	RawSide string `protobuf:"bytes,2,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	// The venue's word for its kind. Empty where it has none.
+	RawType string `protobuf:"bytes,3,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
+	// Ordered quantity, in the trade's quantity unit. Absent where the venue does not say.
+	Quantity *string `protobuf:"bytes,4,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
+	// Limit price, in quote units. Absent where the venue does not say, or there is none.
+	Price *string `protobuf:"bytes,5,opt,name=price,proto3,oneof" json:"price,omitempty"`
+	// Whether it may only reduce a position. Absent where the venue does not say.
+	ReduceOnly *bool `protobuf:"varint,6,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
+	// Whether the trade filled all of it. Absent where the venue does not say.
+	Filled *bool `protobuf:"varint,7,opt,name=filled,proto3,oneof" json:"filled,omitempty"`
+	// Quantity by which the venue reduced it. Absent when it did not, or does not say.
+	ReducedQuantity *string `protobuf:"bytes,8,opt,name=reduced_quantity,json=reducedQuantity,proto3,oneof" json:"reduced_quantity,omitempty"`
+	// When it was placed. Absent where the venue does not say.
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// When it last changed. Absent where the venue does not say.
+	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MatchedOrder) Reset() {
+	*x = MatchedOrder{}
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MatchedOrder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MatchedOrder) ProtoMessage() {}
+
+func (x *MatchedOrder) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MatchedOrder.ProtoReflect.Descriptor instead.
+func (*MatchedOrder) Descriptor() ([]byte, []int) {
+	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *MatchedOrder) GetVenueOrderId() string {
+	if x != nil && x.VenueOrderId != nil {
+		return *x.VenueOrderId
+	}
+	return ""
+}
+
+func (x *MatchedOrder) GetRawSide() string {
+	if x != nil {
+		return x.RawSide
+	}
+	return ""
+}
+
+func (x *MatchedOrder) GetRawType() string {
+	if x != nil {
+		return x.RawType
+	}
+	return ""
+}
+
+func (x *MatchedOrder) GetQuantity() string {
+	if x != nil && x.Quantity != nil {
+		return *x.Quantity
+	}
+	return ""
+}
+
+func (x *MatchedOrder) GetPrice() string {
+	if x != nil && x.Price != nil {
+		return *x.Price
+	}
+	return ""
+}
+
+func (x *MatchedOrder) GetReduceOnly() bool {
+	if x != nil && x.ReduceOnly != nil {
+		return *x.ReduceOnly
+	}
+	return false
+}
+
+func (x *MatchedOrder) GetFilled() bool {
+	if x != nil && x.Filled != nil {
+		return *x.Filled
+	}
+	return false
+}
+
+func (x *MatchedOrder) GetReducedQuantity() string {
+	if x != nil && x.ReducedQuantity != nil {
+		return *x.ReducedQuantity
+	}
+	return ""
+}
+
+func (x *MatchedOrder) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *MatchedOrder) GetUpdatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdatedAt
+	}
+	return nil
+}
+
 // Open, high, low, close and volume of an interval.
 //
 // An interval without trades has a candle only if the venue makes one; its prices are then what the venue states.
@@ -566,7 +720,7 @@ type Candle struct {
 
 func (x *Candle) Reset() {
 	*x = Candle{}
-	mi := &file_cqc_markets_v1_trade_proto_msgTypes[1]
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +732,7 @@ func (x *Candle) String() string {
 func (*Candle) ProtoMessage() {}
 
 func (x *Candle) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_markets_v1_trade_proto_msgTypes[1]
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +745,7 @@ func (x *Candle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candle.ProtoReflect.Descriptor instead.
 func (*Candle) Descriptor() ([]byte, []int) {
-	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{1}
+	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Candle) GetVenueSymbolId() string {
@@ -781,8 +935,7 @@ var File_cqc_markets_v1_trade_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_trade_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/markets/v1/trade.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\n" +
-	"\n" +
+	"\x1acqc/markets/v1/trade.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\v\n" +
 	"\x05Trade\x12*\n" +
 	"\btrade_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02H\x00R\atradeId\x88\x01\x01\x121\n" +
@@ -812,7 +965,12 @@ const file_cqc_markets_v1_trade_proto_rawDesc = "" +
 	"\ttimestamp\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
 	"\fpublished_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
 	"\vreceived_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\v\n" +
+	"receivedAt\x12/\n" +
+	"\x0eraw_conditions\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\rrawConditions\x12=\n" +
+	"\vmaker_order\x18\x19 \x01(\v2\x1c.cqc.markets.v1.MatchedOrderR\n" +
+	"makerOrder\x12=\n" +
+	"\vtaker_order\x18\x1a \x01(\v2\x1c.cqc.markets.v1.MatchedOrderR\n" +
+	"takerOrderB\v\n" +
 	"\t_trade_idB\x11\n" +
 	"\x0f_quote_quantityB\x11\n" +
 	"\x0f_first_trade_idB\x10\n" +
@@ -823,7 +981,28 @@ const file_cqc_markets_v1_trade_proto_rawDesc = "" +
 	"\x06_blockB\r\n" +
 	"\v_mark_priceB\x0e\n" +
 	"\f_index_priceB\v\n" +
-	"\t_sequence\"\xaf\n" +
+	"\t_sequence\"\xab\x04\n" +
+	"\fMatchedOrder\x123\n" +
+	"\x0evenue_order_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\fvenueOrderId\x88\x01\x01\x12\"\n" +
+	"\braw_side\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\arawSide\x12\"\n" +
+	"\braw_type\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\arawType\x12*\n" +
+	"\bquantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\bquantity\x88\x01\x01\x12$\n" +
+	"\x05price\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05price\x88\x01\x01\x12$\n" +
+	"\vreduce_only\x18\x06 \x01(\bH\x03R\n" +
+	"reduceOnly\x88\x01\x01\x12\x1b\n" +
+	"\x06filled\x18\a \x01(\bH\x04R\x06filled\x88\x01\x01\x129\n" +
+	"\x10reduced_quantity\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\x0freducedQuantity\x88\x01\x01\x129\n" +
+	"\n" +
+	"created_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
+	"\n" +
+	"updated_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\x11\n" +
+	"\x0f_venue_order_idB\v\n" +
+	"\t_quantityB\b\n" +
+	"\x06_priceB\x0e\n" +
+	"\f_reduce_onlyB\t\n" +
+	"\a_filledB\x13\n" +
+	"\x11_reduced_quantity\"\xaf\n" +
 	"\n" +
 	"\x06Candle\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12A\n" +
@@ -900,40 +1079,45 @@ func file_cqc_markets_v1_trade_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_markets_v1_trade_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_cqc_markets_v1_trade_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_markets_v1_trade_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_cqc_markets_v1_trade_proto_goTypes = []any{
 	(AggressorSide)(0),            // 0: cqc.markets.v1.AggressorSide
 	(TakerOrderType)(0),           // 1: cqc.markets.v1.TakerOrderType
 	(CalendarInterval)(0),         // 2: cqc.markets.v1.CalendarInterval
 	(CandlePriceKind)(0),          // 3: cqc.markets.v1.CandlePriceKind
 	(*Trade)(nil),                 // 4: cqc.markets.v1.Trade
-	(*Candle)(nil),                // 5: cqc.markets.v1.Candle
-	(QuantityUnit)(0),             // 6: cqc.markets.v1.QuantityUnit
-	(*v1.OnchainRef)(nil),         // 7: cqc.assets.v1.OnchainRef
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(*MatchedOrder)(nil),          // 5: cqc.markets.v1.MatchedOrder
+	(*Candle)(nil),                // 6: cqc.markets.v1.Candle
+	(QuantityUnit)(0),             // 7: cqc.markets.v1.QuantityUnit
+	(*v1.OnchainRef)(nil),         // 8: cqc.assets.v1.OnchainRef
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
 }
 var file_cqc_markets_v1_trade_proto_depIdxs = []int32{
-	6,  // 0: cqc.markets.v1.Trade.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	7,  // 0: cqc.markets.v1.Trade.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
 	0,  // 1: cqc.markets.v1.Trade.aggressor:type_name -> cqc.markets.v1.AggressorSide
 	1,  // 2: cqc.markets.v1.Trade.taker_order_type:type_name -> cqc.markets.v1.TakerOrderType
-	7,  // 3: cqc.markets.v1.Trade.onchain:type_name -> cqc.assets.v1.OnchainRef
-	8,  // 4: cqc.markets.v1.Trade.timestamp:type_name -> google.protobuf.Timestamp
-	8,  // 5: cqc.markets.v1.Trade.published_at:type_name -> google.protobuf.Timestamp
-	8,  // 6: cqc.markets.v1.Trade.received_at:type_name -> google.protobuf.Timestamp
-	9,  // 7: cqc.markets.v1.Candle.interval:type_name -> google.protobuf.Duration
-	2,  // 8: cqc.markets.v1.Candle.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
-	8,  // 9: cqc.markets.v1.Candle.open_time:type_name -> google.protobuf.Timestamp
-	8,  // 10: cqc.markets.v1.Candle.close_time:type_name -> google.protobuf.Timestamp
-	6,  // 11: cqc.markets.v1.Candle.volume_unit:type_name -> cqc.markets.v1.QuantityUnit
-	3,  // 12: cqc.markets.v1.Candle.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
-	8,  // 13: cqc.markets.v1.Candle.published_at:type_name -> google.protobuf.Timestamp
-	8,  // 14: cqc.markets.v1.Candle.received_at:type_name -> google.protobuf.Timestamp
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	8,  // 3: cqc.markets.v1.Trade.onchain:type_name -> cqc.assets.v1.OnchainRef
+	9,  // 4: cqc.markets.v1.Trade.timestamp:type_name -> google.protobuf.Timestamp
+	9,  // 5: cqc.markets.v1.Trade.published_at:type_name -> google.protobuf.Timestamp
+	9,  // 6: cqc.markets.v1.Trade.received_at:type_name -> google.protobuf.Timestamp
+	5,  // 7: cqc.markets.v1.Trade.maker_order:type_name -> cqc.markets.v1.MatchedOrder
+	5,  // 8: cqc.markets.v1.Trade.taker_order:type_name -> cqc.markets.v1.MatchedOrder
+	9,  // 9: cqc.markets.v1.MatchedOrder.created_at:type_name -> google.protobuf.Timestamp
+	9,  // 10: cqc.markets.v1.MatchedOrder.updated_at:type_name -> google.protobuf.Timestamp
+	10, // 11: cqc.markets.v1.Candle.interval:type_name -> google.protobuf.Duration
+	2,  // 12: cqc.markets.v1.Candle.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
+	9,  // 13: cqc.markets.v1.Candle.open_time:type_name -> google.protobuf.Timestamp
+	9,  // 14: cqc.markets.v1.Candle.close_time:type_name -> google.protobuf.Timestamp
+	7,  // 15: cqc.markets.v1.Candle.volume_unit:type_name -> cqc.markets.v1.QuantityUnit
+	3,  // 16: cqc.markets.v1.Candle.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
+	9,  // 17: cqc.markets.v1.Candle.published_at:type_name -> google.protobuf.Timestamp
+	9,  // 18: cqc.markets.v1.Candle.received_at:type_name -> google.protobuf.Timestamp
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_cqc_markets_v1_trade_proto_init() }
@@ -943,7 +1127,8 @@ func file_cqc_markets_v1_trade_proto_init() {
 	}
 	file_cqc_markets_v1_quantity_proto_init()
 	file_cqc_markets_v1_trade_proto_msgTypes[0].OneofWrappers = []any{}
-	file_cqc_markets_v1_trade_proto_msgTypes[1].OneofWrappers = []any{
+	file_cqc_markets_v1_trade_proto_msgTypes[1].OneofWrappers = []any{}
+	file_cqc_markets_v1_trade_proto_msgTypes[2].OneofWrappers = []any{
 		(*Candle_Interval)(nil),
 		(*Candle_CalendarInterval)(nil),
 	}
@@ -953,7 +1138,7 @@ func file_cqc_markets_v1_trade_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_markets_v1_trade_proto_rawDesc), len(file_cqc_markets_v1_trade_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -168,9 +168,33 @@ type Position struct {
 	// Version of this record, raised by one at each change.
 	Revision uint64 `protobuf:"varint,32,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When the venue sent this state. Absent where the venue does not say.
-	PublishedAt   *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// The part of the initial margin for the position itself. Absent where the venue does not say.
+	PositionInitialMargin *string `protobuf:"bytes,35,opt,name=position_initial_margin,json=positionInitialMargin,proto3,oneof" json:"position_initial_margin,omitempty"`
+	// The part of the initial margin for open orders. Absent where the venue does not say.
+	OrderInitialMargin *string `protobuf:"bytes,36,opt,name=order_initial_margin,json=orderInitialMargin,proto3,oneof" json:"order_initial_margin,omitempty"`
+	// Notional of the open buy orders on the listing, in quote units. Absent where the venue does not say.
+	OpenBidNotional *string `protobuf:"bytes,37,opt,name=open_bid_notional,json=openBidNotional,proto3,oneof" json:"open_bid_notional,omitempty"`
+	// Notional of the open sell orders on the listing, in quote units. Absent where the venue does not say.
+	OpenAskNotional *string `protobuf:"bytes,38,opt,name=open_ask_notional,json=openAskNotional,proto3,oneof" json:"open_ask_notional,omitempty"`
+	// Volume-weighted average price of the entries, where the venue tells it apart from the entry price. Absent elsewhere.
+	EntryVwap *string `protobuf:"bytes,39,opt,name=entry_vwap,json=entryVwap,proto3,oneof" json:"entry_vwap,omitempty"`
+	// What the entries cost, in quote units. Absent where the venue does not say.
+	EntryCost *string `protobuf:"bytes,40,opt,name=entry_cost,json=entryCost,proto3,oneof" json:"entry_cost,omitempty"`
+	// Quantity that was closed already. Absent where the venue does not say.
+	ClosedQuantity *string `protobuf:"bytes,41,opt,name=closed_quantity,json=closedQuantity,proto3,oneof" json:"closed_quantity,omitempty"`
+	// The venue's id of the order that opened it. Absent where the venue does not say.
+	OpeningVenueOrderId *string `protobuf:"bytes,42,opt,name=opening_venue_order_id,json=openingVenueOrderId,proto3,oneof" json:"opening_venue_order_id,omitempty"`
+	// The venue's word for the kind of that order. Empty where it has none.
+	RawOpeningOrderType string `protobuf:"bytes,43,opt,name=raw_opening_order_type,json=rawOpeningOrderType,proto3" json:"raw_opening_order_type,omitempty"`
+	// The venue's word for its state, such as `open`. Empty where it has none.
+	RawStatus string `protobuf:"bytes,44,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
+	// The venue's words on what it costs to hold, such as `0.0200% per 4 hours`. Empty where it has none.
+	RawTerms string `protobuf:"bytes,45,opt,name=raw_terms,json=rawTerms,proto3" json:"raw_terms,omitempty"`
+	// When holding it is charged next. Absent where the venue does not say.
+	NextRolloverAt *timestamppb.Timestamp `protobuf:"bytes,46,opt,name=next_rollover_at,json=nextRolloverAt,proto3" json:"next_rollover_at,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Position) Reset() {
@@ -441,6 +465,90 @@ func (x *Position) GetPublishedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Position) GetPositionInitialMargin() string {
+	if x != nil && x.PositionInitialMargin != nil {
+		return *x.PositionInitialMargin
+	}
+	return ""
+}
+
+func (x *Position) GetOrderInitialMargin() string {
+	if x != nil && x.OrderInitialMargin != nil {
+		return *x.OrderInitialMargin
+	}
+	return ""
+}
+
+func (x *Position) GetOpenBidNotional() string {
+	if x != nil && x.OpenBidNotional != nil {
+		return *x.OpenBidNotional
+	}
+	return ""
+}
+
+func (x *Position) GetOpenAskNotional() string {
+	if x != nil && x.OpenAskNotional != nil {
+		return *x.OpenAskNotional
+	}
+	return ""
+}
+
+func (x *Position) GetEntryVwap() string {
+	if x != nil && x.EntryVwap != nil {
+		return *x.EntryVwap
+	}
+	return ""
+}
+
+func (x *Position) GetEntryCost() string {
+	if x != nil && x.EntryCost != nil {
+		return *x.EntryCost
+	}
+	return ""
+}
+
+func (x *Position) GetClosedQuantity() string {
+	if x != nil && x.ClosedQuantity != nil {
+		return *x.ClosedQuantity
+	}
+	return ""
+}
+
+func (x *Position) GetOpeningVenueOrderId() string {
+	if x != nil && x.OpeningVenueOrderId != nil {
+		return *x.OpeningVenueOrderId
+	}
+	return ""
+}
+
+func (x *Position) GetRawOpeningOrderType() string {
+	if x != nil {
+		return x.RawOpeningOrderType
+	}
+	return ""
+}
+
+func (x *Position) GetRawStatus() string {
+	if x != nil {
+		return x.RawStatus
+	}
+	return ""
+}
+
+func (x *Position) GetRawTerms() string {
+	if x != nil {
+		return x.RawTerms
+	}
+	return ""
+}
+
+func (x *Position) GetNextRolloverAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextRolloverAt
+	}
+	return nil
+}
+
 // How much would be won or lost with something, computed from positions and balances: an estimate, therefore doubles.
 type Exposure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -572,7 +680,7 @@ var File_cqc_portfolio_v1_position_proto protoreflect.FileDescriptor
 
 const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x10\n" +
+	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x17\n" +
 	"\bPosition\x12+\n" +
 	"\vposition_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
@@ -620,7 +728,22 @@ const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\vreceived_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x12\x1a\n" +
 	"\brevision\x18  \x01(\x04R\brevision\x12=\n" +
-	"\fpublished_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAtB\x10\n" +
+	"\fpublished_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12F\n" +
+	"\x17position_initial_margin\x18# \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\x15positionInitialMargin\x88\x01\x01\x12@\n" +
+	"\x14order_initial_margin\x18$ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\x12orderInitialMargin\x88\x01\x01\x12:\n" +
+	"\x11open_bid_notional\x18% \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x15R\x0fopenBidNotional\x88\x01\x01\x12:\n" +
+	"\x11open_ask_notional\x18& \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x16R\x0fopenAskNotional\x88\x01\x01\x12-\n" +
+	"\n" +
+	"entry_vwap\x18' \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x17R\tentryVwap\x88\x01\x01\x12-\n" +
+	"\n" +
+	"entry_cost\x18( \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x18R\tentryCost\x88\x01\x01\x127\n" +
+	"\x0fclosed_quantity\x18) \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x19R\x0eclosedQuantity\x88\x01\x01\x12B\n" +
+	"\x16opening_venue_order_id\x18* \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x1aR\x13openingVenueOrderId\x88\x01\x01\x12=\n" +
+	"\x16raw_opening_order_type\x18+ \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x13rawOpeningOrderType\x12'\n" +
+	"\n" +
+	"raw_status\x18, \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12%\n" +
+	"\traw_terms\x18- \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\brawTerms\x12D\n" +
+	"\x10next_rollover_at\x18. \x01(\v2\x1a.google.protobuf.TimestampR\x0enextRolloverAtB\x10\n" +
 	"\x0e_contract_sizeB\x0e\n" +
 	"\f_entry_priceB\r\n" +
 	"\v_mark_priceB\x13\n" +
@@ -639,7 +762,15 @@ const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\r_max_notionalB\x12\n" +
 	"\x10_auto_add_marginB\x14\n" +
 	"\x12_venue_position_idB\x16\n" +
-	"\x14_settlement_asset_id\"\x91\x04\n" +
+	"\x14_settlement_asset_idB\x1a\n" +
+	"\x18_position_initial_marginB\x17\n" +
+	"\x15_order_initial_marginB\x14\n" +
+	"\x12_open_bid_notionalB\x14\n" +
+	"\x12_open_ask_notionalB\r\n" +
+	"\v_entry_vwapB\r\n" +
+	"\v_entry_costB\x12\n" +
+	"\x10_closed_quantityB\x19\n" +
+	"\x17_opening_venue_order_id\"\x91\x04\n" +
 	"\bExposure\x12A\n" +
 	"\tdimension\x18\x01 \x01(\x0e2#.cqc.portfolio.v1.ExposureDimensionR\tdimension\x12\x1c\n" +
 	"\x03key\x18\x02 \x01(\tB\n" +
@@ -700,13 +831,14 @@ var file_cqc_portfolio_v1_position_proto_depIdxs = []int32{
 	7,  // 5: cqc.portfolio.v1.Position.updated_at:type_name -> google.protobuf.Timestamp
 	7,  // 6: cqc.portfolio.v1.Position.received_at:type_name -> google.protobuf.Timestamp
 	7,  // 7: cqc.portfolio.v1.Position.published_at:type_name -> google.protobuf.Timestamp
-	0,  // 8: cqc.portfolio.v1.Exposure.dimension:type_name -> cqc.portfolio.v1.ExposureDimension
-	7,  // 9: cqc.portfolio.v1.Exposure.timestamp:type_name -> google.protobuf.Timestamp
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	7,  // 8: cqc.portfolio.v1.Position.next_rollover_at:type_name -> google.protobuf.Timestamp
+	0,  // 9: cqc.portfolio.v1.Exposure.dimension:type_name -> cqc.portfolio.v1.ExposureDimension
+	7,  // 10: cqc.portfolio.v1.Exposure.timestamp:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_cqc_portfolio_v1_position_proto_init() }

@@ -64,6 +64,14 @@ var file_cqc_rules_v1_rules_proto_extTypes = []protoimpl.ExtensionInfo{
 	},
 	{
 		ExtendedType:  (*validate.StringRules)(nil),
+		ExtensionType: (*uint32)(nil),
+		Field:         80005,
+		Name:          "cqc.rules.v1.decimal_max_scale",
+		Tag:           "varint,80005,opt,name=decimal_max_scale",
+		Filename:      "cqc/rules/v1/rules.proto",
+	},
+	{
+		ExtendedType:  (*validate.StringRules)(nil),
 		ExtensionType: (*bool)(nil),
 		Field:         80010,
 		Name:          "cqc.rules.v1.asset_id",
@@ -147,38 +155,43 @@ var (
 	//
 	// optional bool uint256 = 80004;
 	E_Uint256 = &file_cqc_rules_v1_rules_proto_extTypes[3]
+	// The largest number of digits after the point, 0 to 38. States nothing about the rest: use it beside one of the
+	// rules for decimals.
+	//
+	// optional uint32 decimal_max_scale = 80005;
+	E_DecimalMaxScale = &file_cqc_rules_v1_rules_proto_extTypes[4]
 	// The id of an asset: `BTC`, `WETH`, `USDC_ARBITRUM`.
 	//
 	// optional bool asset_id = 80010;
-	E_AssetId = &file_cqc_rules_v1_rules_proto_extTypes[4]
+	E_AssetId = &file_cqc_rules_v1_rules_proto_extTypes[5]
 	// An asset and optionally the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`.
 	//
 	// optional bool asset_reference = 80011;
-	E_AssetReference = &file_cqc_rules_v1_rules_proto_extTypes[5]
+	E_AssetReference = &file_cqc_rules_v1_rules_proto_extTypes[6]
 	// The id of a product: `BTC-USDT-SPOT`, `ETH-USD-PERP-USDC`, `BTC-USD-OPT-BTC-20241025-3000-C`.
 	//
 	// optional bool symbol_id = 80012;
-	E_SymbolId = &file_cqc_rules_v1_rules_proto_extTypes[6]
+	E_SymbolId = &file_cqc_rules_v1_rules_proto_extTypes[7]
 	// The id of a venue: `binance`, `uniswap_v3_ethereum`.
 	//
 	// optional bool venue_id = 80013;
-	E_VenueId = &file_cqc_rules_v1_rules_proto_extTypes[7]
+	E_VenueId = &file_cqc_rules_v1_rules_proto_extTypes[8]
 	// The id of a symbol's listing on a venue: `binance:BTC-USDT-SPOT`, with a third part where a venue lists a product twice.
 	//
 	// optional bool venue_symbol_id = 80014;
-	E_VenueSymbolId = &file_cqc_rules_v1_rules_proto_extTypes[8]
+	E_VenueSymbolId = &file_cqc_rules_v1_rules_proto_extTypes[9]
 	// A chain in CAIP-2: `eip155:1`, `bip122:000000000019d6689c085ae165831e93`.
 	//
 	// optional bool caip2 = 80020;
-	E_Caip2 = &file_cqc_rules_v1_rules_proto_extTypes[9]
+	E_Caip2 = &file_cqc_rules_v1_rules_proto_extTypes[10]
 	// An account on a chain in CAIP-10: `eip155:1:0xab16a96d359ec26a11e2c2b3d8f8b8942d5bfcdb`.
 	//
 	// optional bool caip10 = 80021;
-	E_Caip10 = &file_cqc_rules_v1_rules_proto_extTypes[10]
+	E_Caip10 = &file_cqc_rules_v1_rules_proto_extTypes[11]
 	// An asset on a chain in CAIP-19: `eip155:1/erc20:0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2`, `bip122:.../slip44:0`.
 	//
 	// optional bool caip19 = 80022;
-	E_Caip19 = &file_cqc_rules_v1_rules_proto_extTypes[11]
+	E_Caip19 = &file_cqc_rules_v1_rules_proto_extTypes[12]
 )
 
 var File_cqc_rules_v1_rules_proto protoreflect.FileDescriptor
@@ -197,7 +210,10 @@ const file_cqc_rules_v1_rules_proto_rawDesc = "" +
 	"\x17string.decimal_positive\x120must be a plain decimal number greater than zero\x1a[!rule || (this.matches('^(0|[1-9][0-9]{0,77})([.][0-9]{1,38})?$') && this.matches('[1-9]'))R\x0fdecimalPositive:\xaa\x01\n" +
 	"\auint256\x12\x19.buf.validate.StringRules\x18\x84\xf1\x04 \x01(\bBs\xc2Hp\n" +
 	"n\n" +
-	"\x0estring.uint256\x12+must be a whole number of at most 78 digits\x1a/!rule || this.matches('^(0|[1-9][0-9]{0,77})$')R\auint256:\xc0\x01\n" +
+	"\x0estring.uint256\x12+must be a whole number of at most 78 digits\x1a/!rule || this.matches('^(0|[1-9][0-9]{0,77})$')R\auint256:\xce\x01\n" +
+	"\x11decimal_max_scale\x12\x19.buf.validate.StringRules\x18\x85\xf1\x04 \x01(\rB\x84\x01\xc2H\x80\x01\n" +
+	"~\n" +
+	"\x18string.decimal_max_scale\x12,has more digits after the point than allowed\x1a4!this.matches('[.][0-9]{' + string(rule) + '}[0-9]')R\x0fdecimalMaxScale:\xc0\x01\n" +
 	"\basset_id\x12\x19.buf.validate.StringRules\x18\x8a\xf1\x04 \x01(\bB\x87\x01\xc2H\x83\x01\n" +
 	"\x80\x01\n" +
 	"\x0fstring.asset_id\x120must be an asset id such as BTC or USDC_ARBITRUM\x1a;!rule || this.matches('^[A-Z0-9]{1,20}(_[A-Z0-9]{1,20})?$')R\aassetId:\x8f\x02\n" +
@@ -231,18 +247,19 @@ var file_cqc_rules_v1_rules_proto_depIdxs = []int32{
 	0,  // 1: cqc.rules.v1.decimal_non_negative:extendee -> buf.validate.StringRules
 	0,  // 2: cqc.rules.v1.decimal_positive:extendee -> buf.validate.StringRules
 	0,  // 3: cqc.rules.v1.uint256:extendee -> buf.validate.StringRules
-	0,  // 4: cqc.rules.v1.asset_id:extendee -> buf.validate.StringRules
-	0,  // 5: cqc.rules.v1.asset_reference:extendee -> buf.validate.StringRules
-	0,  // 6: cqc.rules.v1.symbol_id:extendee -> buf.validate.StringRules
-	0,  // 7: cqc.rules.v1.venue_id:extendee -> buf.validate.StringRules
-	0,  // 8: cqc.rules.v1.venue_symbol_id:extendee -> buf.validate.StringRules
-	0,  // 9: cqc.rules.v1.caip2:extendee -> buf.validate.StringRules
-	0,  // 10: cqc.rules.v1.caip10:extendee -> buf.validate.StringRules
-	0,  // 11: cqc.rules.v1.caip19:extendee -> buf.validate.StringRules
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	0,  // [0:12] is the sub-list for extension extendee
+	0,  // 4: cqc.rules.v1.decimal_max_scale:extendee -> buf.validate.StringRules
+	0,  // 5: cqc.rules.v1.asset_id:extendee -> buf.validate.StringRules
+	0,  // 6: cqc.rules.v1.asset_reference:extendee -> buf.validate.StringRules
+	0,  // 7: cqc.rules.v1.symbol_id:extendee -> buf.validate.StringRules
+	0,  // 8: cqc.rules.v1.venue_id:extendee -> buf.validate.StringRules
+	0,  // 9: cqc.rules.v1.venue_symbol_id:extendee -> buf.validate.StringRules
+	0,  // 10: cqc.rules.v1.caip2:extendee -> buf.validate.StringRules
+	0,  // 11: cqc.rules.v1.caip10:extendee -> buf.validate.StringRules
+	0,  // 12: cqc.rules.v1.caip19:extendee -> buf.validate.StringRules
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	0,  // [0:13] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
 }
 
@@ -258,7 +275,7 @@ func file_cqc_rules_v1_rules_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_rules_v1_rules_proto_rawDesc), len(file_cqc_rules_v1_rules_proto_rawDesc)),
 			NumEnums:      0,
 			NumMessages:   0,
-			NumExtensions: 12,
+			NumExtensions: 13,
 			NumServices:   0,
 		},
 		GoTypes:           file_cqc_rules_v1_rules_proto_goTypes,

@@ -4766,7 +4766,7 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"updateMask\"S\n" +
 	"\x1aUpdateVenueAccountResponse\x125\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1b.cqc.venues.v1.VenueAccountR\aaccount\"\xa1\x1e\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1b.cqc.venues.v1.VenueAccountR\aaccount\"\xa5\x1e\n" +
 	"\bNewOrder\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -4805,8 +4805,9 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\bleverage\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\vR\bleverage\x88\x01\x01\x12@\n" +
 	"\rgood_til_time\x18\x1b \x01(\v2\x1a.google.protobuf.TimestampH\x01R\vgoodTilTime\x12&\n" +
 	"\x0egood_til_block\x18\x1c \x01(\x04H\x01R\fgoodTilBlock\x125\n" +
-	"\bstart_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\astartAt\x12<\n" +
-	"\x12slippage_limit_bps\x18\x1e \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\fR\x10slippageLimitBps\x88\x01\x01:\x88\x0f\xbaH\x84\x0f\x1a\x8d\x01\n" +
+	"\bstart_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\astartAt\x12@\n" +
+	"\x12slippage_limit_bps\x18\x1e \x01(\tB\r\xbaH\n" +
+	"r\b\x90\x88'\x01\xa8\x88'\x04H\fR\x10slippageLimitBps\x88\x01\x01:\x88\x0f\xbaH\x84\x0f\x1a\x8d\x01\n" +
 	"\x15new_order.limit_price\x12-a limit order needs a price, or a price_match\x1aE!(this.type in [2, 4, 6]) || has(this.price) || this.price_match != 0\x1av\n" +
 	"\x16new_order.market_price\x12*an order that fills at market has no price\x1a0!(this.type in [1, 3, 5, 7]) || !has(this.price)\x1a\x7f\n" +
 	"\x11new_order.trigger\x121a stop or take-profit order needs a trigger_price\x1a7!(this.type in [3, 4, 5, 6]) || has(this.trigger_price)\x1a\x84\x01\n" +

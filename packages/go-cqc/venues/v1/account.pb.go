@@ -166,6 +166,59 @@ func (AccountStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{1}
 }
 
+// What a fee rate is a part of.
+type FeeRateBasis int32
+
+const (
+	// Not known.
+	FeeRateBasis_FEE_RATE_BASIS_UNSPECIFIED FeeRateBasis = 0
+	// Of the value traded.
+	FeeRateBasis_FEE_RATE_BASIS_VALUE FeeRateBasis = 1
+	// Of the fee that the listing states for everyone.
+	FeeRateBasis_FEE_RATE_BASIS_STANDARD_FEE FeeRateBasis = 2
+)
+
+// Enum value maps for FeeRateBasis.
+var (
+	FeeRateBasis_name = map[int32]string{
+		0: "FEE_RATE_BASIS_UNSPECIFIED",
+		1: "FEE_RATE_BASIS_VALUE",
+		2: "FEE_RATE_BASIS_STANDARD_FEE",
+	}
+	FeeRateBasis_value = map[string]int32{
+		"FEE_RATE_BASIS_UNSPECIFIED":  0,
+		"FEE_RATE_BASIS_VALUE":        1,
+		"FEE_RATE_BASIS_STANDARD_FEE": 2,
+	}
+)
+
+func (x FeeRateBasis) Enum() *FeeRateBasis {
+	p := new(FeeRateBasis)
+	*p = x
+	return p
+}
+
+func (x FeeRateBasis) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FeeRateBasis) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_venues_v1_account_proto_enumTypes[2].Descriptor()
+}
+
+func (FeeRateBasis) Type() protoreflect.EnumType {
+	return &file_cqc_venues_v1_account_proto_enumTypes[2]
+}
+
+func (x FeeRateBasis) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FeeRateBasis.Descriptor instead.
+func (FeeRateBasis) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{2}
+}
+
 // An account of ours at a venue.
 //
 // It holds no secret and no person's data: the keys are in a secret store, under the name given here.
@@ -207,7 +260,35 @@ type VenueAccount struct {
 	// When the record was made.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the record last changed.
-	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// What the venue charges this account, one entry per kind of product. Empty where it does not say.
+	FeeRates []*AccountFeeRate `protobuf:"bytes,19,rep,name=fee_rates,json=feeRates,proto3" json:"fee_rates,omitempty"`
+	// What the account may trade, in the venue's words, such as `SPOT`. Empty where it does not say.
+	Permissions []string `protobuf:"bytes,20,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// Whether a broker runs the account. Absent where the venue does not say.
+	Brokered *bool `protobuf:"varint,21,opt,name=brokered,proto3,oneof" json:"brokered,omitempty"`
+	// Whether each order has to state a self-trade prevention. Absent where the venue does not say.
+	SelfTradePreventionRequired *bool `protobuf:"varint,22,opt,name=self_trade_prevention_required,json=selfTradePreventionRequired,proto3,oneof" json:"self_trade_prevention_required,omitempty"`
+	// Whether orders stay off the venue's smart order routing. Absent where the venue does not say.
+	SmartOrderRoutingPrevented *bool `protobuf:"varint,23,opt,name=smart_order_routing_prevented,json=smartOrderRoutingPrevented,proto3,oneof" json:"smart_order_routing_prevented,omitempty"`
+	// The venue's word for what it does when the account would trade with itself. Empty where it has none.
+	RawSelfTradePrevention string `protobuf:"bytes,24,opt,name=raw_self_trade_prevention,json=rawSelfTradePrevention,proto3" json:"raw_self_trade_prevention,omitempty"`
+	// Whether that covers subaccounts too. Absent where the venue does not say.
+	SelfTradePreventionAcrossSubaccounts *bool `protobuf:"varint,25,opt,name=self_trade_prevention_across_subaccounts,json=selfTradePreventionAcrossSubaccounts,proto3,oneof" json:"self_trade_prevention_across_subaccounts,omitempty"`
+	// Whether the venue's market maker protection is on. Absent where the venue does not say.
+	MarketMakerProtection *bool `protobuf:"varint,26,opt,name=market_maker_protection,json=marketMakerProtection,proto3,oneof" json:"market_maker_protection,omitempty"`
+	// Whether the venue uses it where none is named. Absent where the venue does not say.
+	IsDefault *bool `protobuf:"varint,27,opt,name=is_default,json=isDefault,proto3,oneof" json:"is_default,omitempty"`
+	// Whether the venue has finished setting it up. Absent where the venue does not say.
+	Ready *bool `protobuf:"varint,28,opt,name=ready,proto3,oneof" json:"ready,omitempty"`
+	// The venue's group of accounts that do not trade with each other. Absent where it is in none.
+	TradeGroupId *string `protobuf:"bytes,29,opt,name=trade_group_id,json=tradeGroupId,proto3,oneof" json:"trade_group_id,omitempty"`
+	// When it was opened at the venue. Absent where the venue does not say.
+	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
+	// When it was closed at the venue. Absent means that it is open.
+	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
+	// When it was so at the venue. Absent where the venue does not say.
+	Timestamp     *timestamppb.Timestamp `protobuf:"bytes,32,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -368,11 +449,227 @@ func (x *VenueAccount) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *VenueAccount) GetFeeRates() []*AccountFeeRate {
+	if x != nil {
+		return x.FeeRates
+	}
+	return nil
+}
+
+func (x *VenueAccount) GetPermissions() []string {
+	if x != nil {
+		return x.Permissions
+	}
+	return nil
+}
+
+func (x *VenueAccount) GetBrokered() bool {
+	if x != nil && x.Brokered != nil {
+		return *x.Brokered
+	}
+	return false
+}
+
+func (x *VenueAccount) GetSelfTradePreventionRequired() bool {
+	if x != nil && x.SelfTradePreventionRequired != nil {
+		return *x.SelfTradePreventionRequired
+	}
+	return false
+}
+
+func (x *VenueAccount) GetSmartOrderRoutingPrevented() bool {
+	if x != nil && x.SmartOrderRoutingPrevented != nil {
+		return *x.SmartOrderRoutingPrevented
+	}
+	return false
+}
+
+func (x *VenueAccount) GetRawSelfTradePrevention() string {
+	if x != nil {
+		return x.RawSelfTradePrevention
+	}
+	return ""
+}
+
+func (x *VenueAccount) GetSelfTradePreventionAcrossSubaccounts() bool {
+	if x != nil && x.SelfTradePreventionAcrossSubaccounts != nil {
+		return *x.SelfTradePreventionAcrossSubaccounts
+	}
+	return false
+}
+
+func (x *VenueAccount) GetMarketMakerProtection() bool {
+	if x != nil && x.MarketMakerProtection != nil {
+		return *x.MarketMakerProtection
+	}
+	return false
+}
+
+func (x *VenueAccount) GetIsDefault() bool {
+	if x != nil && x.IsDefault != nil {
+		return *x.IsDefault
+	}
+	return false
+}
+
+func (x *VenueAccount) GetReady() bool {
+	if x != nil && x.Ready != nil {
+		return *x.Ready
+	}
+	return false
+}
+
+func (x *VenueAccount) GetTradeGroupId() string {
+	if x != nil && x.TradeGroupId != nil {
+		return *x.TradeGroupId
+	}
+	return ""
+}
+
+func (x *VenueAccount) GetOpenedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpenedAt
+	}
+	return nil
+}
+
+func (x *VenueAccount) GetClosedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClosedAt
+	}
+	return nil
+}
+
+func (x *VenueAccount) GetTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Timestamp
+	}
+	return nil
+}
+
+// What one account is charged for one kind of product.
+type AccountFeeRate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Kind of product, in the venue's words, such as `perpetual`. Empty means all of them.
+	Segment string `protobuf:"bytes,1,opt,name=segment,proto3" json:"segment,omitempty"`
+	// Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any.
+	PriceIndex string `protobuf:"bytes,2,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
+	// What the rates are a part of.
+	Basis FeeRateBasis `protobuf:"varint,3,opt,name=basis,proto3,enum=cqc.venues.v1.FeeRateBasis" json:"basis,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawBasis string `protobuf:"bytes,4,opt,name=raw_basis,json=rawBasis,proto3" json:"raw_basis,omitempty"`
+	// Charged to a resting order, such as 0.001. Negative is a rebate. Absent where the venue does not say.
+	Maker *string `protobuf:"bytes,5,opt,name=maker,proto3,oneof" json:"maker,omitempty"`
+	// Charged to a crossing order. Absent where the venue does not say.
+	Taker *string `protobuf:"bytes,6,opt,name=taker,proto3,oneof" json:"taker,omitempty"`
+	// Charged to the buyer on top. Absent where the venue does not say.
+	Buyer *string `protobuf:"bytes,7,opt,name=buyer,proto3,oneof" json:"buyer,omitempty"`
+	// Charged to the seller on top. Absent where the venue does not say.
+	Seller *string `protobuf:"bytes,8,opt,name=seller,proto3,oneof" json:"seller,omitempty"`
+	// Charged for a block trade. Absent where the venue does not say.
+	Block         *string `protobuf:"bytes,9,opt,name=block,proto3,oneof" json:"block,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountFeeRate) Reset() {
+	*x = AccountFeeRate{}
+	mi := &file_cqc_venues_v1_account_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountFeeRate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountFeeRate) ProtoMessage() {}
+
+func (x *AccountFeeRate) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_account_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountFeeRate.ProtoReflect.Descriptor instead.
+func (*AccountFeeRate) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AccountFeeRate) GetSegment() string {
+	if x != nil {
+		return x.Segment
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetPriceIndex() string {
+	if x != nil {
+		return x.PriceIndex
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetBasis() FeeRateBasis {
+	if x != nil {
+		return x.Basis
+	}
+	return FeeRateBasis_FEE_RATE_BASIS_UNSPECIFIED
+}
+
+func (x *AccountFeeRate) GetRawBasis() string {
+	if x != nil {
+		return x.RawBasis
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetMaker() string {
+	if x != nil && x.Maker != nil {
+		return *x.Maker
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetTaker() string {
+	if x != nil && x.Taker != nil {
+		return *x.Taker
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetBuyer() string {
+	if x != nil && x.Buyer != nil {
+		return *x.Buyer
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetSeller() string {
+	if x != nil && x.Seller != nil {
+		return *x.Seller
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetBlock() string {
+	if x != nil && x.Block != nil {
+		return *x.Block
+	}
+	return ""
+}
+
 var File_cqc_venues_v1_account_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\a\n" +
+	"\x1bcqc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x0f\n" +
 	"\fVenueAccount\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -400,7 +697,24 @@ const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\x13\n" +
+	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12:\n" +
+	"\tfee_rates\x18\x13 \x03(\v2\x1d.cqc.venues.v1.AccountFeeRateR\bfeeRates\x12/\n" +
+	"\vpermissions\x18\x14 \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\vpermissions\x12\x1f\n" +
+	"\bbrokered\x18\x15 \x01(\bH\aR\bbrokered\x88\x01\x01\x12H\n" +
+	"\x1eself_trade_prevention_required\x18\x16 \x01(\bH\bR\x1bselfTradePreventionRequired\x88\x01\x01\x12F\n" +
+	"\x1dsmart_order_routing_prevented\x18\x17 \x01(\bH\tR\x1asmartOrderRoutingPrevented\x88\x01\x01\x12C\n" +
+	"\x19raw_self_trade_prevention\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x16rawSelfTradePrevention\x12[\n" +
+	"(self_trade_prevention_across_subaccounts\x18\x19 \x01(\bH\n" +
+	"R$selfTradePreventionAcrossSubaccounts\x88\x01\x01\x12;\n" +
+	"\x17market_maker_protection\x18\x1a \x01(\bH\vR\x15marketMakerProtection\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"is_default\x18\x1b \x01(\bH\fR\tisDefault\x88\x01\x01\x12\x19\n" +
+	"\x05ready\x18\x1c \x01(\bH\rR\x05ready\x88\x01\x01\x123\n" +
+	"\x0etrade_group_id\x18\x1d \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x0eR\ftradeGroupId\x88\x01\x01\x127\n" +
+	"\topened_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x127\n" +
+	"\tclosed_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x128\n" +
+	"\ttimestamp\x18  \x01(\v2\x1a.google.protobuf.TimestampR\ttimestampB\x13\n" +
 	"\x11_venue_account_idB\x14\n" +
 	"\x12_parent_account_idB\n" +
 	"\n" +
@@ -409,7 +723,31 @@ const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\n" +
 	"_can_tradeB\x0f\n" +
 	"\r_can_withdrawB\x0e\n" +
-	"\f_can_deposit*\x9f\x02\n" +
+	"\f_can_depositB\v\n" +
+	"\t_brokeredB!\n" +
+	"\x1f_self_trade_prevention_requiredB \n" +
+	"\x1e_smart_order_routing_preventedB+\n" +
+	")_self_trade_prevention_across_subaccountsB\x1a\n" +
+	"\x18_market_maker_protectionB\r\n" +
+	"\v_is_defaultB\b\n" +
+	"\x06_readyB\x11\n" +
+	"\x0f_trade_group_id\"\xac\x03\n" +
+	"\x0eAccountFeeRate\x12\"\n" +
+	"\asegment\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\asegment\x12)\n" +
+	"\vprice_index\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
+	"priceIndex\x121\n" +
+	"\x05basis\x18\x03 \x01(\x0e2\x1b.cqc.venues.v1.FeeRateBasisR\x05basis\x12%\n" +
+	"\traw_basis\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawBasis\x12$\n" +
+	"\x05maker\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x05maker\x88\x01\x01\x12$\n" +
+	"\x05taker\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x05taker\x88\x01\x01\x12$\n" +
+	"\x05buyer\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05buyer\x88\x01\x01\x12&\n" +
+	"\x06seller\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x06seller\x88\x01\x01\x12$\n" +
+	"\x05block\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x05block\x88\x01\x01B\b\n" +
+	"\x06_makerB\b\n" +
+	"\x06_takerB\b\n" +
+	"\x06_buyerB\t\n" +
+	"\a_sellerB\b\n" +
+	"\x06_block*\x9f\x02\n" +
 	"\vAccountType\x12\x1c\n" +
 	"\x18ACCOUNT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ACCOUNT_TYPE_SPOT\x10\x01\x12\x1d\n" +
@@ -426,7 +764,11 @@ const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\x15ACCOUNT_STATUS_ACTIVE\x10\x01\x12\x1d\n" +
 	"\x19ACCOUNT_STATUS_RESTRICTED\x10\x02\x12\x1c\n" +
 	"\x18ACCOUNT_STATUS_SUSPENDED\x10\x03\x12\x19\n" +
-	"\x15ACCOUNT_STATUS_CLOSED\x10\x04BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
+	"\x15ACCOUNT_STATUS_CLOSED\x10\x04*i\n" +
+	"\fFeeRateBasis\x12\x1e\n" +
+	"\x1aFEE_RATE_BASIS_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14FEE_RATE_BASIS_VALUE\x10\x01\x12\x1f\n" +
+	"\x1bFEE_RATE_BASIS_STANDARD_FEE\x10\x02BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (
 	file_cqc_venues_v1_account_proto_rawDescOnce sync.Once
@@ -440,24 +782,31 @@ func file_cqc_venues_v1_account_proto_rawDescGZIP() []byte {
 	return file_cqc_venues_v1_account_proto_rawDescData
 }
 
-var file_cqc_venues_v1_account_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cqc_venues_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cqc_venues_v1_account_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_cqc_venues_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cqc_venues_v1_account_proto_goTypes = []any{
 	(AccountType)(0),              // 0: cqc.venues.v1.AccountType
 	(AccountStatus)(0),            // 1: cqc.venues.v1.AccountStatus
-	(*VenueAccount)(nil),          // 2: cqc.venues.v1.VenueAccount
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(FeeRateBasis)(0),             // 2: cqc.venues.v1.FeeRateBasis
+	(*VenueAccount)(nil),          // 3: cqc.venues.v1.VenueAccount
+	(*AccountFeeRate)(nil),        // 4: cqc.venues.v1.AccountFeeRate
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_cqc_venues_v1_account_proto_depIdxs = []int32{
 	0, // 0: cqc.venues.v1.VenueAccount.type:type_name -> cqc.venues.v1.AccountType
 	1, // 1: cqc.venues.v1.VenueAccount.status:type_name -> cqc.venues.v1.AccountStatus
-	3, // 2: cqc.venues.v1.VenueAccount.created_at:type_name -> google.protobuf.Timestamp
-	3, // 3: cqc.venues.v1.VenueAccount.updated_at:type_name -> google.protobuf.Timestamp
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	5, // 2: cqc.venues.v1.VenueAccount.created_at:type_name -> google.protobuf.Timestamp
+	5, // 3: cqc.venues.v1.VenueAccount.updated_at:type_name -> google.protobuf.Timestamp
+	4, // 4: cqc.venues.v1.VenueAccount.fee_rates:type_name -> cqc.venues.v1.AccountFeeRate
+	5, // 5: cqc.venues.v1.VenueAccount.opened_at:type_name -> google.protobuf.Timestamp
+	5, // 6: cqc.venues.v1.VenueAccount.closed_at:type_name -> google.protobuf.Timestamp
+	5, // 7: cqc.venues.v1.VenueAccount.timestamp:type_name -> google.protobuf.Timestamp
+	2, // 8: cqc.venues.v1.AccountFeeRate.basis:type_name -> cqc.venues.v1.FeeRateBasis
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_account_proto_init() }
@@ -466,13 +815,14 @@ func file_cqc_venues_v1_account_proto_init() {
 		return
 	}
 	file_cqc_venues_v1_account_proto_msgTypes[0].OneofWrappers = []any{}
+	file_cqc_venues_v1_account_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_account_proto_rawDesc), len(file_cqc_venues_v1_account_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   1,
+			NumEnums:      3,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -423,9 +423,21 @@ type ExecutionReport struct {
 	// When this system received it.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,35,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	// The order as the report describes it. Absent where the report describes the event only.
-	Order         *Order `protobuf:"bytes,36,opt,name=order,proto3" json:"order,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Order *Order `protobuf:"bytes,36,opt,name=order,proto3" json:"order,omitempty"`
+	// The venue's id of the order list that the order belongs to. Absent where it is in none.
+	ListId *string `protobuf:"bytes,40,opt,name=list_id,json=listId,proto3,oneof" json:"list_id,omitempty"`
+	// Notional of all open buy orders of the account on the listing after it, in quote units. Absent where the venue does not say.
+	OpenBidNotional *string `protobuf:"bytes,41,opt,name=open_bid_notional,json=openBidNotional,proto3,oneof" json:"open_bid_notional,omitempty"`
+	// Notional of all open sell orders of the account on the listing after it, in quote units. Absent where the venue does not say.
+	OpenAskNotional *string `protobuf:"bytes,42,opt,name=open_ask_notional,json=openAskNotional,proto3,oneof" json:"open_ask_notional,omitempty"`
+	// The venue's word for the kind of the order that took. Empty where it has none.
+	RawTakerOrderType string `protobuf:"bytes,43,opt,name=raw_taker_order_type,json=rawTakerOrderType,proto3" json:"raw_taker_order_type,omitempty"`
+	// The venue's own word for the reason. Empty where it has none.
+	RawReason string `protobuf:"bytes,44,opt,name=raw_reason,json=rawReason,proto3" json:"raw_reason,omitempty"`
+	// Quantity by which the venue reduced the order. Absent when it did not, or does not say.
+	ReducedQuantity *string `protobuf:"bytes,45,opt,name=reduced_quantity,json=reducedQuantity,proto3,oneof" json:"reduced_quantity,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ExecutionReport) Reset() {
@@ -731,6 +743,48 @@ func (x *ExecutionReport) GetOrder() *Order {
 	return nil
 }
 
+func (x *ExecutionReport) GetListId() string {
+	if x != nil && x.ListId != nil {
+		return *x.ListId
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetOpenBidNotional() string {
+	if x != nil && x.OpenBidNotional != nil {
+		return *x.OpenBidNotional
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetOpenAskNotional() string {
+	if x != nil && x.OpenAskNotional != nil {
+		return *x.OpenAskNotional
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetRawTakerOrderType() string {
+	if x != nil {
+		return x.RawTakerOrderType
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetRawReason() string {
+	if x != nil {
+		return x.RawReason
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetReducedQuantity() string {
+	if x != nil && x.ReducedQuantity != nil {
+		return *x.ReducedQuantity
+	}
+	return ""
+}
+
 // How much of an asset an account holds.
 //
 // A fact: free plus locked is the venue's business and need not be the total.
@@ -927,7 +981,7 @@ var File_cqc_venues_v1_execution_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcqc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x12\n" +
+	"\x1dcqc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x15\n" +
 	"\x0fExecutionReport\x12#\n" +
 	"\aexec_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x06execId\x12-\n" +
@@ -976,7 +1030,14 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\fpublished_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
 	"\vreceived_at\x18# \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x12*\n" +
-	"\x05order\x18$ \x01(\v2\x14.cqc.venues.v1.OrderR\x05orderB\x0e\n" +
+	"\x05order\x18$ \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\x12&\n" +
+	"\alist_id\x18( \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x11R\x06listId\x88\x01\x01\x12:\n" +
+	"\x11open_bid_notional\x18) \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\x0fopenBidNotional\x88\x01\x01\x12:\n" +
+	"\x11open_ask_notional\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\x0fopenAskNotional\x88\x01\x01\x129\n" +
+	"\x14raw_taker_order_type\x18+ \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11rawTakerOrderType\x12'\n" +
+	"\n" +
+	"raw_reason\x18, \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawReason\x129\n" +
+	"\x10reduced_quantity\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\x0freducedQuantity\x88\x01\x01B\x0e\n" +
 	"\f_ref_exec_idB\x12\n" +
 	"\x10_venue_symbol_idB\v\n" +
 	"\t_order_idB\x12\n" +
@@ -994,7 +1055,12 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\r_realized_pnlB\n" +
 	"\n" +
 	"\b_workingB\x11\n" +
-	"\x0f_venue_sequence\"\xcd\a\n" +
+	"\x0f_venue_sequenceB\n" +
+	"\n" +
+	"\b_list_idB\x14\n" +
+	"\x12_open_bid_notionalB\x14\n" +
+	"\x12_open_ask_notionalB\x13\n" +
+	"\x11_reduced_quantity\"\xcd\a\n" +
 	"\aBalance\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +

@@ -185,7 +185,57 @@ type AccountMargin struct {
 	// When it was so at the venue. Absent where it does not say.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When this system received it.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// What new positions can be worth, in units of the asset. Absent where the venue does not say.
+	BuyingPower *string `protobuf:"bytes,27,opt,name=buying_power,json=buyingPower,proto3,oneof" json:"buying_power,omitempty"`
+	// What open orders hold. Absent where the venue does not say.
+	HeldAmount *string `protobuf:"bytes,28,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
+	// The part of the balance in the spot wallet. Absent where the venue does not say.
+	SpotBalance *string `protobuf:"bytes,29,opt,name=spot_balance,json=spotBalance,proto3,oneof" json:"spot_balance,omitempty"`
+	// The part of the balance in the derivatives wallet. Absent where the venue does not say.
+	DerivativesBalance *string `protobuf:"bytes,30,opt,name=derivatives_balance,json=derivativesBalance,proto3,oneof" json:"derivatives_balance,omitempty"`
+	// Balance below which positions are liquidated. Absent where the venue does not say.
+	LiquidationThreshold *string `protobuf:"bytes,31,opt,name=liquidation_threshold,json=liquidationThreshold,proto3,oneof" json:"liquidation_threshold,omitempty"`
+	// What is left until liquidation, in percent of the threshold. Absent where the venue does not say.
+	LiquidationBufferPercent *string `protobuf:"bytes,32,opt,name=liquidation_buffer_percent,json=liquidationBufferPercent,proto3,oneof" json:"liquidation_buffer_percent,omitempty"`
+	// The venue's word for how close liquidation is. Empty where it has none.
+	RawMarginLevel string `protobuf:"bytes,33,opt,name=raw_margin_level,json=rawMarginLevel,proto3" json:"raw_margin_level,omitempty"`
+	// Equity in percent of the margin used. Absent where the venue does not say.
+	MarginLevelPercent *string `protobuf:"bytes,34,opt,name=margin_level_percent,json=marginLevelPercent,proto3,oneof" json:"margin_level_percent,omitempty"`
+	// What the open positions cost. Absent where the venue does not say.
+	CostBasis *string `protobuf:"bytes,35,opt,name=cost_basis,json=costBasis,proto3,oneof" json:"cost_basis,omitempty"`
+	// What the open positions are worth. Absent where the venue does not say.
+	PositionValue *string `protobuf:"bytes,36,opt,name=position_value,json=positionValue,proto3,oneof" json:"position_value,omitempty"`
+	// Whether the asset counts as collateral. Absent where the venue does not say.
+	ServesAsCollateral *bool `protobuf:"varint,37,opt,name=serves_as_collateral,json=servesAsCollateral,proto3,oneof" json:"serves_as_collateral,omitempty"`
+	// Whether assets of other kinds cover the positions in this one. Absent where the venue does not say.
+	CrossCollateral *bool `protobuf:"varint,38,opt,name=cross_collateral,json=crossCollateral,proto3,oneof" json:"cross_collateral,omitempty"`
+	// Profit or loss of all positions. Absent where the venue does not say.
+	TotalPnl *string `protobuf:"bytes,39,opt,name=total_pnl,json=totalPnl,proto3,oneof" json:"total_pnl,omitempty"`
+	// Profit or loss of futures. Absent where the venue does not say.
+	Futures *PnlBreakdown `protobuf:"bytes,40,opt,name=futures,proto3" json:"futures,omitempty"`
+	// Profit or loss of options. Absent where the venue does not say.
+	Options *PnlBreakdown `protobuf:"bytes,41,opt,name=options,proto3" json:"options,omitempty"`
+	// What the options are worth. Absent where the venue does not say.
+	OptionsValue *string `protobuf:"bytes,42,opt,name=options_value,json=optionsValue,proto3,oneof" json:"options_value,omitempty"`
+	// What is set aside for fees. Absent where the venue does not say.
+	FeeBalance *string `protobuf:"bytes,43,opt,name=fee_balance,json=feeBalance,proto3,oneof" json:"fee_balance,omitempty"`
+	// What open spot orders set aside. Absent where the venue does not say.
+	SpotReserve *string `protobuf:"bytes,44,opt,name=spot_reserve,json=spotReserve,proto3,oneof" json:"spot_reserve,omitempty"`
+	// What the venue sets aside beside that. Absent where the venue does not say.
+	AdditionalReserve *string `protobuf:"bytes,45,opt,name=additional_reserve,json=additionalReserve,proto3,oneof" json:"additional_reserve,omitempty"`
+	// What cannot be moved or used. Absent where the venue does not say.
+	LockedBalance *string `protobuf:"bytes,46,opt,name=locked_balance,json=lockedBalance,proto3,oneof" json:"locked_balance,omitempty"`
+	// Estimated fall or rise of the price to liquidation, as a part of the price. Absent where the venue does not say.
+	EstimatedLiquidationRatio *float64 `protobuf:"fixed64,47,opt,name=estimated_liquidation_ratio,json=estimatedLiquidationRatio,proto3,oneof" json:"estimated_liquidation_ratio,omitempty"`
+	// Change of value per change of the underlying, of all positions, in units of the asset. Absent where the venue does not say.
+	Delta *float64 `protobuf:"fixed64,48,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
+	// Delta with what is about to be settled. Absent where the venue does not say.
+	ProjectedDelta *float64 `protobuf:"fixed64,49,opt,name=projected_delta,json=projectedDelta,proto3,oneof" json:"projected_delta,omitempty"`
+	// Greeks of all options together. Absent where the venue does not say.
+	OptionExposure *OptionExposure `protobuf:"bytes,50,opt,name=option_exposure,json=optionExposure,proto3" json:"option_exposure,omitempty"`
+	// The same by index. Empty where the venue does not say.
+	Exposures     []*IndexExposure `protobuf:"bytes,51,rep,name=exposures,proto3" json:"exposures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -402,11 +452,396 @@ func (x *AccountMargin) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *AccountMargin) GetBuyingPower() string {
+	if x != nil && x.BuyingPower != nil {
+		return *x.BuyingPower
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetHeldAmount() string {
+	if x != nil && x.HeldAmount != nil {
+		return *x.HeldAmount
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetSpotBalance() string {
+	if x != nil && x.SpotBalance != nil {
+		return *x.SpotBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetDerivativesBalance() string {
+	if x != nil && x.DerivativesBalance != nil {
+		return *x.DerivativesBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetLiquidationThreshold() string {
+	if x != nil && x.LiquidationThreshold != nil {
+		return *x.LiquidationThreshold
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetLiquidationBufferPercent() string {
+	if x != nil && x.LiquidationBufferPercent != nil {
+		return *x.LiquidationBufferPercent
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetRawMarginLevel() string {
+	if x != nil {
+		return x.RawMarginLevel
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetMarginLevelPercent() string {
+	if x != nil && x.MarginLevelPercent != nil {
+		return *x.MarginLevelPercent
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetCostBasis() string {
+	if x != nil && x.CostBasis != nil {
+		return *x.CostBasis
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetPositionValue() string {
+	if x != nil && x.PositionValue != nil {
+		return *x.PositionValue
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetServesAsCollateral() bool {
+	if x != nil && x.ServesAsCollateral != nil {
+		return *x.ServesAsCollateral
+	}
+	return false
+}
+
+func (x *AccountMargin) GetCrossCollateral() bool {
+	if x != nil && x.CrossCollateral != nil {
+		return *x.CrossCollateral
+	}
+	return false
+}
+
+func (x *AccountMargin) GetTotalPnl() string {
+	if x != nil && x.TotalPnl != nil {
+		return *x.TotalPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetFutures() *PnlBreakdown {
+	if x != nil {
+		return x.Futures
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetOptions() *PnlBreakdown {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetOptionsValue() string {
+	if x != nil && x.OptionsValue != nil {
+		return *x.OptionsValue
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetFeeBalance() string {
+	if x != nil && x.FeeBalance != nil {
+		return *x.FeeBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetSpotReserve() string {
+	if x != nil && x.SpotReserve != nil {
+		return *x.SpotReserve
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetAdditionalReserve() string {
+	if x != nil && x.AdditionalReserve != nil {
+		return *x.AdditionalReserve
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetLockedBalance() string {
+	if x != nil && x.LockedBalance != nil {
+		return *x.LockedBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetEstimatedLiquidationRatio() float64 {
+	if x != nil && x.EstimatedLiquidationRatio != nil {
+		return *x.EstimatedLiquidationRatio
+	}
+	return 0
+}
+
+func (x *AccountMargin) GetDelta() float64 {
+	if x != nil && x.Delta != nil {
+		return *x.Delta
+	}
+	return 0
+}
+
+func (x *AccountMargin) GetProjectedDelta() float64 {
+	if x != nil && x.ProjectedDelta != nil {
+		return *x.ProjectedDelta
+	}
+	return 0
+}
+
+func (x *AccountMargin) GetOptionExposure() *OptionExposure {
+	if x != nil {
+		return x.OptionExposure
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetExposures() []*IndexExposure {
+	if x != nil {
+		return x.Exposures
+	}
+	return nil
+}
+
+// Profit and loss of one kind of product, in units of the account margin's asset.
+type PnlBreakdown struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of all open positions. Absent where the venue does not say.
+	Pnl *string `protobuf:"bytes,1,opt,name=pnl,proto3,oneof" json:"pnl,omitempty"`
+	// Realised since the venue's last settlement. Absent where the venue does not say.
+	SessionRealizedPnl *string `protobuf:"bytes,2,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
+	// Not realised since the venue's last settlement. Absent where the venue does not say.
+	SessionUnrealizedPnl *string `protobuf:"bytes,3,opt,name=session_unrealized_pnl,json=sessionUnrealizedPnl,proto3,oneof" json:"session_unrealized_pnl,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *PnlBreakdown) Reset() {
+	*x = PnlBreakdown{}
+	mi := &file_cqc_venues_v1_margin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PnlBreakdown) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PnlBreakdown) ProtoMessage() {}
+
+func (x *PnlBreakdown) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_margin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PnlBreakdown.ProtoReflect.Descriptor instead.
+func (*PnlBreakdown) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_margin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PnlBreakdown) GetPnl() string {
+	if x != nil && x.Pnl != nil {
+		return *x.Pnl
+	}
+	return ""
+}
+
+func (x *PnlBreakdown) GetSessionRealizedPnl() string {
+	if x != nil && x.SessionRealizedPnl != nil {
+		return *x.SessionRealizedPnl
+	}
+	return ""
+}
+
+func (x *PnlBreakdown) GetSessionUnrealizedPnl() string {
+	if x != nil && x.SessionUnrealizedPnl != nil {
+		return *x.SessionUnrealizedPnl
+	}
+	return ""
+}
+
+// Greeks of the options of an account, as the venue estimates them.
+type OptionExposure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Change of value per change of the underlying. Absent where the venue does not say.
+	Delta *float64 `protobuf:"fixed64,1,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
+	// Change of delta per change of the underlying. Absent where the venue does not say.
+	Gamma *float64 `protobuf:"fixed64,2,opt,name=gamma,proto3,oneof" json:"gamma,omitempty"`
+	// Change of value per percentage point of volatility. Absent where the venue does not say.
+	Vega *float64 `protobuf:"fixed64,3,opt,name=vega,proto3,oneof" json:"vega,omitempty"`
+	// Change of value per day. Absent where the venue does not say.
+	Theta         *float64 `protobuf:"fixed64,4,opt,name=theta,proto3,oneof" json:"theta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OptionExposure) Reset() {
+	*x = OptionExposure{}
+	mi := &file_cqc_venues_v1_margin_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OptionExposure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OptionExposure) ProtoMessage() {}
+
+func (x *OptionExposure) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_margin_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OptionExposure.ProtoReflect.Descriptor instead.
+func (*OptionExposure) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_margin_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OptionExposure) GetDelta() float64 {
+	if x != nil && x.Delta != nil {
+		return *x.Delta
+	}
+	return 0
+}
+
+func (x *OptionExposure) GetGamma() float64 {
+	if x != nil && x.Gamma != nil {
+		return *x.Gamma
+	}
+	return 0
+}
+
+func (x *OptionExposure) GetVega() float64 {
+	if x != nil && x.Vega != nil {
+		return *x.Vega
+	}
+	return 0
+}
+
+func (x *OptionExposure) GetTheta() float64 {
+	if x != nil && x.Theta != nil {
+		return *x.Theta
+	}
+	return 0
+}
+
+// What an account depends on, by the index that its products follow.
+type IndexExposure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Index, in the venue's words, such as `btc_usd`.
+	PriceIndex string `protobuf:"bytes,1,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
+	// Change of value per change of the index, of all positions. Absent where the venue does not say.
+	Delta *float64 `protobuf:"fixed64,2,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
+	// Greeks of the options alone. Absent where the venue does not say.
+	Options *OptionExposure `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
+	// Estimated fall or rise of the index to liquidation, as a part of it. Absent where the venue does not say.
+	EstimatedLiquidationRatio *float64 `protobuf:"fixed64,4,opt,name=estimated_liquidation_ratio,json=estimatedLiquidationRatio,proto3,oneof" json:"estimated_liquidation_ratio,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
+}
+
+func (x *IndexExposure) Reset() {
+	*x = IndexExposure{}
+	mi := &file_cqc_venues_v1_margin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IndexExposure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IndexExposure) ProtoMessage() {}
+
+func (x *IndexExposure) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_margin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IndexExposure.ProtoReflect.Descriptor instead.
+func (*IndexExposure) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_margin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *IndexExposure) GetPriceIndex() string {
+	if x != nil {
+		return x.PriceIndex
+	}
+	return ""
+}
+
+func (x *IndexExposure) GetDelta() float64 {
+	if x != nil && x.Delta != nil {
+		return *x.Delta
+	}
+	return 0
+}
+
+func (x *IndexExposure) GetOptions() *OptionExposure {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *IndexExposure) GetEstimatedLiquidationRatio() float64 {
+	if x != nil && x.EstimatedLiquidationRatio != nil {
+		return *x.EstimatedLiquidationRatio
+	}
+	return 0
+}
+
 var File_cqc_venues_v1_margin_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x0e\n" +
+	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x1c\n" +
 	"\rAccountMargin\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -440,7 +875,35 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"multiAsset\x88\x01\x01\x128\n" +
 	"\ttimestamp\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
 	"\vreceived_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\t\n" +
+	"receivedAt\x121\n" +
+	"\fbuying_power\x18\x1b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\vbuyingPower\x88\x01\x01\x12/\n" +
+	"\vheld_amount\x18\x1c \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\n" +
+	"heldAmount\x88\x01\x01\x121\n" +
+	"\fspot_balance\x18\x1d \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\vspotBalance\x88\x01\x01\x12?\n" +
+	"\x13derivatives_balance\x18\x1e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x15R\x12derivativesBalance\x88\x01\x01\x12C\n" +
+	"\x15liquidation_threshold\x18\x1f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x16R\x14liquidationThreshold\x88\x01\x01\x12L\n" +
+	"\x1aliquidation_buffer_percent\x18  \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x17R\x18liquidationBufferPercent\x88\x01\x01\x122\n" +
+	"\x10raw_margin_level\x18! \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawMarginLevel\x12@\n" +
+	"\x14margin_level_percent\x18\" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x18R\x12marginLevelPercent\x88\x01\x01\x12-\n" +
+	"\n" +
+	"cost_basis\x18# \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x19R\tcostBasis\x88\x01\x01\x125\n" +
+	"\x0eposition_value\x18$ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1aR\rpositionValue\x88\x01\x01\x125\n" +
+	"\x14serves_as_collateral\x18% \x01(\bH\x1bR\x12servesAsCollateral\x88\x01\x01\x12.\n" +
+	"\x10cross_collateral\x18& \x01(\bH\x1cR\x0fcrossCollateral\x88\x01\x01\x12+\n" +
+	"\ttotal_pnl\x18' \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1dR\btotalPnl\x88\x01\x01\x125\n" +
+	"\afutures\x18( \x01(\v2\x1b.cqc.venues.v1.PnlBreakdownR\afutures\x125\n" +
+	"\aoptions\x18) \x01(\v2\x1b.cqc.venues.v1.PnlBreakdownR\aoptions\x123\n" +
+	"\roptions_value\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1eR\foptionsValue\x88\x01\x01\x12/\n" +
+	"\vfee_balance\x18+ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1fR\n" +
+	"feeBalance\x88\x01\x01\x121\n" +
+	"\fspot_reserve\x18, \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H R\vspotReserve\x88\x01\x01\x12=\n" +
+	"\x12additional_reserve\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H!R\x11additionalReserve\x88\x01\x01\x125\n" +
+	"\x0elocked_balance\x18. \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\"R\rlockedBalance\x88\x01\x01\x12L\n" +
+	"\x1bestimated_liquidation_ratio\x18/ \x01(\x01B\a\xbaH\x04\x12\x02@\x01H#R\x19estimatedLiquidationRatio\x88\x01\x01\x12\"\n" +
+	"\x05delta\x180 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H$R\x05delta\x88\x01\x01\x125\n" +
+	"\x0fprojected_delta\x181 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H%R\x0eprojectedDelta\x88\x01\x01\x12F\n" +
+	"\x0foption_exposure\x182 \x01(\v2\x1d.cqc.venues.v1.OptionExposureR\x0eoptionExposure\x12:\n" +
+	"\texposures\x183 \x03(\v2\x1c.cqc.venues.v1.IndexExposureR\texposuresB\t\n" +
 	"\a_equityB\x11\n" +
 	"\x0f_wallet_balanceB\x11\n" +
 	"\x0f_unrealized_pnlB\x11\n" +
@@ -459,7 +922,53 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\x15_cross_unrealized_pnlB\x17\n" +
 	"\x15_session_realized_pnlB\x19\n" +
 	"\x17_session_unrealized_pnlB\x0e\n" +
-	"\f_multi_asset*b\n" +
+	"\f_multi_assetB\x0f\n" +
+	"\r_buying_powerB\x0e\n" +
+	"\f_held_amountB\x0f\n" +
+	"\r_spot_balanceB\x16\n" +
+	"\x14_derivatives_balanceB\x18\n" +
+	"\x16_liquidation_thresholdB\x1d\n" +
+	"\x1b_liquidation_buffer_percentB\x17\n" +
+	"\x15_margin_level_percentB\r\n" +
+	"\v_cost_basisB\x11\n" +
+	"\x0f_position_valueB\x17\n" +
+	"\x15_serves_as_collateralB\x13\n" +
+	"\x11_cross_collateralB\f\n" +
+	"\n" +
+	"_total_pnlB\x10\n" +
+	"\x0e_options_valueB\x0e\n" +
+	"\f_fee_balanceB\x0f\n" +
+	"\r_spot_reserveB\x15\n" +
+	"\x13_additional_reserveB\x11\n" +
+	"\x0f_locked_balanceB\x1e\n" +
+	"\x1c_estimated_liquidation_ratioB\b\n" +
+	"\x06_deltaB\x12\n" +
+	"\x10_projected_delta\"\xf4\x01\n" +
+	"\fPnlBreakdown\x12 \n" +
+	"\x03pnl\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x03pnl\x88\x01\x01\x12@\n" +
+	"\x14session_realized_pnl\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x12sessionRealizedPnl\x88\x01\x01\x12D\n" +
+	"\x16session_unrealized_pnl\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x14sessionUnrealizedPnl\x88\x01\x01B\x06\n" +
+	"\x04_pnlB\x17\n" +
+	"\x15_session_realized_pnlB\x19\n" +
+	"\x17_session_unrealized_pnl\"\xc5\x01\n" +
+	"\x0eOptionExposure\x12\"\n" +
+	"\x05delta\x18\x01 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x12\"\n" +
+	"\x05gamma\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\x05gamma\x88\x01\x01\x12 \n" +
+	"\x04vega\x18\x03 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x02R\x04vega\x88\x01\x01\x12\"\n" +
+	"\x05theta\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x03R\x05theta\x88\x01\x01B\b\n" +
+	"\x06_deltaB\b\n" +
+	"\x06_gammaB\a\n" +
+	"\x05_vegaB\b\n" +
+	"\x06_theta\"\x91\x02\n" +
+	"\rIndexExposure\x12+\n" +
+	"\vprice_index\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
+	"priceIndex\x12\"\n" +
+	"\x05delta\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x127\n" +
+	"\aoptions\x18\x03 \x01(\v2\x1d.cqc.venues.v1.OptionExposureR\aoptions\x12L\n" +
+	"\x1bestimated_liquidation_ratio\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\x19estimatedLiquidationRatio\x88\x01\x01B\b\n" +
+	"\x06_deltaB\x1e\n" +
+	"\x1c_estimated_liquidation_ratio*b\n" +
 	"\vMarginModel\x12\x1c\n" +
 	"\x18MARGIN_MODEL_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15MARGIN_MODEL_STANDARD\x10\x01\x12\x1a\n" +
@@ -482,23 +991,31 @@ func file_cqc_venues_v1_margin_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_venues_v1_margin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cqc_venues_v1_margin_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cqc_venues_v1_margin_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_cqc_venues_v1_margin_proto_goTypes = []any{
 	(MarginModel)(0),              // 0: cqc.venues.v1.MarginModel
 	(MarginWindow)(0),             // 1: cqc.venues.v1.MarginWindow
 	(*AccountMargin)(nil),         // 2: cqc.venues.v1.AccountMargin
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*PnlBreakdown)(nil),          // 3: cqc.venues.v1.PnlBreakdown
+	(*OptionExposure)(nil),        // 4: cqc.venues.v1.OptionExposure
+	(*IndexExposure)(nil),         // 5: cqc.venues.v1.IndexExposure
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_cqc_venues_v1_margin_proto_depIdxs = []int32{
 	0, // 0: cqc.venues.v1.AccountMargin.model:type_name -> cqc.venues.v1.MarginModel
 	1, // 1: cqc.venues.v1.AccountMargin.window:type_name -> cqc.venues.v1.MarginWindow
-	3, // 2: cqc.venues.v1.AccountMargin.timestamp:type_name -> google.protobuf.Timestamp
-	3, // 3: cqc.venues.v1.AccountMargin.received_at:type_name -> google.protobuf.Timestamp
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	6, // 2: cqc.venues.v1.AccountMargin.timestamp:type_name -> google.protobuf.Timestamp
+	6, // 3: cqc.venues.v1.AccountMargin.received_at:type_name -> google.protobuf.Timestamp
+	3, // 4: cqc.venues.v1.AccountMargin.futures:type_name -> cqc.venues.v1.PnlBreakdown
+	3, // 5: cqc.venues.v1.AccountMargin.options:type_name -> cqc.venues.v1.PnlBreakdown
+	4, // 6: cqc.venues.v1.AccountMargin.option_exposure:type_name -> cqc.venues.v1.OptionExposure
+	5, // 7: cqc.venues.v1.AccountMargin.exposures:type_name -> cqc.venues.v1.IndexExposure
+	4, // 8: cqc.venues.v1.IndexExposure.options:type_name -> cqc.venues.v1.OptionExposure
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_margin_proto_init() }
@@ -507,13 +1024,16 @@ func file_cqc_venues_v1_margin_proto_init() {
 		return
 	}
 	file_cqc_venues_v1_margin_proto_msgTypes[0].OneofWrappers = []any{}
+	file_cqc_venues_v1_margin_proto_msgTypes[1].OneofWrappers = []any{}
+	file_cqc_venues_v1_margin_proto_msgTypes[2].OneofWrappers = []any{}
+	file_cqc_venues_v1_margin_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_margin_proto_rawDesc), len(file_cqc_venues_v1_margin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   1,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1012,7 +1012,44 @@ type Order struct {
 	// Whether it is in the book. Absent where the venue does not say.
 	Working *bool `protobuf:"varint,62,opt,name=working,proto3,oneof" json:"working,omitempty"`
 	// Since when it is in the book. Absent when it is not, or where the venue does not say.
-	WorkingAt     *timestamppb.Timestamp `protobuf:"bytes,63,opt,name=working_at,json=workingAt,proto3" json:"working_at,omitempty"`
+	WorkingAt *timestamppb.Timestamp `protobuf:"bytes,63,opt,name=working_at,json=workingAt,proto3" json:"working_at,omitempty"`
+	// Kind that the order had before its trigger changed it; the same as `type` where nothing did. Unspecified where the
+	// venue does not say.
+	OriginalType OrderType `protobuf:"varint,64,opt,name=original_type,json=originalType,proto3,enum=cqc.venues.v1.OrderType" json:"original_type,omitempty"`
+	// The venue's own word for it. Empty where it has none.
+	RawOriginalType string `protobuf:"bytes,65,opt,name=raw_original_type,json=rawOriginalType,proto3" json:"raw_original_type,omitempty"`
+	// Number of fills so far. Absent where the venue does not say.
+	FillCount *uint32 `protobuf:"varint,66,opt,name=fill_count,json=fillCount,proto3,oneof" json:"fill_count,omitempty"`
+	// When it was last filled. Absent when it was not, or the venue does not say.
+	LastFillAt *timestamppb.Timestamp `protobuf:"bytes,67,opt,name=last_fill_at,json=lastFillAt,proto3" json:"last_fill_at,omitempty"`
+	// Whether all fills are settled. Absent where the venue does not say.
+	Settled *bool `protobuf:"varint,68,opt,name=settled,proto3,oneof" json:"settled,omitempty"`
+	// Whether fees are paid out of the ordered size. Absent where the venue does not say.
+	SizeIncludesFees *bool `protobuf:"varint,69,opt,name=size_includes_fees,json=sizeIncludesFees,proto3,oneof" json:"size_includes_fees,omitempty"`
+	// Quote units received or paid so far, fees counted in. Absent where the venue does not say.
+	NetQuoteQuantity *string `protobuf:"bytes,70,opt,name=net_quote_quantity,json=netQuoteQuantity,proto3,oneof" json:"net_quote_quantity,omitempty"`
+	// The venue's own word for the reason of the state. Empty where it has none.
+	RawStatusReason string `protobuf:"bytes,71,opt,name=raw_status_reason,json=rawStatusReason,proto3" json:"raw_status_reason,omitempty"`
+	// The venue's own word for how far its trigger is. Empty where it has none.
+	RawTriggerStatus string `protobuf:"bytes,72,opt,name=raw_trigger_status,json=rawTriggerStatus,proto3" json:"raw_trigger_status,omitempty"`
+	// The venue's id of the order that this one came from, as a stop that a filled entry placed. Absent where there is none.
+	ParentVenueOrderId *string `protobuf:"bytes,73,opt,name=parent_venue_order_id,json=parentVenueOrderId,proto3,oneof" json:"parent_venue_order_id,omitempty"`
+	// The venue's id of an order that this one will place when it fills. Absent where there is none.
+	AttachedVenueOrderId *string `protobuf:"bytes,74,opt,name=attached_venue_order_id,json=attachedVenueOrderId,proto3,oneof" json:"attached_venue_order_id,omitempty"`
+	// The venue's flags of the order, as it writes them, such as Kraken's `fciq`. Empty where it has none.
+	RawFlags string `protobuf:"bytes,75,opt,name=raw_flags,json=rawFlags,proto3" json:"raw_flags,omitempty"`
+	// The venue's remarks on the order, such as Kraken's `misc`. Empty where it has none.
+	RawConditions string `protobuf:"bytes,76,opt,name=raw_conditions,json=rawConditions,proto3" json:"raw_conditions,omitempty"`
+	// The ordered quantity in contracts, where the venue states it beside the quantity in another unit. Absent elsewhere.
+	Contracts *string `protobuf:"bytes,77,opt,name=contracts,proto3,oneof" json:"contracts,omitempty"`
+	// Whether the venue's market maker protection may cancel it. Absent where the venue does not say.
+	MarketMakerProtection *bool `protobuf:"varint,78,opt,name=market_maker_protection,json=marketMakerProtection,proto3,oneof" json:"market_maker_protection,omitempty"`
+	// Whether a post-only order that would cross is rejected instead of repriced. Absent where the venue does not say.
+	RejectPostOnly *bool `protobuf:"varint,79,opt,name=reject_post_only,json=rejectPostOnly,proto3,oneof" json:"reject_post_only,omitempty"`
+	// Whether the venue counts it as reducing the risk of the account. Absent where the venue does not say.
+	RiskReducing *bool `protobuf:"varint,80,opt,name=risk_reducing,json=riskReducing,proto3,oneof" json:"risk_reducing,omitempty"`
+	// Whether it was changed since it was placed. Absent where the venue does not say.
+	Replaced      *bool `protobuf:"varint,81,opt,name=replaced,proto3,oneof" json:"replaced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1512,6 +1549,132 @@ func (x *Order) GetWorkingAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Order) GetOriginalType() OrderType {
+	if x != nil {
+		return x.OriginalType
+	}
+	return OrderType_ORDER_TYPE_UNSPECIFIED
+}
+
+func (x *Order) GetRawOriginalType() string {
+	if x != nil {
+		return x.RawOriginalType
+	}
+	return ""
+}
+
+func (x *Order) GetFillCount() uint32 {
+	if x != nil && x.FillCount != nil {
+		return *x.FillCount
+	}
+	return 0
+}
+
+func (x *Order) GetLastFillAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastFillAt
+	}
+	return nil
+}
+
+func (x *Order) GetSettled() bool {
+	if x != nil && x.Settled != nil {
+		return *x.Settled
+	}
+	return false
+}
+
+func (x *Order) GetSizeIncludesFees() bool {
+	if x != nil && x.SizeIncludesFees != nil {
+		return *x.SizeIncludesFees
+	}
+	return false
+}
+
+func (x *Order) GetNetQuoteQuantity() string {
+	if x != nil && x.NetQuoteQuantity != nil {
+		return *x.NetQuoteQuantity
+	}
+	return ""
+}
+
+func (x *Order) GetRawStatusReason() string {
+	if x != nil {
+		return x.RawStatusReason
+	}
+	return ""
+}
+
+func (x *Order) GetRawTriggerStatus() string {
+	if x != nil {
+		return x.RawTriggerStatus
+	}
+	return ""
+}
+
+func (x *Order) GetParentVenueOrderId() string {
+	if x != nil && x.ParentVenueOrderId != nil {
+		return *x.ParentVenueOrderId
+	}
+	return ""
+}
+
+func (x *Order) GetAttachedVenueOrderId() string {
+	if x != nil && x.AttachedVenueOrderId != nil {
+		return *x.AttachedVenueOrderId
+	}
+	return ""
+}
+
+func (x *Order) GetRawFlags() string {
+	if x != nil {
+		return x.RawFlags
+	}
+	return ""
+}
+
+func (x *Order) GetRawConditions() string {
+	if x != nil {
+		return x.RawConditions
+	}
+	return ""
+}
+
+func (x *Order) GetContracts() string {
+	if x != nil && x.Contracts != nil {
+		return *x.Contracts
+	}
+	return ""
+}
+
+func (x *Order) GetMarketMakerProtection() bool {
+	if x != nil && x.MarketMakerProtection != nil {
+		return *x.MarketMakerProtection
+	}
+	return false
+}
+
+func (x *Order) GetRejectPostOnly() bool {
+	if x != nil && x.RejectPostOnly != nil {
+		return *x.RejectPostOnly
+	}
+	return false
+}
+
+func (x *Order) GetRiskReducing() bool {
+	if x != nil && x.RiskReducing != nil {
+		return *x.RiskReducing
+	}
+	return false
+}
+
+func (x *Order) GetReplaced() bool {
+	if x != nil && x.Replaced != nil {
+		return *x.Replaced
+	}
+	return false
+}
+
 type isOrder_Size interface {
 	isOrder_Size()
 }
@@ -1578,7 +1741,7 @@ var File_cqc_venues_v1_order_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x1d\n" +
+	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92&\n" +
 	"\x05Order\x12%\n" +
 	"\border_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aorderId\x12)\n" +
@@ -1658,7 +1821,27 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\brevision\x188 \x01(\x04R\brevision\x12\x1d\n" +
 	"\aworking\x18> \x01(\bH\x15R\aworking\x88\x01\x01\x129\n" +
 	"\n" +
-	"working_at\x18? \x01(\v2\x1a.google.protobuf.TimestampR\tworkingAtB\x06\n" +
+	"working_at\x18? \x01(\v2\x1a.google.protobuf.TimestampR\tworkingAt\x12=\n" +
+	"\roriginal_type\x18@ \x01(\x0e2\x18.cqc.venues.v1.OrderTypeR\foriginalType\x124\n" +
+	"\x11raw_original_type\x18A \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawOriginalType\x12\"\n" +
+	"\n" +
+	"fill_count\x18B \x01(\rH\x16R\tfillCount\x88\x01\x01\x12<\n" +
+	"\flast_fill_at\x18C \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastFillAt\x12\x1d\n" +
+	"\asettled\x18D \x01(\bH\x17R\asettled\x88\x01\x01\x121\n" +
+	"\x12size_includes_fees\x18E \x01(\bH\x18R\x10sizeIncludesFees\x88\x01\x01\x12<\n" +
+	"\x12net_quote_quantity\x18F \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x19R\x10netQuoteQuantity\x88\x01\x01\x124\n" +
+	"\x11raw_status_reason\x18G \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawStatusReason\x126\n" +
+	"\x12raw_trigger_status\x18H \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x10rawTriggerStatus\x12@\n" +
+	"\x15parent_venue_order_id\x18I \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x1aR\x12parentVenueOrderId\x88\x01\x01\x12D\n" +
+	"\x17attached_venue_order_id\x18J \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x1bR\x14attachedVenueOrderId\x88\x01\x01\x12%\n" +
+	"\traw_flags\x18K \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawFlags\x12/\n" +
+	"\x0eraw_conditions\x18L \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rrawConditions\x12,\n" +
+	"\tcontracts\x18M \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1cR\tcontracts\x88\x01\x01\x12;\n" +
+	"\x17market_maker_protection\x18N \x01(\bH\x1dR\x15marketMakerProtection\x88\x01\x01\x12-\n" +
+	"\x10reject_post_only\x18O \x01(\bH\x1eR\x0erejectPostOnly\x88\x01\x01\x12(\n" +
+	"\rrisk_reducing\x18P \x01(\bH\x1fR\friskReducing\x88\x01\x01\x12\x1f\n" +
+	"\breplaced\x18Q \x01(\bH R\breplaced\x88\x01\x01B\x06\n" +
 	"\x04sizeB\n" +
 	"\n" +
 	"\bgood_tilB\x12\n" +
@@ -1684,7 +1867,20 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x0e_average_priceB\x0e\n" +
 	"\f_held_amountB\n" +
 	"\n" +
-	"\b_working*\xbb\x02\n" +
+	"\b_workingB\r\n" +
+	"\v_fill_countB\n" +
+	"\n" +
+	"\b_settledB\x15\n" +
+	"\x13_size_includes_feesB\x15\n" +
+	"\x13_net_quote_quantityB\x18\n" +
+	"\x16_parent_venue_order_idB\x1a\n" +
+	"\x18_attached_venue_order_idB\f\n" +
+	"\n" +
+	"_contractsB\x1a\n" +
+	"\x18_market_maker_protectionB\x13\n" +
+	"\x11_reject_post_onlyB\x10\n" +
+	"\x0e_risk_reducingB\v\n" +
+	"\t_replaced*\xbb\x02\n" +
 	"\tOrderType\x12\x1a\n" +
 	"\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ORDER_TYPE_MARKET\x10\x01\x12\x14\n" +
@@ -1852,13 +2048,15 @@ var file_cqc_venues_v1_order_proto_depIdxs = []int32{
 	14, // 19: cqc.venues.v1.Order.closed_at:type_name -> google.protobuf.Timestamp
 	14, // 20: cqc.venues.v1.Order.received_at:type_name -> google.protobuf.Timestamp
 	14, // 21: cqc.venues.v1.Order.working_at:type_name -> google.protobuf.Timestamp
-	16, // 22: cqc.venues.v1.next_order_status:extendee -> google.protobuf.EnumValueOptions
-	2,  // 23: cqc.venues.v1.next_order_status:type_name -> cqc.venues.v1.OrderStatus
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	23, // [23:24] is the sub-list for extension type_name
-	22, // [22:23] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	0,  // 22: cqc.venues.v1.Order.original_type:type_name -> cqc.venues.v1.OrderType
+	14, // 23: cqc.venues.v1.Order.last_fill_at:type_name -> google.protobuf.Timestamp
+	16, // 24: cqc.venues.v1.next_order_status:extendee -> google.protobuf.EnumValueOptions
+	2,  // 25: cqc.venues.v1.next_order_status:type_name -> cqc.venues.v1.OrderStatus
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	25, // [25:26] is the sub-list for extension type_name
+	24, // [24:25] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_order_proto_init() }

@@ -160,6 +160,8 @@ type OrderList struct {
 	Status OrderListStatus `protobuf:"varint,7,opt,name=status,proto3,enum=cqc.venues.v1.OrderListStatus" json:"status,omitempty"`
 	// The venue's own word for the status. Empty where it has none.
 	RawStatus string `protobuf:"bytes,8,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
+	// The venue's own word for what happened to it last, such as Binance's `EXEC_STARTED`. Empty where it has none.
+	RawStatusType string `protobuf:"bytes,12,opt,name=raw_status_type,json=rawStatusType,proto3" json:"raw_status_type,omitempty"`
 	// Our ids of its orders, the first one first.
 	OrderIds []string `protobuf:"bytes,9,rep,name=order_ids,json=orderIds,proto3" json:"order_ids,omitempty"`
 	// When the venue last changed it. Absent where the venue does not say.
@@ -256,6 +258,13 @@ func (x *OrderList) GetRawStatus() string {
 	return ""
 }
 
+func (x *OrderList) GetRawStatusType() string {
+	if x != nil {
+		return x.RawStatusType
+	}
+	return ""
+}
+
 func (x *OrderList) GetOrderIds() []string {
 	if x != nil {
 		return x.OrderIds
@@ -281,7 +290,7 @@ var File_cqc_venues_v1_order_list_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_order_list_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecqc/venues/v1/order_list.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x04\n" +
+	"\x1ecqc/venues/v1/order_list.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x04\n" +
 	"\tOrderList\x12#\n" +
 	"\alist_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06listId\x12)\n" +
@@ -294,7 +303,8 @@ const file_cqc_venues_v1_order_list_proto_rawDesc = "" +
 	"\braw_type\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x126\n" +
 	"\x06status\x18\a \x01(\x0e2\x1e.cqc.venues.v1.OrderListStatusR\x06status\x12'\n" +
 	"\n" +
-	"raw_status\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12,\n" +
+	"raw_status\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x120\n" +
+	"\x0fraw_status_type\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawStatusType\x12,\n" +
 	"\torder_ids\x18\t \x03(\tB\x0f\xbaH\f\x92\x01\t\"\ar\x05\x10\x01\x18\x80\x01R\borderIds\x128\n" +
 	"\ttimestamp\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +

@@ -225,7 +225,50 @@ type VenueSymbol struct {
 	// Version of this record, raised by one at each change; the value to send back with an update.
 	Revision uint64 `protobuf:"varint,23,opt,name=revision,proto3" json:"revision,omitempty"`
 	// When this system last received it from the venue. Absent for a record that was made by hand.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams beside `XBTUSD`. Empty where it has one.
+	OtherNativeSymbols []string `protobuf:"bytes,25,rep,name=other_native_symbols,json=otherNativeSymbols,proto3" json:"other_native_symbols,omitempty"`
+	// The venue's name of the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
+	// where it names none.
+	NativePair string `protobuf:"bytes,26,opt,name=native_pair,json=nativePair,proto3" json:"native_pair,omitempty"`
+	// The venue's code of the base asset, such as `XXBT`; VenueAsset says which asset it is. Empty where it gives none.
+	BaseCode string `protobuf:"bytes,27,opt,name=base_code,json=baseCode,proto3" json:"base_code,omitempty"`
+	// The venue's code of the quote asset. Empty where it gives none.
+	QuoteCode string `protobuf:"bytes,28,opt,name=quote_code,json=quoteCode,proto3" json:"quote_code,omitempty"`
+	// The venue's code of the asset that profit and margin are settled in. Empty where it gives none.
+	SettlementCode string `protobuf:"bytes,29,opt,name=settlement_code,json=settlementCode,proto3" json:"settlement_code,omitempty"`
+	// The venue's code of the asset that a strike is stated in. Empty where it gives none.
+	StrikeCode string `protobuf:"bytes,30,opt,name=strike_code,json=strikeCode,proto3" json:"strike_code,omitempty"`
+	// Digits after the point of base amounts, 0 to 38. Absent where the venue does not say.
+	BasePrecision *uint32 `protobuf:"varint,31,opt,name=base_precision,json=basePrecision,proto3,oneof" json:"base_precision,omitempty"`
+	// Digits after the point of quote amounts, 0 to 38. Absent where the venue does not say.
+	QuotePrecision *uint32 `protobuf:"varint,32,opt,name=quote_precision,json=quotePrecision,proto3,oneof" json:"quote_precision,omitempty"`
+	// Digits after the point of fees in the base asset, 0 to 38. Absent where the venue does not say.
+	BaseFeePrecision *uint32 `protobuf:"varint,33,opt,name=base_fee_precision,json=baseFeePrecision,proto3,oneof" json:"base_fee_precision,omitempty"`
+	// Digits after the point of fees in the quote asset, 0 to 38. Absent where the venue does not say.
+	QuoteFeePrecision *uint32 `protobuf:"varint,34,opt,name=quote_fee_precision,json=quoteFeePrecision,proto3,oneof" json:"quote_fee_precision,omitempty"`
+	// Digits after the point of prices, 0 to 38; not the tick, which can be coarser. Absent where the venue does not say.
+	PricePrecision *uint32 `protobuf:"varint,35,opt,name=price_precision,json=pricePrecision,proto3,oneof" json:"price_precision,omitempty"`
+	// Digits after the point of quantities, 0 to 38; not the lot step, which can be coarser. Absent where the venue does not say.
+	QuantityPrecision *uint32 `protobuf:"varint,36,opt,name=quantity_precision,json=quantityPrecision,proto3,oneof" json:"quantity_precision,omitempty"`
+	// Kinds of account that may trade it, in the venue's words, such as `MARGIN`. Empty where the venue does not say.
+	Permissions []string `protobuf:"bytes,37,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// The venue's word for what the contract follows, such as `COIN` or `INDEX`. Empty where it has none.
+	UnderlyingKind string `protobuf:"bytes,38,opt,name=underlying_kind,json=underlyingKind,proto3" json:"underlying_kind,omitempty"`
+	// The venue's groups of the listing, such as `DEFI`. Empty where it has none.
+	Categories []string `protobuf:"bytes,39,rep,name=categories,proto3" json:"categories,omitempty"`
+	// Whether it can be traded without borrowing. Absent where the venue does not say.
+	SpotEnabled *bool `protobuf:"varint,40,opt,name=spot_enabled,json=spotEnabled,proto3,oneof" json:"spot_enabled,omitempty"`
+	// Whether quotes can be requested for it. Absent where the venue does not say.
+	RfqEnabled *bool `protobuf:"varint,41,opt,name=rfq_enabled,json=rfqEnabled,proto3,oneof" json:"rfq_enabled,omitempty"`
+	// Margin level at which the venue warns, in percent of the margin used, such as 80. Absent where the venue does not say.
+	MarginCallPercent *string `protobuf:"bytes,42,opt,name=margin_call_percent,json=marginCallPercent,proto3,oneof" json:"margin_call_percent,omitempty"`
+	// Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent where the venue does not say.
+	MarginStopPercent *string `protobuf:"bytes,43,opt,name=margin_stop_percent,json=marginStopPercent,proto3,oneof" json:"margin_stop_percent,omitempty"`
+	// Leverages that a buyer can choose from. Empty where there are none, or the venue does not say.
+	BuyLeverages []string `protobuf:"bytes,44,rep,name=buy_leverages,json=buyLeverages,proto3" json:"buy_leverages,omitempty"`
+	// Leverages that a seller can choose from. Empty where there are none, or the venue does not say.
+	SellLeverages []string `protobuf:"bytes,45,rep,name=sell_leverages,json=sellLeverages,proto3" json:"sell_leverages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +467,153 @@ func (x *VenueSymbol) GetRevision() uint64 {
 func (x *VenueSymbol) GetReceivedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetOtherNativeSymbols() []string {
+	if x != nil {
+		return x.OtherNativeSymbols
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetNativePair() string {
+	if x != nil {
+		return x.NativePair
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetBaseCode() string {
+	if x != nil {
+		return x.BaseCode
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetQuoteCode() string {
+	if x != nil {
+		return x.QuoteCode
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetSettlementCode() string {
+	if x != nil {
+		return x.SettlementCode
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetStrikeCode() string {
+	if x != nil {
+		return x.StrikeCode
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetBasePrecision() uint32 {
+	if x != nil && x.BasePrecision != nil {
+		return *x.BasePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetQuotePrecision() uint32 {
+	if x != nil && x.QuotePrecision != nil {
+		return *x.QuotePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetBaseFeePrecision() uint32 {
+	if x != nil && x.BaseFeePrecision != nil {
+		return *x.BaseFeePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetQuoteFeePrecision() uint32 {
+	if x != nil && x.QuoteFeePrecision != nil {
+		return *x.QuoteFeePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetPricePrecision() uint32 {
+	if x != nil && x.PricePrecision != nil {
+		return *x.PricePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetQuantityPrecision() uint32 {
+	if x != nil && x.QuantityPrecision != nil {
+		return *x.QuantityPrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetPermissions() []string {
+	if x != nil {
+		return x.Permissions
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetUnderlyingKind() string {
+	if x != nil {
+		return x.UnderlyingKind
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetCategories() []string {
+	if x != nil {
+		return x.Categories
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetSpotEnabled() bool {
+	if x != nil && x.SpotEnabled != nil {
+		return *x.SpotEnabled
+	}
+	return false
+}
+
+func (x *VenueSymbol) GetRfqEnabled() bool {
+	if x != nil && x.RfqEnabled != nil {
+		return *x.RfqEnabled
+	}
+	return false
+}
+
+func (x *VenueSymbol) GetMarginCallPercent() string {
+	if x != nil && x.MarginCallPercent != nil {
+		return *x.MarginCallPercent
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetMarginStopPercent() string {
+	if x != nil && x.MarginStopPercent != nil {
+		return *x.MarginStopPercent
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetBuyLeverages() []string {
+	if x != nil {
+		return x.BuyLeverages
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetSellLeverages() []string {
+	if x != nil {
+		return x.SellLeverages
 	}
 	return nil
 }
@@ -704,9 +894,12 @@ type QuantityLimits struct {
 	// Smallest price times quantity, in quote units.
 	MinNotional *string `protobuf:"bytes,4,opt,name=min_notional,json=minNotional,proto3,oneof" json:"min_notional,omitempty"`
 	// Largest price times quantity, in quote units.
-	MaxNotional   *string `protobuf:"bytes,5,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxNotional *string `protobuf:"bytes,5,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
+	// Span over which the venue averages the price that it multiplies with. Absent where it takes the order's own price, or
+	// does not say.
+	NotionalAveragingWindow *durationpb.Duration `protobuf:"bytes,6,opt,name=notional_averaging_window,json=notionalAveragingWindow,proto3" json:"notional_averaging_window,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *QuantityLimits) Reset() {
@@ -772,6 +965,13 @@ func (x *QuantityLimits) GetMaxNotional() string {
 		return *x.MaxNotional
 	}
 	return ""
+}
+
+func (x *QuantityLimits) GetNotionalAveragingWindow() *durationpb.Duration {
+	if x != nil {
+		return x.NotionalAveragingWindow
+	}
+	return nil
 }
 
 // How far from a reference price an order's price may be.
@@ -1033,8 +1233,7 @@ var File_cqc_venues_v1_venue_symbol_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"\n" +
-	" cqc/venues/v1/venue_symbol.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\n" +
-	"\n" +
+	" cqc/venues/v1/venue_symbol.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x14\n" +
 	"\vVenueSymbol\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12$\n" +
 	"\bvenue_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12&\n" +
@@ -1064,12 +1263,53 @@ const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"delistedAt\x12\x1a\n" +
 	"\brevision\x18\x17 \x01(\x04R\brevision\x12;\n" +
 	"\vreceived_at\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"receivedAtB\f\n" +
+	"receivedAt\x12?\n" +
+	"\x14other_native_symbols\x18\x19 \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x02R\x12otherNativeSymbols\x12)\n" +
+	"\vnative_pair\x18\x1a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
+	"nativePair\x12$\n" +
+	"\tbase_code\x18\x1b \x01(\tB\a\xbaH\x04r\x02\x18@R\bbaseCode\x12&\n" +
+	"\n" +
+	"quote_code\x18\x1c \x01(\tB\a\xbaH\x04r\x02\x18@R\tquoteCode\x120\n" +
+	"\x0fsettlement_code\x18\x1d \x01(\tB\a\xbaH\x04r\x02\x18@R\x0esettlementCode\x12(\n" +
+	"\vstrike_code\x18\x1e \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
+	"strikeCode\x123\n" +
+	"\x0ebase_precision\x18\x1f \x01(\rB\a\xbaH\x04*\x02\x18&H\x04R\rbasePrecision\x88\x01\x01\x125\n" +
+	"\x0fquote_precision\x18  \x01(\rB\a\xbaH\x04*\x02\x18&H\x05R\x0equotePrecision\x88\x01\x01\x12:\n" +
+	"\x12base_fee_precision\x18! \x01(\rB\a\xbaH\x04*\x02\x18&H\x06R\x10baseFeePrecision\x88\x01\x01\x12<\n" +
+	"\x13quote_fee_precision\x18\" \x01(\rB\a\xbaH\x04*\x02\x18&H\aR\x11quoteFeePrecision\x88\x01\x01\x125\n" +
+	"\x0fprice_precision\x18# \x01(\rB\a\xbaH\x04*\x02\x18&H\bR\x0epricePrecision\x88\x01\x01\x12;\n" +
+	"\x12quantity_precision\x18$ \x01(\rB\a\xbaH\x04*\x02\x18&H\tR\x11quantityPrecision\x88\x01\x01\x12/\n" +
+	"\vpermissions\x18% \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\vpermissions\x121\n" +
+	"\x0funderlying_kind\x18& \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eunderlyingKind\x12-\n" +
+	"\n" +
+	"categories\x18' \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\n" +
+	"categories\x12&\n" +
+	"\fspot_enabled\x18( \x01(\bH\n" +
+	"R\vspotEnabled\x88\x01\x01\x12$\n" +
+	"\vrfq_enabled\x18) \x01(\bH\vR\n" +
+	"rfqEnabled\x88\x01\x01\x12>\n" +
+	"\x13margin_call_percent\x18* \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\fR\x11marginCallPercent\x88\x01\x01\x12>\n" +
+	"\x13margin_stop_percent\x18+ \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\rR\x11marginStopPercent\x88\x01\x01\x123\n" +
+	"\rbuy_leverages\x18, \x03(\tB\x0e\xbaH\v\x92\x01\b\"\x06r\x04\x98\x88'\x01R\fbuyLeverages\x125\n" +
+	"\x0esell_leverages\x18- \x03(\tB\x0e\xbaH\v\x92\x01\b\"\x06r\x04\x98\x88'\x01R\rsellLeveragesB\f\n" +
 	"\n" +
 	"_native_idB\x12\n" +
 	"\x10_base_multiplierB\x10\n" +
 	"\x0e_contract_sizeB\x11\n" +
-	"\x0f_margin_enabled\"\x84\n" +
+	"\x0f_margin_enabledB\x11\n" +
+	"\x0f_base_precisionB\x12\n" +
+	"\x10_quote_precisionB\x15\n" +
+	"\x13_base_fee_precisionB\x16\n" +
+	"\x14_quote_fee_precisionB\x12\n" +
+	"\x10_price_precisionB\x15\n" +
+	"\x13_quantity_precisionB\x0f\n" +
+	"\r_spot_enabledB\x0e\n" +
+	"\f_rfq_enabledB\x16\n" +
+	"\x14_margin_call_percentB\x16\n" +
+	"\x14_margin_stop_percent\"\x84\n" +
 	"\n" +
 	"\fTradingRules\x126\n" +
 	"\n" +
@@ -1117,13 +1357,14 @@ const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"\n" +
 	"from_price\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\tfromPrice\x88\x01\x01\x12&\n" +
 	"\ttick_size\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\btickSizeB\r\n" +
-	"\v_from_price\"\xd8\x02\n" +
+	"\v_from_price\"\xaf\x03\n" +
 	"\x0eQuantityLimits\x121\n" +
 	"\fmin_quantity\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x00R\vminQuantity\x88\x01\x01\x121\n" +
 	"\fmax_quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x01R\vmaxQuantity\x88\x01\x01\x12)\n" +
 	"\blot_step\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x02R\alotStep\x88\x01\x01\x121\n" +
 	"\fmin_notional\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x03R\vminNotional\x88\x01\x01\x121\n" +
-	"\fmax_notional\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x04R\vmaxNotional\x88\x01\x01B\x0f\n" +
+	"\fmax_notional\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x04R\vmaxNotional\x88\x01\x01\x12U\n" +
+	"\x19notional_averaging_window\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x17notionalAveragingWindowB\x0f\n" +
 	"\r_min_quantityB\x0f\n" +
 	"\r_max_quantityB\v\n" +
 	"\t_lot_stepB\x0f\n" +
@@ -1230,13 +1471,14 @@ var file_cqc_venues_v1_venue_symbol_proto_depIdxs = []int32{
 	6,  // 13: cqc.venues.v1.TradingRules.price_band:type_name -> cqc.venues.v1.PriceBand
 	12, // 14: cqc.venues.v1.TradingRules.order_types:type_name -> cqc.venues.v1.OrderType
 	13, // 15: cqc.venues.v1.TradingRules.times_in_force:type_name -> cqc.venues.v1.TimeInForce
-	1,  // 16: cqc.venues.v1.PriceBand.reference:type_name -> cqc.venues.v1.PriceBandReference
-	10, // 17: cqc.venues.v1.PriceBand.averaging_window:type_name -> google.protobuf.Duration
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	10, // 16: cqc.venues.v1.QuantityLimits.notional_averaging_window:type_name -> google.protobuf.Duration
+	1,  // 17: cqc.venues.v1.PriceBand.reference:type_name -> cqc.venues.v1.PriceBandReference
+	10, // 18: cqc.venues.v1.PriceBand.averaging_window:type_name -> google.protobuf.Duration
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_venue_symbol_proto_init() }

@@ -49,6 +49,7 @@ _MODULES = {
     "Liquidation": "derivatives_pb2",
     "LiquidityMetrics": "liquidity_pb2",
     "MarketDepth": "orderbook_pb2",
+    "MatchedOrder": "trade_pb2",
     "OPTION_TYPE_CALL": "symbol_pb2",
     "OPTION_TYPE_PUT": "symbol_pb2",
     "OPTION_TYPE_UNSPECIFIED": "symbol_pb2",

@@ -103,6 +103,7 @@ from .trade_pb2 import CANDLE_PRICE_KIND_UNSPECIFIED as CANDLE_PRICE_KIND_UNSPEC
 from .trade_pb2 import CalendarInterval as CalendarInterval
 from .trade_pb2 import Candle as Candle
 from .trade_pb2 import CandlePriceKind as CandlePriceKind
+from .trade_pb2 import MatchedOrder as MatchedOrder
 from .trade_pb2 import TAKER_ORDER_TYPE_LIMIT as TAKER_ORDER_TYPE_LIMIT
 from .trade_pb2 import TAKER_ORDER_TYPE_MARKET as TAKER_ORDER_TYPE_MARKET
 from .trade_pb2 import TAKER_ORDER_TYPE_UNSPECIFIED as TAKER_ORDER_TYPE_UNSPECIFIED
@@ -153,6 +154,7 @@ __all__ = (
     "Liquidation",
     "LiquidityMetrics",
     "MarketDepth",
+    "MatchedOrder",
     "OPTION_TYPE_CALL",
     "OPTION_TYPE_PUT",
     "OPTION_TYPE_UNSPECIFIED",

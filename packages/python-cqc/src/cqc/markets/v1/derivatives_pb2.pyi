@@ -37,6 +37,8 @@ class FundingRate(_message.Message):
     INDEX_PRICE_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    ABSOLUTE_RATE_FIELD_NUMBER: _builtins.int
+    ACCUMULATED_INTEREST_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
     """Listing that pays it."""
     rate: _builtins.str
@@ -51,6 +53,14 @@ class FundingRate(_message.Message):
     """Mark price at which the payment is computed, in quote units. Absent where the venue does not say."""
     index_price: _builtins.str
     """Index price, in quote units. Absent where the venue does not say."""
+    absolute_rate: _builtins.str
+    """Payment per unit of the position in units of the settlement asset, where the venue states it beside the rate. Absent
+    elsewhere.
+    """
+    accumulated_interest: _builtins.str
+    """Sum of all funding so far in units of the settlement asset, from which a venue like Deribit computes each payment.
+    Absent elsewhere.
+    """
     @_builtins.property
     def funding_time(self) -> _timestamp_pb2.Timestamp:
         """When it is or was paid. Absent where the venue does not say."""
@@ -81,11 +91,17 @@ class FundingRate(_message.Message):
         index_price: _builtins.str | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        absolute_rate: _builtins.str | None = ...,
+        accumulated_interest: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_index_price", b"_index_price", "_interest_rate", b"_interest_rate", "_mark_price", b"_mark_price", "_next_rate", b"_next_rate", "_settled", b"_settled", "funding_time", b"funding_time", "index_price", b"index_price", "interest_rate", b"interest_rate", "interval", b"interval", "mark_price", b"mark_price", "next_rate", b"next_rate", "received_at", b"received_at", "settled", b"settled", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_absolute_rate", b"_absolute_rate", "_accumulated_interest", b"_accumulated_interest", "_index_price", b"_index_price", "_interest_rate", b"_interest_rate", "_mark_price", b"_mark_price", "_next_rate", b"_next_rate", "_settled", b"_settled", "absolute_rate", b"absolute_rate", "accumulated_interest", b"accumulated_interest", "funding_time", b"funding_time", "index_price", b"index_price", "interest_rate", b"interest_rate", "interval", b"interval", "mark_price", b"mark_price", "next_rate", b"next_rate", "received_at", b"received_at", "settled", b"settled", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_index_price", b"_index_price", "_interest_rate", b"_interest_rate", "_mark_price", b"_mark_price", "_next_rate", b"_next_rate", "_settled", b"_settled", "funding_time", b"funding_time", "index_price", b"index_price", "interest_rate", b"interest_rate", "interval", b"interval", "mark_price", b"mark_price", "next_rate", b"next_rate", "rate", b"rate", "received_at", b"received_at", "settled", b"settled", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_absolute_rate", b"_absolute_rate", "_accumulated_interest", b"_accumulated_interest", "_index_price", b"_index_price", "_interest_rate", b"_interest_rate", "_mark_price", b"_mark_price", "_next_rate", b"_next_rate", "_settled", b"_settled", "absolute_rate", b"absolute_rate", "accumulated_interest", b"accumulated_interest", "funding_time", b"funding_time", "index_price", b"index_price", "interest_rate", b"interest_rate", "interval", b"interval", "mark_price", b"mark_price", "next_rate", b"next_rate", "rate", b"rate", "received_at", b"received_at", "settled", b"settled", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__absolute_rate: _TypeAlias = _typing.Literal["absolute_rate"]  # noqa: Y015
+    _WhichOneofArgType__absolute_rate: _TypeAlias = _typing.Literal["_absolute_rate", b"_absolute_rate"]  # noqa: Y015
+    _WhichOneofReturnType__accumulated_interest: _TypeAlias = _typing.Literal["accumulated_interest"]  # noqa: Y015
+    _WhichOneofArgType__accumulated_interest: _TypeAlias = _typing.Literal["_accumulated_interest", b"_accumulated_interest"]  # noqa: Y015
     _WhichOneofReturnType__index_price: _TypeAlias = _typing.Literal["index_price"]  # noqa: Y015
     _WhichOneofArgType__index_price: _TypeAlias = _typing.Literal["_index_price", b"_index_price"]  # noqa: Y015
     _WhichOneofReturnType__interest_rate: _TypeAlias = _typing.Literal["interest_rate"]  # noqa: Y015
@@ -96,6 +112,10 @@ class FundingRate(_message.Message):
     _WhichOneofArgType__next_rate: _TypeAlias = _typing.Literal["_next_rate", b"_next_rate"]  # noqa: Y015
     _WhichOneofReturnType__settled: _TypeAlias = _typing.Literal["settled"]  # noqa: Y015
     _WhichOneofArgType__settled: _TypeAlias = _typing.Literal["_settled", b"_settled"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__absolute_rate) -> _WhichOneofReturnType__absolute_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__accumulated_interest) -> _WhichOneofReturnType__accumulated_interest | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__index_price) -> _WhichOneofReturnType__index_price | None: ...
     @_typing.overload
@@ -176,6 +196,9 @@ class Liquidation(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    LAST_QUANTITY_FIELD_NUMBER: _builtins.int
+    RAW_ORDER_TYPE_FIELD_NUMBER: _builtins.int
+    RAW_TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
     """Listing on which it happens."""
     side: _trade_pb2.AggressorSide.ValueType
@@ -196,6 +219,12 @@ class Liquidation(_message.Message):
     """The venue's own word for the state of the closing order. Empty where it has none."""
     liquidation_id: _builtins.str
     """The venue's id of the liquidation or its order. Absent where it has none."""
+    last_quantity: _builtins.str
+    """Quantity of the last fill. Absent where the venue does not say."""
+    raw_order_type: _builtins.str
+    """The venue's word for the kind of the order that liquidates. Empty where it has none."""
+    raw_time_in_force: _builtins.str
+    """The venue's word for its time in force. Empty where it has none."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When it happened. Absent where the venue does not say."""
@@ -224,15 +253,20 @@ class Liquidation(_message.Message):
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        last_quantity: _builtins.str | None = ...,
+        raw_order_type: _builtins.str = ...,
+        raw_time_in_force: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_filled_quantity", b"_filled_quantity", "_liquidation_id", b"_liquidation_id", "_price", b"_price", "average_price", b"average_price", "filled_quantity", b"filled_quantity", "liquidation_id", b"liquidation_id", "price", b"price", "published_at", b"published_at", "received_at", b"received_at", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_filled_quantity", b"_filled_quantity", "_last_quantity", b"_last_quantity", "_liquidation_id", b"_liquidation_id", "_price", b"_price", "average_price", b"average_price", "filled_quantity", b"filled_quantity", "last_quantity", b"last_quantity", "liquidation_id", b"liquidation_id", "price", b"price", "published_at", b"published_at", "received_at", b"received_at", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_filled_quantity", b"_filled_quantity", "_liquidation_id", b"_liquidation_id", "_price", b"_price", "average_price", b"average_price", "filled_quantity", b"filled_quantity", "liquidation_id", b"liquidation_id", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_side", b"raw_side", "raw_status", b"raw_status", "received_at", b"received_at", "side", b"side", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_filled_quantity", b"_filled_quantity", "_last_quantity", b"_last_quantity", "_liquidation_id", b"_liquidation_id", "_price", b"_price", "average_price", b"average_price", "filled_quantity", b"filled_quantity", "last_quantity", b"last_quantity", "liquidation_id", b"liquidation_id", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_order_type", b"raw_order_type", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_time_in_force", b"raw_time_in_force", "received_at", b"received_at", "side", b"side", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
     _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
     _WhichOneofReturnType__filled_quantity: _TypeAlias = _typing.Literal["filled_quantity"]  # noqa: Y015
     _WhichOneofArgType__filled_quantity: _TypeAlias = _typing.Literal["_filled_quantity", b"_filled_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__last_quantity: _TypeAlias = _typing.Literal["last_quantity"]  # noqa: Y015
+    _WhichOneofArgType__last_quantity: _TypeAlias = _typing.Literal["_last_quantity", b"_last_quantity"]  # noqa: Y015
     _WhichOneofReturnType__liquidation_id: _TypeAlias = _typing.Literal["liquidation_id"]  # noqa: Y015
     _WhichOneofArgType__liquidation_id: _TypeAlias = _typing.Literal["_liquidation_id", b"_liquidation_id"]  # noqa: Y015
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
@@ -241,6 +275,8 @@ class Liquidation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_price) -> _WhichOneofReturnType__average_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__filled_quantity) -> _WhichOneofReturnType__filled_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_quantity) -> _WhichOneofReturnType__last_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_id) -> _WhichOneofReturnType__liquidation_id | None: ...
     @_typing.overload

@@ -46,6 +46,10 @@ class Ticker(_message.Message):
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     LAST_AGGRESSOR_FIELD_NUMBER: _builtins.int
     RAW_LAST_SIDE_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_PRICE_FIELD_NUMBER: _builtins.int
+    ESTIMATED_DELIVERY_PRICE_FIELD_NUMBER: _builtins.int
+    MIN_PRICE_FIELD_NUMBER: _builtins.int
+    MAX_PRICE_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
     """Listing that is described."""
     bid_price: _builtins.str
@@ -74,6 +78,14 @@ class Ticker(_message.Message):
     """Who crossed the spread in the last trade. Coinbase states the taker's side here, but the maker's in its matches."""
     raw_last_side: _builtins.str
     """The venue's own word for that side. Empty where it has none."""
+    settlement_price: _builtins.str
+    """Price at which positions were last settled, in quote units. Absent unless a derivative."""
+    estimated_delivery_price: _builtins.str
+    """Price at which the contract would be delivered now, in quote units. Absent unless a derivative."""
+    min_price: _builtins.str
+    """Lowest price that an order may have now, in quote units. Absent where the venue does not say."""
+    max_price: _builtins.str
+    """Highest price that an order may have now, in quote units. Absent where the venue does not say."""
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___TickerWindow]:
         """Statistics over spans that end at `timestamp`, each span once."""
@@ -111,10 +123,14 @@ class Ticker(_message.Message):
         received_at: _timestamp_pb2.Timestamp | None = ...,
         last_aggressor: _trade_pb2.AggressorSide.ValueType = ...,
         raw_last_side: _builtins.str = ...,
+        settlement_price: _builtins.str | None = ...,
+        estimated_delivery_price: _builtins.str | None = ...,
+        min_price: _builtins.str | None = ...,
+        max_price: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_index_price", b"_index_price", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_sequence", b"_sequence", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "index_price", b"index_price", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_estimated_delivery_price", b"_estimated_delivery_price", "_index_price", b"_index_price", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "estimated_delivery_price", b"estimated_delivery_price", "index_price", b"index_price", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "min_price", b"min_price", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_index_price", b"_index_price", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_sequence", b"_sequence", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "index_price", b"index_price", "last_aggressor", b"last_aggressor", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_last_side", b"raw_last_side", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_estimated_delivery_price", b"_estimated_delivery_price", "_index_price", b"_index_price", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "estimated_delivery_price", b"estimated_delivery_price", "index_price", b"index_price", "last_aggressor", b"last_aggressor", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "min_price", b"min_price", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_last_side", b"raw_last_side", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ask_price: _TypeAlias = _typing.Literal["ask_price"]  # noqa: Y015
     _WhichOneofArgType__ask_price: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price"]  # noqa: Y015
@@ -124,6 +140,8 @@ class Ticker(_message.Message):
     _WhichOneofArgType__bid_price: _TypeAlias = _typing.Literal["_bid_price", b"_bid_price"]  # noqa: Y015
     _WhichOneofReturnType__bid_quantity: _TypeAlias = _typing.Literal["bid_quantity"]  # noqa: Y015
     _WhichOneofArgType__bid_quantity: _TypeAlias = _typing.Literal["_bid_quantity", b"_bid_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__estimated_delivery_price: _TypeAlias = _typing.Literal["estimated_delivery_price"]  # noqa: Y015
+    _WhichOneofArgType__estimated_delivery_price: _TypeAlias = _typing.Literal["_estimated_delivery_price", b"_estimated_delivery_price"]  # noqa: Y015
     _WhichOneofReturnType__index_price: _TypeAlias = _typing.Literal["index_price"]  # noqa: Y015
     _WhichOneofArgType__index_price: _TypeAlias = _typing.Literal["_index_price", b"_index_price"]  # noqa: Y015
     _WhichOneofReturnType__last_price: _TypeAlias = _typing.Literal["last_price"]  # noqa: Y015
@@ -134,8 +152,14 @@ class Ticker(_message.Message):
     _WhichOneofArgType__last_trade_id: _TypeAlias = _typing.Literal["_last_trade_id", b"_last_trade_id"]  # noqa: Y015
     _WhichOneofReturnType__mark_price: _TypeAlias = _typing.Literal["mark_price"]  # noqa: Y015
     _WhichOneofArgType__mark_price: _TypeAlias = _typing.Literal["_mark_price", b"_mark_price"]  # noqa: Y015
+    _WhichOneofReturnType__max_price: _TypeAlias = _typing.Literal["max_price"]  # noqa: Y015
+    _WhichOneofArgType__max_price: _TypeAlias = _typing.Literal["_max_price", b"_max_price"]  # noqa: Y015
+    _WhichOneofReturnType__min_price: _TypeAlias = _typing.Literal["min_price"]  # noqa: Y015
+    _WhichOneofArgType__min_price: _TypeAlias = _typing.Literal["_min_price", b"_min_price"]  # noqa: Y015
     _WhichOneofReturnType__sequence: _TypeAlias = _typing.Literal["sequence"]  # noqa: Y015
     _WhichOneofArgType__sequence: _TypeAlias = _typing.Literal["_sequence", b"_sequence"]  # noqa: Y015
+    _WhichOneofReturnType__settlement_price: _TypeAlias = _typing.Literal["settlement_price"]  # noqa: Y015
+    _WhichOneofArgType__settlement_price: _TypeAlias = _typing.Literal["_settlement_price", b"_settlement_price"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ask_price) -> _WhichOneofReturnType__ask_price | None: ...
     @_typing.overload
@@ -144,6 +168,8 @@ class Ticker(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bid_price) -> _WhichOneofReturnType__bid_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bid_quantity) -> _WhichOneofReturnType__bid_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_delivery_price) -> _WhichOneofReturnType__estimated_delivery_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__index_price) -> _WhichOneofReturnType__index_price | None: ...
     @_typing.overload
@@ -155,7 +181,13 @@ class Ticker(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mark_price) -> _WhichOneofReturnType__mark_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price) -> _WhichOneofReturnType__max_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_price) -> _WhichOneofReturnType__min_price | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sequence) -> _WhichOneofReturnType__sequence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settlement_price) -> _WhichOneofReturnType__settlement_price | None: ...
 
 Global___Ticker: _TypeAlias = Ticker  # noqa: Y015
 
@@ -176,6 +208,7 @@ class TickerWindow(_message.Message):
     VWAP_FIELD_NUMBER: _builtins.int
     TRADE_COUNT_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
+    NOTIONAL_VOLUME_FIELD_NUMBER: _builtins.int
     open: _builtins.str
     """Price at the start, in quote units. Absent where the venue does not say."""
     high: _builtins.str
@@ -194,6 +227,8 @@ class TickerWindow(_message.Message):
     """Volume-weighted average price, in quote units. Absent where the venue does not say."""
     trade_count: _builtins.int
     """Number of trades. Absent where the venue does not count them."""
+    notional_volume: _builtins.str
+    """Value traded as the venue values it, where it tells that apart from the quote volume. Absent elsewhere."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """Length of the span, such as 24 hours. Absent where it begins at a fixed time instead, as Kraken's "today" does."""
@@ -216,15 +251,18 @@ class TickerWindow(_message.Message):
         vwap: _builtins.str | None = ...,
         trade_count: _builtins.int | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
+        notional_volume: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_notional_volume", b"_notional_volume", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "notional_volume", b"notional_volume", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_notional_volume", b"_notional_volume", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "notional_volume", b"notional_volume", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
     _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
     _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
     _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    _WhichOneofReturnType__notional_volume: _TypeAlias = _typing.Literal["notional_volume"]  # noqa: Y015
+    _WhichOneofArgType__notional_volume: _TypeAlias = _typing.Literal["_notional_volume", b"_notional_volume"]  # noqa: Y015
     _WhichOneofReturnType__open: _TypeAlias = _typing.Literal["open"]  # noqa: Y015
     _WhichOneofArgType__open: _TypeAlias = _typing.Literal["_open", b"_open"]  # noqa: Y015
     _WhichOneofReturnType__price_change: _TypeAlias = _typing.Literal["price_change"]  # noqa: Y015
@@ -243,6 +281,8 @@ class TickerWindow(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__notional_volume) -> _WhichOneofReturnType__notional_volume | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__open) -> _WhichOneofReturnType__open | None: ...
     @_typing.overload

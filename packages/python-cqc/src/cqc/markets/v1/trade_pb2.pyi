@@ -170,6 +170,9 @@ class Trade(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    RAW_CONDITIONS_FIELD_NUMBER: _builtins.int
+    MAKER_ORDER_FIELD_NUMBER: _builtins.int
+    TAKER_ORDER_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.str
     """The venue's id of the trade, unique within the listing. Absent where the venue gives none, as in the trades of
     Kraken's first websocket version: nobody makes one up.
@@ -212,6 +215,8 @@ class Trade(_message.Message):
     """Index price at the trade, in quote units. Absent where the venue does not give it."""
     sequence: _builtins.int
     """The venue's number of the trade in its stream. Absent where it does not number them."""
+    raw_conditions: _builtins.str
+    """The venue's remarks on the trade. Empty where it has none."""
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
         """The transaction, for a trade on a chain. Absent elsewhere."""
@@ -227,6 +232,14 @@ class Trade(_message.Message):
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When this system received it."""
+
+    @_builtins.property
+    def maker_order(self) -> Global___MatchedOrder:
+        """Order that rested, where the venue publishes it. Absent elsewhere."""
+
+    @_builtins.property
+    def taker_order(self) -> Global___MatchedOrder:
+        """Order that crossed, where the venue publishes it. Absent elsewhere."""
 
     def __init__(
         self,
@@ -254,10 +267,13 @@ class Trade(_message.Message):
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        raw_conditions: _builtins.str = ...,
+        maker_order: Global___MatchedOrder | None = ...,
+        taker_order: Global___MatchedOrder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "published_at", b"published_at", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "sequence", b"sequence", "taker_order_id", b"taker_order_id", "timestamp", b"timestamp", "trade_id", b"trade_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order", b"maker_order", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "published_at", b"published_at", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "sequence", b"sequence", "taker_order", b"taker_order", "taker_order_id", b"taker_order_id", "timestamp", b"timestamp", "trade_id", b"trade_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "aggressor", b"aggressor", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_side", b"raw_side", "raw_taker_order_type", b"raw_taker_order_type", "received_at", b"received_at", "sequence", b"sequence", "taker_order_id", b"taker_order_id", "taker_order_type", b"taker_order_type", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "aggressor", b"aggressor", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order", b"maker_order", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_conditions", b"raw_conditions", "raw_side", b"raw_side", "raw_taker_order_type", b"raw_taker_order_type", "received_at", b"received_at", "sequence", b"sequence", "taker_order", b"taker_order", "taker_order_id", b"taker_order_id", "taker_order_type", b"taker_order_type", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__block: _TypeAlias = _typing.Literal["block"]  # noqa: Y015
     _WhichOneofArgType__block: _TypeAlias = _typing.Literal["_block", b"_block"]  # noqa: Y015
@@ -305,6 +321,91 @@ class Trade(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_id) -> _WhichOneofReturnType__trade_id | None: ...
 
 Global___Trade: _TypeAlias = Trade  # noqa: Y015
+
+@_typing.final
+class MatchedOrder(_message.Message):
+    """An order in a public trade, as far as the venue publishes it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
+    RAW_SIDE_FIELD_NUMBER: _builtins.int
+    RAW_TYPE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
+    FILLED_FIELD_NUMBER: _builtins.int
+    REDUCED_QUANTITY_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    venue_order_id: _builtins.str
+    """The venue's id of the order. Absent where it does not say."""
+    raw_side: _builtins.str
+    """The venue's word for its side. Empty where it has none."""
+    raw_type: _builtins.str
+    """The venue's word for its kind. Empty where it has none."""
+    quantity: _builtins.str
+    """Ordered quantity, in the trade's quantity unit. Absent where the venue does not say."""
+    price: _builtins.str
+    """Limit price, in quote units. Absent where the venue does not say, or there is none."""
+    reduce_only: _builtins.bool
+    """Whether it may only reduce a position. Absent where the venue does not say."""
+    filled: _builtins.bool
+    """Whether the trade filled all of it. Absent where the venue does not say."""
+    reduced_quantity: _builtins.str
+    """Quantity by which the venue reduced it. Absent when it did not, or does not say."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was placed. Absent where the venue does not say."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed. Absent where the venue does not say."""
+
+    def __init__(
+        self,
+        *,
+        venue_order_id: _builtins.str | None = ...,
+        raw_side: _builtins.str = ...,
+        raw_type: _builtins.str = ...,
+        quantity: _builtins.str | None = ...,
+        price: _builtins.str | None = ...,
+        reduce_only: _builtins.bool | None = ...,
+        filled: _builtins.bool | None = ...,
+        reduced_quantity: _builtins.str | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_filled", b"_filled", "_price", b"_price", "_quantity", b"_quantity", "_reduce_only", b"_reduce_only", "_reduced_quantity", b"_reduced_quantity", "_venue_order_id", b"_venue_order_id", "created_at", b"created_at", "filled", b"filled", "price", b"price", "quantity", b"quantity", "reduce_only", b"reduce_only", "reduced_quantity", b"reduced_quantity", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_filled", b"_filled", "_price", b"_price", "_quantity", b"_quantity", "_reduce_only", b"_reduce_only", "_reduced_quantity", b"_reduced_quantity", "_venue_order_id", b"_venue_order_id", "created_at", b"created_at", "filled", b"filled", "price", b"price", "quantity", b"quantity", "raw_side", b"raw_side", "raw_type", b"raw_type", "reduce_only", b"reduce_only", "reduced_quantity", b"reduced_quantity", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__filled: _TypeAlias = _typing.Literal["filled"]  # noqa: Y015
+    _WhichOneofArgType__filled: _TypeAlias = _typing.Literal["_filled", b"_filled"]  # noqa: Y015
+    _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
+    _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__reduce_only: _TypeAlias = _typing.Literal["reduce_only"]  # noqa: Y015
+    _WhichOneofArgType__reduce_only: _TypeAlias = _typing.Literal["_reduce_only", b"_reduce_only"]  # noqa: Y015
+    _WhichOneofReturnType__reduced_quantity: _TypeAlias = _typing.Literal["reduced_quantity"]  # noqa: Y015
+    _WhichOneofArgType__reduced_quantity: _TypeAlias = _typing.Literal["_reduced_quantity", b"_reduced_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__venue_order_id: _TypeAlias = _typing.Literal["venue_order_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_order_id: _TypeAlias = _typing.Literal["_venue_order_id", b"_venue_order_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__filled) -> _WhichOneofReturnType__filled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reduce_only) -> _WhichOneofReturnType__reduce_only | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reduced_quantity) -> _WhichOneofReturnType__reduced_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_order_id) -> _WhichOneofReturnType__venue_order_id | None: ...
+
+Global___MatchedOrder: _TypeAlias = MatchedOrder  # noqa: Y015
 
 @_typing.final
 class Candle(_message.Message):

@@ -106,6 +106,18 @@ class Position(_message.Message):
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    POSITION_INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
+    ORDER_INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
+    OPEN_BID_NOTIONAL_FIELD_NUMBER: _builtins.int
+    OPEN_ASK_NOTIONAL_FIELD_NUMBER: _builtins.int
+    ENTRY_VWAP_FIELD_NUMBER: _builtins.int
+    ENTRY_COST_FIELD_NUMBER: _builtins.int
+    CLOSED_QUANTITY_FIELD_NUMBER: _builtins.int
+    OPENING_VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
+    RAW_OPENING_ORDER_TYPE_FIELD_NUMBER: _builtins.int
+    RAW_STATUS_FIELD_NUMBER: _builtins.int
+    RAW_TERMS_FIELD_NUMBER: _builtins.int
+    NEXT_ROLLOVER_AT_FIELD_NUMBER: _builtins.int
     position_id: _builtins.str
     """Our id, opaque. The same as long as the position stays open."""
     account_id: _builtins.str
@@ -166,6 +178,28 @@ class Position(_message.Message):
     """Asset in which margin, profit and loss are stated. Absent where the venue does not say."""
     revision: _builtins.int
     """Version of this record, raised by one at each change."""
+    position_initial_margin: _builtins.str
+    """The part of the initial margin for the position itself. Absent where the venue does not say."""
+    order_initial_margin: _builtins.str
+    """The part of the initial margin for open orders. Absent where the venue does not say."""
+    open_bid_notional: _builtins.str
+    """Notional of the open buy orders on the listing, in quote units. Absent where the venue does not say."""
+    open_ask_notional: _builtins.str
+    """Notional of the open sell orders on the listing, in quote units. Absent where the venue does not say."""
+    entry_vwap: _builtins.str
+    """Volume-weighted average price of the entries, where the venue tells it apart from the entry price. Absent elsewhere."""
+    entry_cost: _builtins.str
+    """What the entries cost, in quote units. Absent where the venue does not say."""
+    closed_quantity: _builtins.str
+    """Quantity that was closed already. Absent where the venue does not say."""
+    opening_venue_order_id: _builtins.str
+    """The venue's id of the order that opened it. Absent where the venue does not say."""
+    raw_opening_order_type: _builtins.str
+    """The venue's word for the kind of that order. Empty where it has none."""
+    raw_status: _builtins.str
+    """The venue's word for its state, such as `open`. Empty where it has none."""
+    raw_terms: _builtins.str
+    """The venue's words on what it costs to hold, such as `0.0200% per 4 hours`. Empty where it has none."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
         """What was charged so far, one entry per asset."""
@@ -185,6 +219,10 @@ class Position(_message.Message):
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
         """When the venue sent this state. Absent where the venue does not say."""
+
+    @_builtins.property
+    def next_rollover_at(self) -> _timestamp_pb2.Timestamp:
+        """When holding it is charged next. Absent where the venue does not say."""
 
     def __init__(
         self,
@@ -223,10 +261,22 @@ class Position(_message.Message):
         received_at: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
+        position_initial_margin: _builtins.str | None = ...,
+        order_initial_margin: _builtins.str | None = ...,
+        open_bid_notional: _builtins.str | None = ...,
+        open_ask_notional: _builtins.str | None = ...,
+        entry_vwap: _builtins.str | None = ...,
+        entry_cost: _builtins.str | None = ...,
+        closed_quantity: _builtins.str | None = ...,
+        opening_venue_order_id: _builtins.str | None = ...,
+        raw_opening_order_type: _builtins.str = ...,
+        raw_status: _builtins.str = ...,
+        raw_terms: _builtins.str = ...,
+        next_rollover_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding", "_auto_add_margin", b"_auto_add_margin", "_break_even_price", b"_break_even_price", "_collateral", b"_collateral", "_contract_size", b"_contract_size", "_entry_price", b"_entry_price", "_initial_margin", b"_initial_margin", "_isolated_wallet", b"_isolated_wallet", "_leverage", b"_leverage", "_liquidation_price", b"_liquidation_price", "_maintenance_margin", b"_maintenance_margin", "_mark_price", b"_mark_price", "_max_notional", b"_max_notional", "_notional", b"_notional", "_realized_pnl", b"_realized_pnl", "_session_realized_pnl", b"_session_realized_pnl", "_settlement_asset_id", b"_settlement_asset_id", "_unrealized_pnl", b"_unrealized_pnl", "_venue_position_id", b"_venue_position_id", "accrued_funding", b"accrued_funding", "auto_add_margin", b"auto_add_margin", "break_even_price", b"break_even_price", "collateral", b"collateral", "contract_size", b"contract_size", "entry_price", b"entry_price", "initial_margin", b"initial_margin", "isolated_wallet", b"isolated_wallet", "leverage", b"leverage", "liquidation_price", b"liquidation_price", "maintenance_margin", b"maintenance_margin", "mark_price", b"mark_price", "max_notional", b"max_notional", "notional", b"notional", "opened_at", b"opened_at", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "session_realized_pnl", b"session_realized_pnl", "settlement_asset_id", b"settlement_asset_id", "unrealized_pnl", b"unrealized_pnl", "updated_at", b"updated_at", "venue_position_id", b"venue_position_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding", "_auto_add_margin", b"_auto_add_margin", "_break_even_price", b"_break_even_price", "_closed_quantity", b"_closed_quantity", "_collateral", b"_collateral", "_contract_size", b"_contract_size", "_entry_cost", b"_entry_cost", "_entry_price", b"_entry_price", "_entry_vwap", b"_entry_vwap", "_initial_margin", b"_initial_margin", "_isolated_wallet", b"_isolated_wallet", "_leverage", b"_leverage", "_liquidation_price", b"_liquidation_price", "_maintenance_margin", b"_maintenance_margin", "_mark_price", b"_mark_price", "_max_notional", b"_max_notional", "_notional", b"_notional", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_opening_venue_order_id", b"_opening_venue_order_id", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_realized_pnl", b"_realized_pnl", "_session_realized_pnl", b"_session_realized_pnl", "_settlement_asset_id", b"_settlement_asset_id", "_unrealized_pnl", b"_unrealized_pnl", "_venue_position_id", b"_venue_position_id", "accrued_funding", b"accrued_funding", "auto_add_margin", b"auto_add_margin", "break_even_price", b"break_even_price", "closed_quantity", b"closed_quantity", "collateral", b"collateral", "contract_size", b"contract_size", "entry_cost", b"entry_cost", "entry_price", b"entry_price", "entry_vwap", b"entry_vwap", "initial_margin", b"initial_margin", "isolated_wallet", b"isolated_wallet", "leverage", b"leverage", "liquidation_price", b"liquidation_price", "maintenance_margin", b"maintenance_margin", "mark_price", b"mark_price", "max_notional", b"max_notional", "next_rollover_at", b"next_rollover_at", "notional", b"notional", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "opened_at", b"opened_at", "opening_venue_order_id", b"opening_venue_order_id", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "session_realized_pnl", b"session_realized_pnl", "settlement_asset_id", b"settlement_asset_id", "unrealized_pnl", b"unrealized_pnl", "updated_at", b"updated_at", "venue_position_id", b"venue_position_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding", "_auto_add_margin", b"_auto_add_margin", "_break_even_price", b"_break_even_price", "_collateral", b"_collateral", "_contract_size", b"_contract_size", "_entry_price", b"_entry_price", "_initial_margin", b"_initial_margin", "_isolated_wallet", b"_isolated_wallet", "_leverage", b"_leverage", "_liquidation_price", b"_liquidation_price", "_maintenance_margin", b"_maintenance_margin", "_mark_price", b"_mark_price", "_max_notional", b"_max_notional", "_notional", b"_notional", "_realized_pnl", b"_realized_pnl", "_session_realized_pnl", b"_session_realized_pnl", "_settlement_asset_id", b"_settlement_asset_id", "_unrealized_pnl", b"_unrealized_pnl", "_venue_position_id", b"_venue_position_id", "account_id", b"account_id", "accrued_funding", b"accrued_funding", "auto_add_margin", b"auto_add_margin", "break_even_price", b"break_even_price", "collateral", b"collateral", "contract_size", b"contract_size", "entry_price", b"entry_price", "fees", b"fees", "initial_margin", b"initial_margin", "isolated_wallet", b"isolated_wallet", "leverage", b"leverage", "liquidation_price", b"liquidation_price", "maintenance_margin", b"maintenance_margin", "margin_mode", b"margin_mode", "mark_price", b"mark_price", "max_notional", b"max_notional", "notional", b"notional", "opened_at", b"opened_at", "position_id", b"position_id", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_margin_mode", b"raw_margin_mode", "raw_side", b"raw_side", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "revision", b"revision", "session_realized_pnl", b"session_realized_pnl", "settlement_asset_id", b"settlement_asset_id", "side", b"side", "unrealized_pnl", b"unrealized_pnl", "updated_at", b"updated_at", "venue_position_id", b"venue_position_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding", "_auto_add_margin", b"_auto_add_margin", "_break_even_price", b"_break_even_price", "_closed_quantity", b"_closed_quantity", "_collateral", b"_collateral", "_contract_size", b"_contract_size", "_entry_cost", b"_entry_cost", "_entry_price", b"_entry_price", "_entry_vwap", b"_entry_vwap", "_initial_margin", b"_initial_margin", "_isolated_wallet", b"_isolated_wallet", "_leverage", b"_leverage", "_liquidation_price", b"_liquidation_price", "_maintenance_margin", b"_maintenance_margin", "_mark_price", b"_mark_price", "_max_notional", b"_max_notional", "_notional", b"_notional", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_opening_venue_order_id", b"_opening_venue_order_id", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_realized_pnl", b"_realized_pnl", "_session_realized_pnl", b"_session_realized_pnl", "_settlement_asset_id", b"_settlement_asset_id", "_unrealized_pnl", b"_unrealized_pnl", "_venue_position_id", b"_venue_position_id", "account_id", b"account_id", "accrued_funding", b"accrued_funding", "auto_add_margin", b"auto_add_margin", "break_even_price", b"break_even_price", "closed_quantity", b"closed_quantity", "collateral", b"collateral", "contract_size", b"contract_size", "entry_cost", b"entry_cost", "entry_price", b"entry_price", "entry_vwap", b"entry_vwap", "fees", b"fees", "initial_margin", b"initial_margin", "isolated_wallet", b"isolated_wallet", "leverage", b"leverage", "liquidation_price", b"liquidation_price", "maintenance_margin", b"maintenance_margin", "margin_mode", b"margin_mode", "mark_price", b"mark_price", "max_notional", b"max_notional", "next_rollover_at", b"next_rollover_at", "notional", b"notional", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "opened_at", b"opened_at", "opening_venue_order_id", b"opening_venue_order_id", "order_initial_margin", b"order_initial_margin", "position_id", b"position_id", "position_initial_margin", b"position_initial_margin", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_margin_mode", b"raw_margin_mode", "raw_opening_order_type", b"raw_opening_order_type", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_terms", b"raw_terms", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "revision", b"revision", "session_realized_pnl", b"session_realized_pnl", "settlement_asset_id", b"settlement_asset_id", "side", b"side", "unrealized_pnl", b"unrealized_pnl", "updated_at", b"updated_at", "venue_position_id", b"venue_position_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accrued_funding: _TypeAlias = _typing.Literal["accrued_funding"]  # noqa: Y015
     _WhichOneofArgType__accrued_funding: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding"]  # noqa: Y015
@@ -234,12 +284,18 @@ class Position(_message.Message):
     _WhichOneofArgType__auto_add_margin: _TypeAlias = _typing.Literal["_auto_add_margin", b"_auto_add_margin"]  # noqa: Y015
     _WhichOneofReturnType__break_even_price: _TypeAlias = _typing.Literal["break_even_price"]  # noqa: Y015
     _WhichOneofArgType__break_even_price: _TypeAlias = _typing.Literal["_break_even_price", b"_break_even_price"]  # noqa: Y015
+    _WhichOneofReturnType__closed_quantity: _TypeAlias = _typing.Literal["closed_quantity"]  # noqa: Y015
+    _WhichOneofArgType__closed_quantity: _TypeAlias = _typing.Literal["_closed_quantity", b"_closed_quantity"]  # noqa: Y015
     _WhichOneofReturnType__collateral: _TypeAlias = _typing.Literal["collateral"]  # noqa: Y015
     _WhichOneofArgType__collateral: _TypeAlias = _typing.Literal["_collateral", b"_collateral"]  # noqa: Y015
     _WhichOneofReturnType__contract_size: _TypeAlias = _typing.Literal["contract_size"]  # noqa: Y015
     _WhichOneofArgType__contract_size: _TypeAlias = _typing.Literal["_contract_size", b"_contract_size"]  # noqa: Y015
+    _WhichOneofReturnType__entry_cost: _TypeAlias = _typing.Literal["entry_cost"]  # noqa: Y015
+    _WhichOneofArgType__entry_cost: _TypeAlias = _typing.Literal["_entry_cost", b"_entry_cost"]  # noqa: Y015
     _WhichOneofReturnType__entry_price: _TypeAlias = _typing.Literal["entry_price"]  # noqa: Y015
     _WhichOneofArgType__entry_price: _TypeAlias = _typing.Literal["_entry_price", b"_entry_price"]  # noqa: Y015
+    _WhichOneofReturnType__entry_vwap: _TypeAlias = _typing.Literal["entry_vwap"]  # noqa: Y015
+    _WhichOneofArgType__entry_vwap: _TypeAlias = _typing.Literal["_entry_vwap", b"_entry_vwap"]  # noqa: Y015
     _WhichOneofReturnType__initial_margin: _TypeAlias = _typing.Literal["initial_margin"]  # noqa: Y015
     _WhichOneofArgType__initial_margin: _TypeAlias = _typing.Literal["_initial_margin", b"_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__isolated_wallet: _TypeAlias = _typing.Literal["isolated_wallet"]  # noqa: Y015
@@ -256,6 +312,16 @@ class Position(_message.Message):
     _WhichOneofArgType__max_notional: _TypeAlias = _typing.Literal["_max_notional", b"_max_notional"]  # noqa: Y015
     _WhichOneofReturnType__notional: _TypeAlias = _typing.Literal["notional"]  # noqa: Y015
     _WhichOneofArgType__notional: _TypeAlias = _typing.Literal["_notional", b"_notional"]  # noqa: Y015
+    _WhichOneofReturnType__open_ask_notional: _TypeAlias = _typing.Literal["open_ask_notional"]  # noqa: Y015
+    _WhichOneofArgType__open_ask_notional: _TypeAlias = _typing.Literal["_open_ask_notional", b"_open_ask_notional"]  # noqa: Y015
+    _WhichOneofReturnType__open_bid_notional: _TypeAlias = _typing.Literal["open_bid_notional"]  # noqa: Y015
+    _WhichOneofArgType__open_bid_notional: _TypeAlias = _typing.Literal["_open_bid_notional", b"_open_bid_notional"]  # noqa: Y015
+    _WhichOneofReturnType__opening_venue_order_id: _TypeAlias = _typing.Literal["opening_venue_order_id"]  # noqa: Y015
+    _WhichOneofArgType__opening_venue_order_id: _TypeAlias = _typing.Literal["_opening_venue_order_id", b"_opening_venue_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__order_initial_margin: _TypeAlias = _typing.Literal["order_initial_margin"]  # noqa: Y015
+    _WhichOneofArgType__order_initial_margin: _TypeAlias = _typing.Literal["_order_initial_margin", b"_order_initial_margin"]  # noqa: Y015
+    _WhichOneofReturnType__position_initial_margin: _TypeAlias = _typing.Literal["position_initial_margin"]  # noqa: Y015
+    _WhichOneofArgType__position_initial_margin: _TypeAlias = _typing.Literal["_position_initial_margin", b"_position_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__realized_pnl: _TypeAlias = _typing.Literal["realized_pnl"]  # noqa: Y015
     _WhichOneofArgType__realized_pnl: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__session_realized_pnl: _TypeAlias = _typing.Literal["session_realized_pnl"]  # noqa: Y015
@@ -273,11 +339,17 @@ class Position(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__break_even_price) -> _WhichOneofReturnType__break_even_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__closed_quantity) -> _WhichOneofReturnType__closed_quantity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__collateral) -> _WhichOneofReturnType__collateral | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__contract_size) -> _WhichOneofReturnType__contract_size | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__entry_cost) -> _WhichOneofReturnType__entry_cost | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__entry_price) -> _WhichOneofReturnType__entry_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__entry_vwap) -> _WhichOneofReturnType__entry_vwap | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin) -> _WhichOneofReturnType__initial_margin | None: ...
     @_typing.overload
@@ -294,6 +366,16 @@ class Position(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_notional) -> _WhichOneofReturnType__max_notional | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__notional) -> _WhichOneofReturnType__notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_ask_notional) -> _WhichOneofReturnType__open_ask_notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_bid_notional) -> _WhichOneofReturnType__open_bid_notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__opening_venue_order_id) -> _WhichOneofReturnType__opening_venue_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__order_initial_margin) -> _WhichOneofReturnType__order_initial_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position_initial_margin) -> _WhichOneofReturnType__position_initial_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_pnl) -> _WhichOneofReturnType__realized_pnl | None: ...
     @_typing.overload

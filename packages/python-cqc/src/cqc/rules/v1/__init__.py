@@ -12,6 +12,7 @@ _MODULES = {
     "caip19": "rules_pb2",
     "caip2": "rules_pb2",
     "decimal": "rules_pb2",
+    "decimal_max_scale": "rules_pb2",
     "decimal_non_negative": "rules_pb2",
     "decimal_positive": "rules_pb2",
     "symbol_id": "rules_pb2",

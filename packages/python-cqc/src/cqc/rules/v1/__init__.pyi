@@ -9,6 +9,7 @@ from .rules_pb2 import caip10 as caip10
 from .rules_pb2 import caip19 as caip19
 from .rules_pb2 import caip2 as caip2
 from .rules_pb2 import decimal as decimal
+from .rules_pb2 import decimal_max_scale as decimal_max_scale
 from .rules_pb2 import decimal_non_negative as decimal_non_negative
 from .rules_pb2 import decimal_positive as decimal_positive
 from .rules_pb2 import symbol_id as symbol_id
@@ -23,6 +24,7 @@ __all__ = (
     "caip19",
     "caip2",
     "decimal",
+    "decimal_max_scale",
     "decimal_non_negative",
     "decimal_positive",
     "symbol_id",

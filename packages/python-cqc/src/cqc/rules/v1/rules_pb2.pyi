@@ -21,6 +21,7 @@ DECIMAL_FIELD_NUMBER: _builtins.int
 DECIMAL_NON_NEGATIVE_FIELD_NUMBER: _builtins.int
 DECIMAL_POSITIVE_FIELD_NUMBER: _builtins.int
 UINT256_FIELD_NUMBER: _builtins.int
+DECIMAL_MAX_SCALE_FIELD_NUMBER: _builtins.int
 ASSET_ID_FIELD_NUMBER: _builtins.int
 ASSET_REFERENCE_FIELD_NUMBER: _builtins.int
 SYMBOL_ID_FIELD_NUMBER: _builtins.int
@@ -39,6 +40,10 @@ decimal_positive: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.String
 """A plain decimal number that is greater than zero."""
 uint256: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
 """An unsigned 256-bit integer in decimal digits, as chains count amounts."""
+decimal_max_scale: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.int]
+"""The largest number of digits after the point, 0 to 38. States nothing about the rest: use it beside one of the
+rules for decimals.
+"""
 asset_id: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
 """The id of an asset: `BTC`, `WETH`, `USDC_ARBITRUM`."""
 asset_reference: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]

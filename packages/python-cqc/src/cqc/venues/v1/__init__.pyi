@@ -18,8 +18,13 @@ from .account_pb2 import ACCOUNT_TYPE_SPOT as ACCOUNT_TYPE_SPOT
 from .account_pb2 import ACCOUNT_TYPE_UNIFIED as ACCOUNT_TYPE_UNIFIED
 from .account_pb2 import ACCOUNT_TYPE_UNSPECIFIED as ACCOUNT_TYPE_UNSPECIFIED
 from .account_pb2 import ACCOUNT_TYPE_WALLET as ACCOUNT_TYPE_WALLET
+from .account_pb2 import AccountFeeRate as AccountFeeRate
 from .account_pb2 import AccountStatus as AccountStatus
 from .account_pb2 import AccountType as AccountType
+from .account_pb2 import FEE_RATE_BASIS_STANDARD_FEE as FEE_RATE_BASIS_STANDARD_FEE
+from .account_pb2 import FEE_RATE_BASIS_UNSPECIFIED as FEE_RATE_BASIS_UNSPECIFIED
+from .account_pb2 import FEE_RATE_BASIS_VALUE as FEE_RATE_BASIS_VALUE
+from .account_pb2 import FeeRateBasis as FeeRateBasis
 from .account_pb2 import VenueAccount as VenueAccount
 from .execution_pb2 import BALANCE_CHANGE_REASON_ADJUSTMENT as BALANCE_CHANGE_REASON_ADJUSTMENT
 from .execution_pb2 import BALANCE_CHANGE_REASON_DEPOSIT as BALANCE_CHANGE_REASON_DEPOSIT
@@ -67,6 +72,7 @@ from .execution_pb2 import LiquiditySide as LiquiditySide
 from .fee_pb2 import Fee as Fee
 from .instrument_status_pb2 import InstrumentStatus as InstrumentStatus
 from .margin_pb2 import AccountMargin as AccountMargin
+from .margin_pb2 import IndexExposure as IndexExposure
 from .margin_pb2 import MARGIN_MODEL_PORTFOLIO as MARGIN_MODEL_PORTFOLIO
 from .margin_pb2 import MARGIN_MODEL_STANDARD as MARGIN_MODEL_STANDARD
 from .margin_pb2 import MARGIN_MODEL_UNSPECIFIED as MARGIN_MODEL_UNSPECIFIED
@@ -75,6 +81,8 @@ from .margin_pb2 import MARGIN_WINDOW_OVERNIGHT as MARGIN_WINDOW_OVERNIGHT
 from .margin_pb2 import MARGIN_WINDOW_UNSPECIFIED as MARGIN_WINDOW_UNSPECIFIED
 from .margin_pb2 import MarginModel as MarginModel
 from .margin_pb2 import MarginWindow as MarginWindow
+from .margin_pb2 import OptionExposure as OptionExposure
+from .margin_pb2 import PnlBreakdown as PnlBreakdown
 from .order_pb2 import MARGIN_MODE_CASH as MARGIN_MODE_CASH
 from .order_pb2 import MARGIN_MODE_CROSS as MARGIN_MODE_CROSS
 from .order_pb2 import MARGIN_MODE_ISOLATED as MARGIN_MODE_ISOLATED
@@ -267,6 +275,7 @@ __all__ = (
     "ACCOUNT_TYPE_UNIFIED",
     "ACCOUNT_TYPE_UNSPECIFIED",
     "ACCOUNT_TYPE_WALLET",
+    "AccountFeeRate",
     "AccountMargin",
     "AccountStatus",
     "AccountType",
@@ -308,8 +317,13 @@ __all__ = (
     "EXEC_TYPE_UNSPECIFIED",
     "ExecType",
     "ExecutionReport",
+    "FEE_RATE_BASIS_STANDARD_FEE",
+    "FEE_RATE_BASIS_UNSPECIFIED",
+    "FEE_RATE_BASIS_VALUE",
     "Fee",
+    "FeeRateBasis",
     "FeeTier",
+    "IndexExposure",
     "InstrumentStatus",
     "LIQUIDITY_SIDE_AUCTION",
     "LIQUIDITY_SIDE_MAKER",
@@ -388,6 +402,7 @@ __all__ = (
     "ORDER_TYPE_TRAILING_STOP",
     "ORDER_TYPE_TRAILING_STOP_LIMIT",
     "ORDER_TYPE_UNSPECIFIED",
+    "OptionExposure",
     "Order",
     "OrderList",
     "OrderListStatus",
@@ -409,6 +424,7 @@ __all__ = (
     "PRICE_MATCH_OPPONENT",
     "PRICE_MATCH_QUEUE",
     "PRICE_MATCH_UNSPECIFIED",
+    "PnlBreakdown",
     "PositionSide",
     "PriceBand",
     "PriceBandReference",

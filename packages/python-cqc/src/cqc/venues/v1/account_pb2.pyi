@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -102,6 +104,30 @@ ACCOUNT_STATUS_CLOSED: AccountStatus.ValueType  # 4
 """It is closed for ever."""
 Global___AccountStatus: _TypeAlias = AccountStatus  # noqa: Y015
 
+class _FeeRateBasis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FeeRateBasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeeRateBasis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FEE_RATE_BASIS_UNSPECIFIED: _FeeRateBasis.ValueType  # 0
+    """Not known."""
+    FEE_RATE_BASIS_VALUE: _FeeRateBasis.ValueType  # 1
+    """Of the value traded."""
+    FEE_RATE_BASIS_STANDARD_FEE: _FeeRateBasis.ValueType  # 2
+    """Of the fee that the listing states for everyone."""
+
+class FeeRateBasis(_FeeRateBasis, metaclass=_FeeRateBasisEnumTypeWrapper):
+    """What a fee rate is a part of."""
+
+FEE_RATE_BASIS_UNSPECIFIED: FeeRateBasis.ValueType  # 0
+"""Not known."""
+FEE_RATE_BASIS_VALUE: FeeRateBasis.ValueType  # 1
+"""Of the value traded."""
+FEE_RATE_BASIS_STANDARD_FEE: FeeRateBasis.ValueType  # 2
+"""Of the fee that the listing states for everyone."""
+Global___FeeRateBasis: _TypeAlias = FeeRateBasis  # noqa: Y015
+
 @_typing.final
 class VenueAccount(_message.Message):
     """An account of ours at a venue.
@@ -129,6 +155,20 @@ class VenueAccount(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    FEE_RATES_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    BROKERED_FIELD_NUMBER: _builtins.int
+    SELF_TRADE_PREVENTION_REQUIRED_FIELD_NUMBER: _builtins.int
+    SMART_ORDER_ROUTING_PREVENTED_FIELD_NUMBER: _builtins.int
+    RAW_SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
+    SELF_TRADE_PREVENTION_ACROSS_SUBACCOUNTS_FIELD_NUMBER: _builtins.int
+    MARKET_MAKER_PROTECTION_FIELD_NUMBER: _builtins.int
+    IS_DEFAULT_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
+    TRADE_GROUP_ID_FIELD_NUMBER: _builtins.int
+    OPENED_AT_FIELD_NUMBER: _builtins.int
+    CLOSED_AT_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Our id of the account, opaque, immutable."""
     venue_id: _builtins.str
@@ -163,6 +203,24 @@ class VenueAccount(_message.Message):
     """Step of the venue's fee schedule that the account is on, in the venue's words. Empty where it does not say."""
     revision: _builtins.int
     """Version of this record, raised by one at each change; the value to send back with an update."""
+    brokered: _builtins.bool
+    """Whether a broker runs the account. Absent where the venue does not say."""
+    self_trade_prevention_required: _builtins.bool
+    """Whether each order has to state a self-trade prevention. Absent where the venue does not say."""
+    smart_order_routing_prevented: _builtins.bool
+    """Whether orders stay off the venue's smart order routing. Absent where the venue does not say."""
+    raw_self_trade_prevention: _builtins.str
+    """The venue's word for what it does when the account would trade with itself. Empty where it has none."""
+    self_trade_prevention_across_subaccounts: _builtins.bool
+    """Whether that covers subaccounts too. Absent where the venue does not say."""
+    market_maker_protection: _builtins.bool
+    """Whether the venue's market maker protection is on. Absent where the venue does not say."""
+    is_default: _builtins.bool
+    """Whether the venue uses it where none is named. Absent where the venue does not say."""
+    ready: _builtins.bool
+    """Whether the venue has finished setting it up. Absent where the venue does not say."""
+    trade_group_id: _builtins.str
+    """The venue's group of accounts that do not trade with each other. Absent where it is in none."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the record was made."""
@@ -170,6 +228,26 @@ class VenueAccount(_message.Message):
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When the record last changed."""
+
+    @_builtins.property
+    def fee_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountFeeRate]:
+        """What the venue charges this account, one entry per kind of product. Empty where it does not say."""
+
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the account may trade, in the venue's words, such as `SPOT`. Empty where it does not say."""
+
+    @_builtins.property
+    def opened_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was opened at the venue. Absent where the venue does not say."""
+
+    @_builtins.property
+    def closed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was closed at the venue. Absent means that it is open."""
+
+    @_builtins.property
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """When it was so at the venue. Absent where the venue does not say."""
 
     def __init__(
         self,
@@ -192,13 +270,29 @@ class VenueAccount(_message.Message):
         revision: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        fee_rates: _abc.Iterable[Global___AccountFeeRate] | None = ...,
+        permissions: _abc.Iterable[_builtins.str] | None = ...,
+        brokered: _builtins.bool | None = ...,
+        self_trade_prevention_required: _builtins.bool | None = ...,
+        smart_order_routing_prevented: _builtins.bool | None = ...,
+        raw_self_trade_prevention: _builtins.str = ...,
+        self_trade_prevention_across_subaccounts: _builtins.bool | None = ...,
+        market_maker_protection: _builtins.bool | None = ...,
+        is_default: _builtins.bool | None = ...,
+        ready: _builtins.bool | None = ...,
+        trade_group_id: _builtins.str | None = ...,
+        opened_at: _timestamp_pb2.Timestamp | None = ...,
+        closed_at: _timestamp_pb2.Timestamp | None = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_parent_account_id", b"_parent_account_id", "_venue_account_id", b"_venue_account_id", "address", b"address", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "parent_account_id", b"parent_account_id", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_trade_group_id", b"_trade_group_id", "_venue_account_id", b"_venue_account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "ready", b"ready", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "timestamp", b"timestamp", "trade_group_id", b"trade_group_id", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_parent_account_id", b"_parent_account_id", "_venue_account_id", b"_venue_account_id", "account_id", b"account_id", "address", b"address", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "fee_tier", b"fee_tier", "name", b"name", "parent_account_id", b"parent_account_id", "raw_status", b"raw_status", "raw_type", b"raw_type", "revision", b"revision", "status", b"status", "type", b"type", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_trade_group_id", b"_trade_group_id", "_venue_account_id", b"_venue_account_id", "account_id", b"account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "fee_rates", b"fee_rates", "fee_tier", b"fee_tier", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "name", b"name", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "permissions", b"permissions", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_status", b"raw_status", "raw_type", b"raw_type", "ready", b"ready", "revision", b"revision", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "status", b"status", "timestamp", b"timestamp", "trade_group_id", b"trade_group_id", "type", b"type", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
+    _WhichOneofReturnType__brokered: _TypeAlias = _typing.Literal["brokered"]  # noqa: Y015
+    _WhichOneofArgType__brokered: _TypeAlias = _typing.Literal["_brokered", b"_brokered"]  # noqa: Y015
     _WhichOneofReturnType__can_deposit: _TypeAlias = _typing.Literal["can_deposit"]  # noqa: Y015
     _WhichOneofArgType__can_deposit: _TypeAlias = _typing.Literal["_can_deposit", b"_can_deposit"]  # noqa: Y015
     _WhichOneofReturnType__can_trade: _TypeAlias = _typing.Literal["can_trade"]  # noqa: Y015
@@ -207,12 +301,28 @@ class VenueAccount(_message.Message):
     _WhichOneofArgType__can_withdraw: _TypeAlias = _typing.Literal["_can_withdraw", b"_can_withdraw"]  # noqa: Y015
     _WhichOneofReturnType__credentials_ref: _TypeAlias = _typing.Literal["credentials_ref"]  # noqa: Y015
     _WhichOneofArgType__credentials_ref: _TypeAlias = _typing.Literal["_credentials_ref", b"_credentials_ref"]  # noqa: Y015
+    _WhichOneofReturnType__is_default: _TypeAlias = _typing.Literal["is_default"]  # noqa: Y015
+    _WhichOneofArgType__is_default: _TypeAlias = _typing.Literal["_is_default", b"_is_default"]  # noqa: Y015
+    _WhichOneofReturnType__market_maker_protection: _TypeAlias = _typing.Literal["market_maker_protection"]  # noqa: Y015
+    _WhichOneofArgType__market_maker_protection: _TypeAlias = _typing.Literal["_market_maker_protection", b"_market_maker_protection"]  # noqa: Y015
     _WhichOneofReturnType__parent_account_id: _TypeAlias = _typing.Literal["parent_account_id"]  # noqa: Y015
     _WhichOneofArgType__parent_account_id: _TypeAlias = _typing.Literal["_parent_account_id", b"_parent_account_id"]  # noqa: Y015
+    _WhichOneofReturnType__ready: _TypeAlias = _typing.Literal["ready"]  # noqa: Y015
+    _WhichOneofArgType__ready: _TypeAlias = _typing.Literal["_ready", b"_ready"]  # noqa: Y015
+    _WhichOneofReturnType__self_trade_prevention_across_subaccounts: _TypeAlias = _typing.Literal["self_trade_prevention_across_subaccounts"]  # noqa: Y015
+    _WhichOneofArgType__self_trade_prevention_across_subaccounts: _TypeAlias = _typing.Literal["_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts"]  # noqa: Y015
+    _WhichOneofReturnType__self_trade_prevention_required: _TypeAlias = _typing.Literal["self_trade_prevention_required"]  # noqa: Y015
+    _WhichOneofArgType__self_trade_prevention_required: _TypeAlias = _typing.Literal["_self_trade_prevention_required", b"_self_trade_prevention_required"]  # noqa: Y015
+    _WhichOneofReturnType__smart_order_routing_prevented: _TypeAlias = _typing.Literal["smart_order_routing_prevented"]  # noqa: Y015
+    _WhichOneofArgType__smart_order_routing_prevented: _TypeAlias = _typing.Literal["_smart_order_routing_prevented", b"_smart_order_routing_prevented"]  # noqa: Y015
+    _WhichOneofReturnType__trade_group_id: _TypeAlias = _typing.Literal["trade_group_id"]  # noqa: Y015
+    _WhichOneofArgType__trade_group_id: _TypeAlias = _typing.Literal["_trade_group_id", b"_trade_group_id"]  # noqa: Y015
     _WhichOneofReturnType__venue_account_id: _TypeAlias = _typing.Literal["venue_account_id"]  # noqa: Y015
     _WhichOneofArgType__venue_account_id: _TypeAlias = _typing.Literal["_venue_account_id", b"_venue_account_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__brokered) -> _WhichOneofReturnType__brokered | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__can_deposit) -> _WhichOneofReturnType__can_deposit | None: ...
     @_typing.overload
@@ -222,8 +332,95 @@ class VenueAccount(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__credentials_ref) -> _WhichOneofReturnType__credentials_ref | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_default) -> _WhichOneofReturnType__is_default | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__market_maker_protection) -> _WhichOneofReturnType__market_maker_protection | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_account_id) -> _WhichOneofReturnType__parent_account_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ready) -> _WhichOneofReturnType__ready | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__self_trade_prevention_across_subaccounts) -> _WhichOneofReturnType__self_trade_prevention_across_subaccounts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__self_trade_prevention_required) -> _WhichOneofReturnType__self_trade_prevention_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__smart_order_routing_prevented) -> _WhichOneofReturnType__smart_order_routing_prevented | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_group_id) -> _WhichOneofReturnType__trade_group_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_account_id) -> _WhichOneofReturnType__venue_account_id | None: ...
 
 Global___VenueAccount: _TypeAlias = VenueAccount  # noqa: Y015
+
+@_typing.final
+class AccountFeeRate(_message.Message):
+    """What one account is charged for one kind of product."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    PRICE_INDEX_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    RAW_BASIS_FIELD_NUMBER: _builtins.int
+    MAKER_FIELD_NUMBER: _builtins.int
+    TAKER_FIELD_NUMBER: _builtins.int
+    BUYER_FIELD_NUMBER: _builtins.int
+    SELLER_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    segment: _builtins.str
+    """Kind of product, in the venue's words, such as `perpetual`. Empty means all of them."""
+    price_index: _builtins.str
+    """Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any."""
+    basis: Global___FeeRateBasis.ValueType
+    """What the rates are a part of."""
+    raw_basis: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
+    maker: _builtins.str
+    """Charged to a resting order, such as 0.001. Negative is a rebate. Absent where the venue does not say."""
+    taker: _builtins.str
+    """Charged to a crossing order. Absent where the venue does not say."""
+    buyer: _builtins.str
+    """Charged to the buyer on top. Absent where the venue does not say."""
+    seller: _builtins.str
+    """Charged to the seller on top. Absent where the venue does not say."""
+    block: _builtins.str
+    """Charged for a block trade. Absent where the venue does not say."""
+    def __init__(
+        self,
+        *,
+        segment: _builtins.str = ...,
+        price_index: _builtins.str = ...,
+        basis: Global___FeeRateBasis.ValueType = ...,
+        raw_basis: _builtins.str = ...,
+        maker: _builtins.str | None = ...,
+        taker: _builtins.str | None = ...,
+        buyer: _builtins.str | None = ...,
+        seller: _builtins.str | None = ...,
+        block: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_buyer", b"_buyer", "_maker", b"_maker", "_seller", b"_seller", "_taker", b"_taker", "block", b"block", "buyer", b"buyer", "maker", b"maker", "seller", b"seller", "taker", b"taker"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_buyer", b"_buyer", "_maker", b"_maker", "_seller", b"_seller", "_taker", b"_taker", "basis", b"basis", "block", b"block", "buyer", b"buyer", "maker", b"maker", "price_index", b"price_index", "raw_basis", b"raw_basis", "segment", b"segment", "seller", b"seller", "taker", b"taker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__block: _TypeAlias = _typing.Literal["block"]  # noqa: Y015
+    _WhichOneofArgType__block: _TypeAlias = _typing.Literal["_block", b"_block"]  # noqa: Y015
+    _WhichOneofReturnType__buyer: _TypeAlias = _typing.Literal["buyer"]  # noqa: Y015
+    _WhichOneofArgType__buyer: _TypeAlias = _typing.Literal["_buyer", b"_buyer"]  # noqa: Y015
+    _WhichOneofReturnType__maker: _TypeAlias = _typing.Literal["maker"]  # noqa: Y015
+    _WhichOneofArgType__maker: _TypeAlias = _typing.Literal["_maker", b"_maker"]  # noqa: Y015
+    _WhichOneofReturnType__seller: _TypeAlias = _typing.Literal["seller"]  # noqa: Y015
+    _WhichOneofArgType__seller: _TypeAlias = _typing.Literal["_seller", b"_seller"]  # noqa: Y015
+    _WhichOneofReturnType__taker: _TypeAlias = _typing.Literal["taker"]  # noqa: Y015
+    _WhichOneofArgType__taker: _TypeAlias = _typing.Literal["_taker", b"_taker"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__block) -> _WhichOneofReturnType__block | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__buyer) -> _WhichOneofReturnType__buyer | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maker) -> _WhichOneofReturnType__maker | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seller) -> _WhichOneofReturnType__seller | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__taker) -> _WhichOneofReturnType__taker | None: ...
+
+Global___AccountFeeRate: _TypeAlias = AccountFeeRate  # noqa: Y015

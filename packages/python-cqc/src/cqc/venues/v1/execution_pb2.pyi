@@ -269,6 +269,12 @@ class ExecutionReport(_message.Message):
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    OPEN_BID_NOTIONAL_FIELD_NUMBER: _builtins.int
+    OPEN_ASK_NOTIONAL_FIELD_NUMBER: _builtins.int
+    RAW_TAKER_ORDER_TYPE_FIELD_NUMBER: _builtins.int
+    RAW_REASON_FIELD_NUMBER: _builtins.int
+    REDUCED_QUANTITY_FIELD_NUMBER: _builtins.int
     exec_id: _builtins.str
     """Id of the report, unique per account. Where the venue gives none, the gateway derives one that is the same whenever
     the same event is received again.
@@ -339,6 +345,18 @@ class ExecutionReport(_message.Message):
     """Position that the fill belongs to."""
     raw_position_side: _builtins.str
     """The venue's own word for it. Empty where it has none."""
+    list_id: _builtins.str
+    """The venue's id of the order list that the order belongs to. Absent where it is in none."""
+    open_bid_notional: _builtins.str
+    """Notional of all open buy orders of the account on the listing after it, in quote units. Absent where the venue does not say."""
+    open_ask_notional: _builtins.str
+    """Notional of all open sell orders of the account on the listing after it, in quote units. Absent where the venue does not say."""
+    raw_taker_order_type: _builtins.str
+    """The venue's word for the kind of the order that took. Empty where it has none."""
+    raw_reason: _builtins.str
+    """The venue's own word for the reason. Empty where it has none."""
+    reduced_quantity: _builtins.str
+    """Quantity by which the venue reduced the order. Absent when it did not, or does not say."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
         """What the fill was charged, one entry per asset; negative is a rebate."""
@@ -405,10 +423,16 @@ class ExecutionReport(_message.Message):
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
         order: _order_pb2.Order | None = ...,
+        list_id: _builtins.str | None = ...,
+        open_bid_notional: _builtins.str | None = ...,
+        open_ask_notional: _builtins.str | None = ...,
+        raw_taker_order_type: _builtins.str = ...,
+        raw_reason: _builtins.str = ...,
+        reduced_quantity: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "onchain", b"onchain", "order", b"order", "order_id", b"order_id", "original_client_order_id", b"original_client_order_id", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "ref_exec_id", b"ref_exec_id", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_list_id", b"_list_id", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_reduced_quantity", b"_reduced_quantity", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "list_id", b"list_id", "onchain", b"onchain", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "order", b"order", "order_id", b"order_id", "original_client_order_id", b"original_client_order_id", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "reduced_quantity", b"reduced_quantity", "ref_exec_id", b"ref_exec_id", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "exec_id", b"exec_id", "exec_type", b"exec_type", "fees", b"fees", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "liquidity", b"liquidity", "onchain", b"onchain", "order", b"order", "order_id", b"order_id", "order_status", b"order_status", "original_client_order_id", b"original_client_order_id", "position_side", b"position_side", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_exec_type", b"raw_exec_type", "raw_liquidity", b"raw_liquidity", "raw_order_status", b"raw_order_status", "raw_position_side", b"raw_position_side", "raw_side", b"raw_side", "realized_pnl", b"realized_pnl", "reason", b"reason", "reason_text", b"reason_text", "received_at", b"received_at", "reconciliation", b"reconciliation", "ref_exec_id", b"ref_exec_id", "side", b"side", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_list_id", b"_list_id", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_reduced_quantity", b"_reduced_quantity", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "exec_id", b"exec_id", "exec_type", b"exec_type", "fees", b"fees", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "liquidity", b"liquidity", "list_id", b"list_id", "onchain", b"onchain", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "order", b"order", "order_id", b"order_id", "order_status", b"order_status", "original_client_order_id", b"original_client_order_id", "position_side", b"position_side", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_exec_type", b"raw_exec_type", "raw_liquidity", b"raw_liquidity", "raw_order_status", b"raw_order_status", "raw_position_side", b"raw_position_side", "raw_reason", b"raw_reason", "raw_side", b"raw_side", "raw_taker_order_type", b"raw_taker_order_type", "realized_pnl", b"realized_pnl", "reason", b"reason", "reason_text", b"reason_text", "received_at", b"received_at", "reconciliation", b"reconciliation", "reduced_quantity", b"reduced_quantity", "ref_exec_id", b"ref_exec_id", "side", b"side", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
     _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
@@ -426,12 +450,20 @@ class ExecutionReport(_message.Message):
     _WhichOneofArgType__last_quote_quantity: _TypeAlias = _typing.Literal["_last_quote_quantity", b"_last_quote_quantity"]  # noqa: Y015
     _WhichOneofReturnType__leaves_quantity: _TypeAlias = _typing.Literal["leaves_quantity"]  # noqa: Y015
     _WhichOneofArgType__leaves_quantity: _TypeAlias = _typing.Literal["_leaves_quantity", b"_leaves_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__list_id: _TypeAlias = _typing.Literal["list_id"]  # noqa: Y015
+    _WhichOneofArgType__list_id: _TypeAlias = _typing.Literal["_list_id", b"_list_id"]  # noqa: Y015
+    _WhichOneofReturnType__open_ask_notional: _TypeAlias = _typing.Literal["open_ask_notional"]  # noqa: Y015
+    _WhichOneofArgType__open_ask_notional: _TypeAlias = _typing.Literal["_open_ask_notional", b"_open_ask_notional"]  # noqa: Y015
+    _WhichOneofReturnType__open_bid_notional: _TypeAlias = _typing.Literal["open_bid_notional"]  # noqa: Y015
+    _WhichOneofArgType__open_bid_notional: _TypeAlias = _typing.Literal["_open_bid_notional", b"_open_bid_notional"]  # noqa: Y015
     _WhichOneofReturnType__order_id: _TypeAlias = _typing.Literal["order_id"]  # noqa: Y015
     _WhichOneofArgType__order_id: _TypeAlias = _typing.Literal["_order_id", b"_order_id"]  # noqa: Y015
     _WhichOneofReturnType__original_client_order_id: _TypeAlias = _typing.Literal["original_client_order_id"]  # noqa: Y015
     _WhichOneofArgType__original_client_order_id: _TypeAlias = _typing.Literal["_original_client_order_id", b"_original_client_order_id"]  # noqa: Y015
     _WhichOneofReturnType__realized_pnl: _TypeAlias = _typing.Literal["realized_pnl"]  # noqa: Y015
     _WhichOneofArgType__realized_pnl: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__reduced_quantity: _TypeAlias = _typing.Literal["reduced_quantity"]  # noqa: Y015
+    _WhichOneofArgType__reduced_quantity: _TypeAlias = _typing.Literal["_reduced_quantity", b"_reduced_quantity"]  # noqa: Y015
     _WhichOneofReturnType__ref_exec_id: _TypeAlias = _typing.Literal["ref_exec_id"]  # noqa: Y015
     _WhichOneofArgType__ref_exec_id: _TypeAlias = _typing.Literal["_ref_exec_id", b"_ref_exec_id"]  # noqa: Y015
     _WhichOneofReturnType__trade_id: _TypeAlias = _typing.Literal["trade_id"]  # noqa: Y015
@@ -461,11 +493,19 @@ class ExecutionReport(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__leaves_quantity) -> _WhichOneofReturnType__leaves_quantity | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__list_id) -> _WhichOneofReturnType__list_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_ask_notional) -> _WhichOneofReturnType__open_ask_notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_bid_notional) -> _WhichOneofReturnType__open_bid_notional | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__order_id) -> _WhichOneofReturnType__order_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__original_client_order_id) -> _WhichOneofReturnType__original_client_order_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_pnl) -> _WhichOneofReturnType__realized_pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reduced_quantity) -> _WhichOneofReturnType__reduced_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ref_exec_id) -> _WhichOneofReturnType__ref_exec_id | None: ...
     @_typing.overload

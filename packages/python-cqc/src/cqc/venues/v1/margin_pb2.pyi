@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -98,6 +100,31 @@ class AccountMargin(_message.Message):
     MULTI_ASSET_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    BUYING_POWER_FIELD_NUMBER: _builtins.int
+    HELD_AMOUNT_FIELD_NUMBER: _builtins.int
+    SPOT_BALANCE_FIELD_NUMBER: _builtins.int
+    DERIVATIVES_BALANCE_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_THRESHOLD_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_BUFFER_PERCENT_FIELD_NUMBER: _builtins.int
+    RAW_MARGIN_LEVEL_FIELD_NUMBER: _builtins.int
+    MARGIN_LEVEL_PERCENT_FIELD_NUMBER: _builtins.int
+    COST_BASIS_FIELD_NUMBER: _builtins.int
+    POSITION_VALUE_FIELD_NUMBER: _builtins.int
+    SERVES_AS_COLLATERAL_FIELD_NUMBER: _builtins.int
+    CROSS_COLLATERAL_FIELD_NUMBER: _builtins.int
+    TOTAL_PNL_FIELD_NUMBER: _builtins.int
+    FUTURES_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    OPTIONS_VALUE_FIELD_NUMBER: _builtins.int
+    FEE_BALANCE_FIELD_NUMBER: _builtins.int
+    SPOT_RESERVE_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_RESERVE_FIELD_NUMBER: _builtins.int
+    LOCKED_BALANCE_FIELD_NUMBER: _builtins.int
+    ESTIMATED_LIQUIDATION_RATIO_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    PROJECTED_DELTA_FIELD_NUMBER: _builtins.int
+    OPTION_EXPOSURE_FIELD_NUMBER: _builtins.int
+    EXPOSURES_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Account that is described."""
     asset_id: _builtins.str
@@ -148,6 +175,48 @@ class AccountMargin(_message.Message):
     """The venue's own word for it. Empty where it has none."""
     multi_asset: _builtins.bool
     """Whether several assets together serve as collateral. Absent where the venue does not say."""
+    buying_power: _builtins.str
+    """What new positions can be worth, in units of the asset. Absent where the venue does not say."""
+    held_amount: _builtins.str
+    """What open orders hold. Absent where the venue does not say."""
+    spot_balance: _builtins.str
+    """The part of the balance in the spot wallet. Absent where the venue does not say."""
+    derivatives_balance: _builtins.str
+    """The part of the balance in the derivatives wallet. Absent where the venue does not say."""
+    liquidation_threshold: _builtins.str
+    """Balance below which positions are liquidated. Absent where the venue does not say."""
+    liquidation_buffer_percent: _builtins.str
+    """What is left until liquidation, in percent of the threshold. Absent where the venue does not say."""
+    raw_margin_level: _builtins.str
+    """The venue's word for how close liquidation is. Empty where it has none."""
+    margin_level_percent: _builtins.str
+    """Equity in percent of the margin used. Absent where the venue does not say."""
+    cost_basis: _builtins.str
+    """What the open positions cost. Absent where the venue does not say."""
+    position_value: _builtins.str
+    """What the open positions are worth. Absent where the venue does not say."""
+    serves_as_collateral: _builtins.bool
+    """Whether the asset counts as collateral. Absent where the venue does not say."""
+    cross_collateral: _builtins.bool
+    """Whether assets of other kinds cover the positions in this one. Absent where the venue does not say."""
+    total_pnl: _builtins.str
+    """Profit or loss of all positions. Absent where the venue does not say."""
+    options_value: _builtins.str
+    """What the options are worth. Absent where the venue does not say."""
+    fee_balance: _builtins.str
+    """What is set aside for fees. Absent where the venue does not say."""
+    spot_reserve: _builtins.str
+    """What open spot orders set aside. Absent where the venue does not say."""
+    additional_reserve: _builtins.str
+    """What the venue sets aside beside that. Absent where the venue does not say."""
+    locked_balance: _builtins.str
+    """What cannot be moved or used. Absent where the venue does not say."""
+    estimated_liquidation_ratio: _builtins.float
+    """Estimated fall or rise of the price to liquidation, as a part of the price. Absent where the venue does not say."""
+    delta: _builtins.float
+    """Change of value per change of the underlying, of all positions, in units of the asset. Absent where the venue does not say."""
+    projected_delta: _builtins.float
+    """Delta with what is about to be settled. Absent where the venue does not say."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When it was so at the venue. Absent where it does not say."""
@@ -155,6 +224,22 @@ class AccountMargin(_message.Message):
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When this system received it."""
+
+    @_builtins.property
+    def futures(self) -> Global___PnlBreakdown:
+        """Profit or loss of futures. Absent where the venue does not say."""
+
+    @_builtins.property
+    def options(self) -> Global___PnlBreakdown:
+        """Profit or loss of options. Absent where the venue does not say."""
+
+    @_builtins.property
+    def option_exposure(self) -> Global___OptionExposure:
+        """Greeks of all options together. Absent where the venue does not say."""
+
+    @_builtins.property
+    def exposures(self) -> _containers.RepeatedCompositeFieldContainer[Global___IndexExposure]:
+        """The same by index. Empty where the venue does not say."""
 
     def __init__(
         self,
@@ -185,41 +270,106 @@ class AccountMargin(_message.Message):
         multi_asset: _builtins.bool | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        buying_power: _builtins.str | None = ...,
+        held_amount: _builtins.str | None = ...,
+        spot_balance: _builtins.str | None = ...,
+        derivatives_balance: _builtins.str | None = ...,
+        liquidation_threshold: _builtins.str | None = ...,
+        liquidation_buffer_percent: _builtins.str | None = ...,
+        raw_margin_level: _builtins.str = ...,
+        margin_level_percent: _builtins.str | None = ...,
+        cost_basis: _builtins.str | None = ...,
+        position_value: _builtins.str | None = ...,
+        serves_as_collateral: _builtins.bool | None = ...,
+        cross_collateral: _builtins.bool | None = ...,
+        total_pnl: _builtins.str | None = ...,
+        futures: Global___PnlBreakdown | None = ...,
+        options: Global___PnlBreakdown | None = ...,
+        options_value: _builtins.str | None = ...,
+        fee_balance: _builtins.str | None = ...,
+        spot_reserve: _builtins.str | None = ...,
+        additional_reserve: _builtins.str | None = ...,
+        locked_balance: _builtins.str | None = ...,
+        estimated_liquidation_ratio: _builtins.float | None = ...,
+        delta: _builtins.float | None = ...,
+        projected_delta: _builtins.float | None = ...,
+        option_exposure: Global___OptionExposure | None = ...,
+        exposures: _abc.Iterable[Global___IndexExposure] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_equity", b"_equity", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_maintenance_margin", b"_maintenance_margin", "_margin_balance", b"_margin_balance", "_multi_asset", b"_multi_asset", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "available", b"available", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "equity", b"equity", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "maintenance_margin", b"maintenance_margin", "margin_balance", b"margin_balance", "multi_asset", b"multi_asset", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "received_at", b"received_at", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "timestamp", b"timestamp", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "withdrawable", b"withdrawable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_available", b"_available", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_collateral", b"_cross_collateral", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_percent", b"_liquidation_buffer_percent", "_liquidation_threshold", b"_liquidation_threshold", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_margin_balance", b"_margin_balance", "_margin_level_percent", b"_margin_level_percent", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "additional_reserve", b"additional_reserve", "available", b"available", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_collateral", b"cross_collateral", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_percent", b"liquidation_buffer_percent", "liquidation_threshold", b"liquidation_threshold", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "margin_balance", b"margin_balance", "margin_level_percent", b"margin_level_percent", "multi_asset", b"multi_asset", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "withdrawable", b"withdrawable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_equity", b"_equity", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_maintenance_margin", b"_maintenance_margin", "_margin_balance", b"_margin_balance", "_multi_asset", b"_multi_asset", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "account_id", b"account_id", "asset_id", b"asset_id", "available", b"available", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "equity", b"equity", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "maintenance_margin", b"maintenance_margin", "margin_balance", b"margin_balance", "model", b"model", "multi_asset", b"multi_asset", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "raw_model", b"raw_model", "raw_window", b"raw_window", "received_at", b"received_at", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "timestamp", b"timestamp", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "window", b"window", "withdrawable", b"withdrawable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_available", b"_available", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_collateral", b"_cross_collateral", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_percent", b"_liquidation_buffer_percent", "_liquidation_threshold", b"_liquidation_threshold", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_margin_balance", b"_margin_balance", "_margin_level_percent", b"_margin_level_percent", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "account_id", b"account_id", "additional_reserve", b"additional_reserve", "asset_id", b"asset_id", "available", b"available", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_collateral", b"cross_collateral", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "exposures", b"exposures", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_percent", b"liquidation_buffer_percent", "liquidation_threshold", b"liquidation_threshold", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "margin_balance", b"margin_balance", "margin_level_percent", b"margin_level_percent", "model", b"model", "multi_asset", b"multi_asset", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "raw_margin_level", b"raw_margin_level", "raw_model", b"raw_model", "raw_window", b"raw_window", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "window", b"window", "withdrawable", b"withdrawable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__additional_reserve: _TypeAlias = _typing.Literal["additional_reserve"]  # noqa: Y015
+    _WhichOneofArgType__additional_reserve: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve"]  # noqa: Y015
     _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
     _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015
+    _WhichOneofReturnType__buying_power: _TypeAlias = _typing.Literal["buying_power"]  # noqa: Y015
+    _WhichOneofArgType__buying_power: _TypeAlias = _typing.Literal["_buying_power", b"_buying_power"]  # noqa: Y015
+    _WhichOneofReturnType__cost_basis: _TypeAlias = _typing.Literal["cost_basis"]  # noqa: Y015
+    _WhichOneofArgType__cost_basis: _TypeAlias = _typing.Literal["_cost_basis", b"_cost_basis"]  # noqa: Y015
+    _WhichOneofReturnType__cross_collateral: _TypeAlias = _typing.Literal["cross_collateral"]  # noqa: Y015
+    _WhichOneofArgType__cross_collateral: _TypeAlias = _typing.Literal["_cross_collateral", b"_cross_collateral"]  # noqa: Y015
     _WhichOneofReturnType__cross_unrealized_pnl: _TypeAlias = _typing.Literal["cross_unrealized_pnl"]  # noqa: Y015
     _WhichOneofArgType__cross_unrealized_pnl: _TypeAlias = _typing.Literal["_cross_unrealized_pnl", b"_cross_unrealized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__cross_wallet_balance: _TypeAlias = _typing.Literal["cross_wallet_balance"]  # noqa: Y015
     _WhichOneofArgType__cross_wallet_balance: _TypeAlias = _typing.Literal["_cross_wallet_balance", b"_cross_wallet_balance"]  # noqa: Y015
+    _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
+    _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
+    _WhichOneofReturnType__derivatives_balance: _TypeAlias = _typing.Literal["derivatives_balance"]  # noqa: Y015
+    _WhichOneofArgType__derivatives_balance: _TypeAlias = _typing.Literal["_derivatives_balance", b"_derivatives_balance"]  # noqa: Y015
     _WhichOneofReturnType__equity: _TypeAlias = _typing.Literal["equity"]  # noqa: Y015
     _WhichOneofArgType__equity: _TypeAlias = _typing.Literal["_equity", b"_equity"]  # noqa: Y015
+    _WhichOneofReturnType__estimated_liquidation_ratio: _TypeAlias = _typing.Literal["estimated_liquidation_ratio"]  # noqa: Y015
+    _WhichOneofArgType__estimated_liquidation_ratio: _TypeAlias = _typing.Literal["_estimated_liquidation_ratio", b"_estimated_liquidation_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__fee_balance: _TypeAlias = _typing.Literal["fee_balance"]  # noqa: Y015
+    _WhichOneofArgType__fee_balance: _TypeAlias = _typing.Literal["_fee_balance", b"_fee_balance"]  # noqa: Y015
+    _WhichOneofReturnType__held_amount: _TypeAlias = _typing.Literal["held_amount"]  # noqa: Y015
+    _WhichOneofArgType__held_amount: _TypeAlias = _typing.Literal["_held_amount", b"_held_amount"]  # noqa: Y015
     _WhichOneofReturnType__initial_margin: _TypeAlias = _typing.Literal["initial_margin"]  # noqa: Y015
     _WhichOneofArgType__initial_margin: _TypeAlias = _typing.Literal["_initial_margin", b"_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__liquidation_buffer: _TypeAlias = _typing.Literal["liquidation_buffer"]  # noqa: Y015
     _WhichOneofArgType__liquidation_buffer: _TypeAlias = _typing.Literal["_liquidation_buffer", b"_liquidation_buffer"]  # noqa: Y015
+    _WhichOneofReturnType__liquidation_buffer_percent: _TypeAlias = _typing.Literal["liquidation_buffer_percent"]  # noqa: Y015
+    _WhichOneofArgType__liquidation_buffer_percent: _TypeAlias = _typing.Literal["_liquidation_buffer_percent", b"_liquidation_buffer_percent"]  # noqa: Y015
+    _WhichOneofReturnType__liquidation_threshold: _TypeAlias = _typing.Literal["liquidation_threshold"]  # noqa: Y015
+    _WhichOneofArgType__liquidation_threshold: _TypeAlias = _typing.Literal["_liquidation_threshold", b"_liquidation_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__locked_balance: _TypeAlias = _typing.Literal["locked_balance"]  # noqa: Y015
+    _WhichOneofArgType__locked_balance: _TypeAlias = _typing.Literal["_locked_balance", b"_locked_balance"]  # noqa: Y015
     _WhichOneofReturnType__maintenance_margin: _TypeAlias = _typing.Literal["maintenance_margin"]  # noqa: Y015
     _WhichOneofArgType__maintenance_margin: _TypeAlias = _typing.Literal["_maintenance_margin", b"_maintenance_margin"]  # noqa: Y015
     _WhichOneofReturnType__margin_balance: _TypeAlias = _typing.Literal["margin_balance"]  # noqa: Y015
     _WhichOneofArgType__margin_balance: _TypeAlias = _typing.Literal["_margin_balance", b"_margin_balance"]  # noqa: Y015
+    _WhichOneofReturnType__margin_level_percent: _TypeAlias = _typing.Literal["margin_level_percent"]  # noqa: Y015
+    _WhichOneofArgType__margin_level_percent: _TypeAlias = _typing.Literal["_margin_level_percent", b"_margin_level_percent"]  # noqa: Y015
     _WhichOneofReturnType__multi_asset: _TypeAlias = _typing.Literal["multi_asset"]  # noqa: Y015
     _WhichOneofArgType__multi_asset: _TypeAlias = _typing.Literal["_multi_asset", b"_multi_asset"]  # noqa: Y015
+    _WhichOneofReturnType__options_value: _TypeAlias = _typing.Literal["options_value"]  # noqa: Y015
+    _WhichOneofArgType__options_value: _TypeAlias = _typing.Literal["_options_value", b"_options_value"]  # noqa: Y015
     _WhichOneofReturnType__order_initial_margin: _TypeAlias = _typing.Literal["order_initial_margin"]  # noqa: Y015
     _WhichOneofArgType__order_initial_margin: _TypeAlias = _typing.Literal["_order_initial_margin", b"_order_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__position_initial_margin: _TypeAlias = _typing.Literal["position_initial_margin"]  # noqa: Y015
     _WhichOneofArgType__position_initial_margin: _TypeAlias = _typing.Literal["_position_initial_margin", b"_position_initial_margin"]  # noqa: Y015
+    _WhichOneofReturnType__position_value: _TypeAlias = _typing.Literal["position_value"]  # noqa: Y015
+    _WhichOneofArgType__position_value: _TypeAlias = _typing.Literal["_position_value", b"_position_value"]  # noqa: Y015
+    _WhichOneofReturnType__projected_delta: _TypeAlias = _typing.Literal["projected_delta"]  # noqa: Y015
+    _WhichOneofArgType__projected_delta: _TypeAlias = _typing.Literal["_projected_delta", b"_projected_delta"]  # noqa: Y015
     _WhichOneofReturnType__projected_initial_margin: _TypeAlias = _typing.Literal["projected_initial_margin"]  # noqa: Y015
     _WhichOneofArgType__projected_initial_margin: _TypeAlias = _typing.Literal["_projected_initial_margin", b"_projected_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__projected_maintenance_margin: _TypeAlias = _typing.Literal["projected_maintenance_margin"]  # noqa: Y015
     _WhichOneofArgType__projected_maintenance_margin: _TypeAlias = _typing.Literal["_projected_maintenance_margin", b"_projected_maintenance_margin"]  # noqa: Y015
+    _WhichOneofReturnType__serves_as_collateral: _TypeAlias = _typing.Literal["serves_as_collateral"]  # noqa: Y015
+    _WhichOneofArgType__serves_as_collateral: _TypeAlias = _typing.Literal["_serves_as_collateral", b"_serves_as_collateral"]  # noqa: Y015
     _WhichOneofReturnType__session_realized_pnl: _TypeAlias = _typing.Literal["session_realized_pnl"]  # noqa: Y015
     _WhichOneofArgType__session_realized_pnl: _TypeAlias = _typing.Literal["_session_realized_pnl", b"_session_realized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__session_unrealized_pnl: _TypeAlias = _typing.Literal["session_unrealized_pnl"]  # noqa: Y015
     _WhichOneofArgType__session_unrealized_pnl: _TypeAlias = _typing.Literal["_session_unrealized_pnl", b"_session_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__spot_balance: _TypeAlias = _typing.Literal["spot_balance"]  # noqa: Y015
+    _WhichOneofArgType__spot_balance: _TypeAlias = _typing.Literal["_spot_balance", b"_spot_balance"]  # noqa: Y015
+    _WhichOneofReturnType__spot_reserve: _TypeAlias = _typing.Literal["spot_reserve"]  # noqa: Y015
+    _WhichOneofArgType__spot_reserve: _TypeAlias = _typing.Literal["_spot_reserve", b"_spot_reserve"]  # noqa: Y015
+    _WhichOneofReturnType__total_pnl: _TypeAlias = _typing.Literal["total_pnl"]  # noqa: Y015
+    _WhichOneofArgType__total_pnl: _TypeAlias = _typing.Literal["_total_pnl", b"_total_pnl"]  # noqa: Y015
     _WhichOneofReturnType__unrealized_pnl: _TypeAlias = _typing.Literal["unrealized_pnl"]  # noqa: Y015
     _WhichOneofArgType__unrealized_pnl: _TypeAlias = _typing.Literal["_unrealized_pnl", b"_unrealized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__wallet_balance: _TypeAlias = _typing.Literal["wallet_balance"]  # noqa: Y015
@@ -227,35 +377,75 @@ class AccountMargin(_message.Message):
     _WhichOneofReturnType__withdrawable: _TypeAlias = _typing.Literal["withdrawable"]  # noqa: Y015
     _WhichOneofArgType__withdrawable: _TypeAlias = _typing.Literal["_withdrawable", b"_withdrawable"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__additional_reserve) -> _WhichOneofReturnType__additional_reserve | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__available) -> _WhichOneofReturnType__available | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__buying_power) -> _WhichOneofReturnType__buying_power | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_basis) -> _WhichOneofReturnType__cost_basis | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_collateral) -> _WhichOneofReturnType__cross_collateral | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_unrealized_pnl) -> _WhichOneofReturnType__cross_unrealized_pnl | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_wallet_balance) -> _WhichOneofReturnType__cross_wallet_balance | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__derivatives_balance) -> _WhichOneofReturnType__derivatives_balance | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__equity) -> _WhichOneofReturnType__equity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_liquidation_ratio) -> _WhichOneofReturnType__estimated_liquidation_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_balance) -> _WhichOneofReturnType__fee_balance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__held_amount) -> _WhichOneofReturnType__held_amount | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin) -> _WhichOneofReturnType__initial_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_buffer) -> _WhichOneofReturnType__liquidation_buffer | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_buffer_percent) -> _WhichOneofReturnType__liquidation_buffer_percent | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_threshold) -> _WhichOneofReturnType__liquidation_threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__locked_balance) -> _WhichOneofReturnType__locked_balance | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_margin) -> _WhichOneofReturnType__maintenance_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_balance) -> _WhichOneofReturnType__margin_balance | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_level_percent) -> _WhichOneofReturnType__margin_level_percent | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__multi_asset) -> _WhichOneofReturnType__multi_asset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__options_value) -> _WhichOneofReturnType__options_value | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__order_initial_margin) -> _WhichOneofReturnType__order_initial_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__position_initial_margin) -> _WhichOneofReturnType__position_initial_margin | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position_value) -> _WhichOneofReturnType__position_value | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__projected_delta) -> _WhichOneofReturnType__projected_delta | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__projected_initial_margin) -> _WhichOneofReturnType__projected_initial_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__projected_maintenance_margin) -> _WhichOneofReturnType__projected_maintenance_margin | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__serves_as_collateral) -> _WhichOneofReturnType__serves_as_collateral | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__session_realized_pnl) -> _WhichOneofReturnType__session_realized_pnl | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__session_unrealized_pnl) -> _WhichOneofReturnType__session_unrealized_pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spot_balance) -> _WhichOneofReturnType__spot_balance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spot_reserve) -> _WhichOneofReturnType__spot_reserve | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_pnl) -> _WhichOneofReturnType__total_pnl | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unrealized_pnl) -> _WhichOneofReturnType__unrealized_pnl | None: ...
     @_typing.overload
@@ -264,3 +454,136 @@ class AccountMargin(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__withdrawable) -> _WhichOneofReturnType__withdrawable | None: ...
 
 Global___AccountMargin: _TypeAlias = AccountMargin  # noqa: Y015
+
+@_typing.final
+class PnlBreakdown(_message.Message):
+    """Profit and loss of one kind of product, in units of the account margin's asset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PNL_FIELD_NUMBER: _builtins.int
+    SESSION_REALIZED_PNL_FIELD_NUMBER: _builtins.int
+    SESSION_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
+    pnl: _builtins.str
+    """Of all open positions. Absent where the venue does not say."""
+    session_realized_pnl: _builtins.str
+    """Realised since the venue's last settlement. Absent where the venue does not say."""
+    session_unrealized_pnl: _builtins.str
+    """Not realised since the venue's last settlement. Absent where the venue does not say."""
+    def __init__(
+        self,
+        *,
+        pnl: _builtins.str | None = ...,
+        session_realized_pnl: _builtins.str | None = ...,
+        session_unrealized_pnl: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_pnl", b"_pnl", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "pnl", b"pnl", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_pnl", b"_pnl", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "pnl", b"pnl", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__pnl: _TypeAlias = _typing.Literal["pnl"]  # noqa: Y015
+    _WhichOneofArgType__pnl: _TypeAlias = _typing.Literal["_pnl", b"_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__session_realized_pnl: _TypeAlias = _typing.Literal["session_realized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__session_realized_pnl: _TypeAlias = _typing.Literal["_session_realized_pnl", b"_session_realized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__session_unrealized_pnl: _TypeAlias = _typing.Literal["session_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__session_unrealized_pnl: _TypeAlias = _typing.Literal["_session_unrealized_pnl", b"_session_unrealized_pnl"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pnl) -> _WhichOneofReturnType__pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__session_realized_pnl) -> _WhichOneofReturnType__session_realized_pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__session_unrealized_pnl) -> _WhichOneofReturnType__session_unrealized_pnl | None: ...
+
+Global___PnlBreakdown: _TypeAlias = PnlBreakdown  # noqa: Y015
+
+@_typing.final
+class OptionExposure(_message.Message):
+    """Greeks of the options of an account, as the venue estimates them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELTA_FIELD_NUMBER: _builtins.int
+    GAMMA_FIELD_NUMBER: _builtins.int
+    VEGA_FIELD_NUMBER: _builtins.int
+    THETA_FIELD_NUMBER: _builtins.int
+    delta: _builtins.float
+    """Change of value per change of the underlying. Absent where the venue does not say."""
+    gamma: _builtins.float
+    """Change of delta per change of the underlying. Absent where the venue does not say."""
+    vega: _builtins.float
+    """Change of value per percentage point of volatility. Absent where the venue does not say."""
+    theta: _builtins.float
+    """Change of value per day. Absent where the venue does not say."""
+    def __init__(
+        self,
+        *,
+        delta: _builtins.float | None = ...,
+        gamma: _builtins.float | None = ...,
+        vega: _builtins.float | None = ...,
+        theta: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_gamma", b"_gamma", "_theta", b"_theta", "_vega", b"_vega", "delta", b"delta", "gamma", b"gamma", "theta", b"theta", "vega", b"vega"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_gamma", b"_gamma", "_theta", b"_theta", "_vega", b"_vega", "delta", b"delta", "gamma", b"gamma", "theta", b"theta", "vega", b"vega"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
+    _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
+    _WhichOneofReturnType__gamma: _TypeAlias = _typing.Literal["gamma"]  # noqa: Y015
+    _WhichOneofArgType__gamma: _TypeAlias = _typing.Literal["_gamma", b"_gamma"]  # noqa: Y015
+    _WhichOneofReturnType__theta: _TypeAlias = _typing.Literal["theta"]  # noqa: Y015
+    _WhichOneofArgType__theta: _TypeAlias = _typing.Literal["_theta", b"_theta"]  # noqa: Y015
+    _WhichOneofReturnType__vega: _TypeAlias = _typing.Literal["vega"]  # noqa: Y015
+    _WhichOneofArgType__vega: _TypeAlias = _typing.Literal["_vega", b"_vega"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gamma) -> _WhichOneofReturnType__gamma | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__theta) -> _WhichOneofReturnType__theta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__vega) -> _WhichOneofReturnType__vega | None: ...
+
+Global___OptionExposure: _TypeAlias = OptionExposure  # noqa: Y015
+
+@_typing.final
+class IndexExposure(_message.Message):
+    """What an account depends on, by the index that its products follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRICE_INDEX_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    ESTIMATED_LIQUIDATION_RATIO_FIELD_NUMBER: _builtins.int
+    price_index: _builtins.str
+    """Index, in the venue's words, such as `btc_usd`."""
+    delta: _builtins.float
+    """Change of value per change of the index, of all positions. Absent where the venue does not say."""
+    estimated_liquidation_ratio: _builtins.float
+    """Estimated fall or rise of the index to liquidation, as a part of it. Absent where the venue does not say."""
+    @_builtins.property
+    def options(self) -> Global___OptionExposure:
+        """Greeks of the options alone. Absent where the venue does not say."""
+
+    def __init__(
+        self,
+        *,
+        price_index: _builtins.str = ...,
+        delta: _builtins.float | None = ...,
+        options: Global___OptionExposure | None = ...,
+        estimated_liquidation_ratio: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "delta", b"delta", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "delta", b"delta", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "options", b"options", "price_index", b"price_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
+    _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
+    _WhichOneofReturnType__estimated_liquidation_ratio: _TypeAlias = _typing.Literal["estimated_liquidation_ratio"]  # noqa: Y015
+    _WhichOneofArgType__estimated_liquidation_ratio: _TypeAlias = _typing.Literal["_estimated_liquidation_ratio", b"_estimated_liquidation_ratio"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_liquidation_ratio) -> _WhichOneofReturnType__estimated_liquidation_ratio | None: ...
+
+Global___IndexExposure: _TypeAlias = IndexExposure  # noqa: Y015

@@ -94,6 +94,7 @@ class OrderList(_message.Message):
     RAW_TYPE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     RAW_STATUS_FIELD_NUMBER: _builtins.int
+    RAW_STATUS_TYPE_FIELD_NUMBER: _builtins.int
     ORDER_IDS_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
@@ -113,6 +114,8 @@ class OrderList(_message.Message):
     """Where it is in its life."""
     raw_status: _builtins.str
     """The venue's own word for the status. Empty where it has none."""
+    raw_status_type: _builtins.str
+    """The venue's own word for what happened to it last, such as Binance's `EXEC_STARTED`. Empty where it has none."""
     @_builtins.property
     def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Our ids of its orders, the first one first."""
@@ -136,13 +139,14 @@ class OrderList(_message.Message):
         raw_type: _builtins.str = ...,
         status: Global___OrderListStatus.ValueType = ...,
         raw_status: _builtins.str = ...,
+        raw_status_type: _builtins.str = ...,
         order_ids: _abc.Iterable[_builtins.str] | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_client_list_id", b"_client_list_id", "_venue_list_id", b"_venue_list_id", "client_list_id", b"client_list_id", "received_at", b"received_at", "timestamp", b"timestamp", "venue_list_id", b"venue_list_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_list_id", b"_client_list_id", "_venue_list_id", b"_venue_list_id", "account_id", b"account_id", "client_list_id", b"client_list_id", "list_id", b"list_id", "order_ids", b"order_ids", "raw_status", b"raw_status", "raw_type", b"raw_type", "received_at", b"received_at", "status", b"status", "timestamp", b"timestamp", "type", b"type", "venue_list_id", b"venue_list_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_list_id", b"_client_list_id", "_venue_list_id", b"_venue_list_id", "account_id", b"account_id", "client_list_id", b"client_list_id", "list_id", b"list_id", "order_ids", b"order_ids", "raw_status", b"raw_status", "raw_status_type", b"raw_status_type", "raw_type", b"raw_type", "received_at", b"received_at", "status", b"status", "timestamp", b"timestamp", "type", b"type", "venue_list_id", b"venue_list_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_list_id: _TypeAlias = _typing.Literal["client_list_id"]  # noqa: Y015
     _WhichOneofArgType__client_list_id: _TypeAlias = _typing.Literal["_client_list_id", b"_client_list_id"]  # noqa: Y015

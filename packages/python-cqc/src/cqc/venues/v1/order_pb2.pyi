@@ -628,6 +628,24 @@ class Order(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     WORKING_FIELD_NUMBER: _builtins.int
     WORKING_AT_FIELD_NUMBER: _builtins.int
+    ORIGINAL_TYPE_FIELD_NUMBER: _builtins.int
+    RAW_ORIGINAL_TYPE_FIELD_NUMBER: _builtins.int
+    FILL_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_FILL_AT_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
+    SIZE_INCLUDES_FEES_FIELD_NUMBER: _builtins.int
+    NET_QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
+    RAW_STATUS_REASON_FIELD_NUMBER: _builtins.int
+    RAW_TRIGGER_STATUS_FIELD_NUMBER: _builtins.int
+    PARENT_VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
+    ATTACHED_VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
+    RAW_FLAGS_FIELD_NUMBER: _builtins.int
+    RAW_CONDITIONS_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
+    MARKET_MAKER_PROTECTION_FIELD_NUMBER: _builtins.int
+    REJECT_POST_ONLY_FIELD_NUMBER: _builtins.int
+    RISK_REDUCING_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, opaque. It survives a replacement."""
     account_id: _builtins.str
@@ -734,6 +752,42 @@ class Order(_message.Message):
     """Version of this record, raised by one at each change."""
     working: _builtins.bool
     """Whether it is in the book. Absent where the venue does not say."""
+    original_type: Global___OrderType.ValueType
+    """Kind that the order had before its trigger changed it; the same as `type` where nothing did. Unspecified where the
+    venue does not say.
+    """
+    raw_original_type: _builtins.str
+    """The venue's own word for it. Empty where it has none."""
+    fill_count: _builtins.int
+    """Number of fills so far. Absent where the venue does not say."""
+    settled: _builtins.bool
+    """Whether all fills are settled. Absent where the venue does not say."""
+    size_includes_fees: _builtins.bool
+    """Whether fees are paid out of the ordered size. Absent where the venue does not say."""
+    net_quote_quantity: _builtins.str
+    """Quote units received or paid so far, fees counted in. Absent where the venue does not say."""
+    raw_status_reason: _builtins.str
+    """The venue's own word for the reason of the state. Empty where it has none."""
+    raw_trigger_status: _builtins.str
+    """The venue's own word for how far its trigger is. Empty where it has none."""
+    parent_venue_order_id: _builtins.str
+    """The venue's id of the order that this one came from, as a stop that a filled entry placed. Absent where there is none."""
+    attached_venue_order_id: _builtins.str
+    """The venue's id of an order that this one will place when it fills. Absent where there is none."""
+    raw_flags: _builtins.str
+    """The venue's flags of the order, as it writes them, such as Kraken's `fciq`. Empty where it has none."""
+    raw_conditions: _builtins.str
+    """The venue's remarks on the order, such as Kraken's `misc`. Empty where it has none."""
+    contracts: _builtins.str
+    """The ordered quantity in contracts, where the venue states it beside the quantity in another unit. Absent elsewhere."""
+    market_maker_protection: _builtins.bool
+    """Whether the venue's market maker protection may cancel it. Absent where the venue does not say."""
+    reject_post_only: _builtins.bool
+    """Whether a post-only order that would cross is rejected instead of repriced. Absent where the venue does not say."""
+    risk_reducing: _builtins.bool
+    """Whether the venue counts it as reducing the risk of the account. Absent where the venue does not say."""
+    replaced: _builtins.bool
+    """Whether it was changed since it was placed. Absent where the venue does not say."""
     @_builtins.property
     def previous_venue_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The venue's ids before replacements, oldest first."""
@@ -773,6 +827,10 @@ class Order(_message.Message):
     @_builtins.property
     def working_at(self) -> _timestamp_pb2.Timestamp:
         """Since when it is in the book. Absent when it is not, or where the venue does not say."""
+
+    @_builtins.property
+    def last_fill_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was last filled. Absent when it was not, or the venue does not say."""
 
     def __init__(
         self,
@@ -840,23 +898,47 @@ class Order(_message.Message):
         revision: _builtins.int = ...,
         working: _builtins.bool | None = ...,
         working_at: _timestamp_pb2.Timestamp | None = ...,
+        original_type: Global___OrderType.ValueType = ...,
+        raw_original_type: _builtins.str = ...,
+        fill_count: _builtins.int | None = ...,
+        last_fill_at: _timestamp_pb2.Timestamp | None = ...,
+        settled: _builtins.bool | None = ...,
+        size_includes_fees: _builtins.bool | None = ...,
+        net_quote_quantity: _builtins.str | None = ...,
+        raw_status_reason: _builtins.str = ...,
+        raw_trigger_status: _builtins.str = ...,
+        parent_venue_order_id: _builtins.str | None = ...,
+        attached_venue_order_id: _builtins.str | None = ...,
+        raw_flags: _builtins.str = ...,
+        raw_conditions: _builtins.str = ...,
+        contracts: _builtins.str | None = ...,
+        market_maker_protection: _builtins.bool | None = ...,
+        reject_post_only: _builtins.bool | None = ...,
+        risk_reducing: _builtins.bool | None = ...,
+        replaced: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "_working", b"_working", "activation_price", b"activation_price", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "post_only", b"post_only", "price", b"price", "price_protect", b"price_protect", "quantity", b"quantity", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "reduce_only", b"reduce_only", "size", b"size", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "trailing_offset", b"trailing_offset", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_attached_venue_order_id", b"_attached_venue_order_id", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_contracts", b"_contracts", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_fill_count", b"_fill_count", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_market_maker_protection", b"_market_maker_protection", "_net_quote_quantity", b"_net_quote_quantity", "_parent_venue_order_id", b"_parent_venue_order_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_reject_post_only", b"_reject_post_only", "_replaced", b"_replaced", "_risk_reducing", b"_risk_reducing", "_settled", b"_settled", "_size_includes_fees", b"_size_includes_fees", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "_working", b"_working", "activation_price", b"activation_price", "attached_venue_order_id", b"attached_venue_order_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "contracts", b"contracts", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fill_count", b"fill_count", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "last_fill_at", b"last_fill_at", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "market_maker_protection", b"market_maker_protection", "net_quote_quantity", b"net_quote_quantity", "parent_venue_order_id", b"parent_venue_order_id", "post_only", b"post_only", "price", b"price", "price_protect", b"price_protect", "quantity", b"quantity", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "reduce_only", b"reduce_only", "reject_post_only", b"reject_post_only", "replaced", b"replaced", "risk_reducing", b"risk_reducing", "settled", b"settled", "size", b"size", "size_includes_fees", b"size_includes_fees", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "trailing_offset", b"trailing_offset", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "_working", b"_working", "account_id", b"account_id", "activation_price", b"activation_price", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fees", b"fees", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "margin_mode", b"margin_mode", "order_id", b"order_id", "origin", b"origin", "position_side", b"position_side", "post_only", b"post_only", "previous_venue_order_ids", b"previous_venue_order_ids", "price", b"price", "price_match", b"price_match", "price_protect", b"price_protect", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_margin_mode", b"raw_margin_mode", "raw_origin", b"raw_origin", "raw_position_side", b"raw_position_side", "raw_price_match", b"raw_price_match", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_time_in_force", b"raw_time_in_force", "raw_trailing_offset_kind", b"raw_trailing_offset_kind", "raw_trigger_kind", b"raw_trigger_kind", "raw_type", b"raw_type", "received_at", b"received_at", "reduce_only", b"reduce_only", "revision", b"revision", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "size", b"size", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "status", b"status", "status_reason", b"status_reason", "status_reason_text", b"status_reason_text", "time_in_force", b"time_in_force", "trailing_offset", b"trailing_offset", "trailing_offset_kind", b"trailing_offset_kind", "trigger_kind", b"trigger_kind", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "venue_symbol_id", b"venue_symbol_id", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_attached_venue_order_id", b"_attached_venue_order_id", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_contracts", b"_contracts", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_fill_count", b"_fill_count", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_market_maker_protection", b"_market_maker_protection", "_net_quote_quantity", b"_net_quote_quantity", "_parent_venue_order_id", b"_parent_venue_order_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_reject_post_only", b"_reject_post_only", "_replaced", b"_replaced", "_risk_reducing", b"_risk_reducing", "_settled", b"_settled", "_size_includes_fees", b"_size_includes_fees", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "_working", b"_working", "account_id", b"account_id", "activation_price", b"activation_price", "attached_venue_order_id", b"attached_venue_order_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "contracts", b"contracts", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fees", b"fees", "fill_count", b"fill_count", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "last_fill_at", b"last_fill_at", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "margin_mode", b"margin_mode", "market_maker_protection", b"market_maker_protection", "net_quote_quantity", b"net_quote_quantity", "order_id", b"order_id", "origin", b"origin", "original_type", b"original_type", "parent_venue_order_id", b"parent_venue_order_id", "position_side", b"position_side", "post_only", b"post_only", "previous_venue_order_ids", b"previous_venue_order_ids", "price", b"price", "price_match", b"price_match", "price_protect", b"price_protect", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_conditions", b"raw_conditions", "raw_flags", b"raw_flags", "raw_margin_mode", b"raw_margin_mode", "raw_origin", b"raw_origin", "raw_original_type", b"raw_original_type", "raw_position_side", b"raw_position_side", "raw_price_match", b"raw_price_match", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_status_reason", b"raw_status_reason", "raw_time_in_force", b"raw_time_in_force", "raw_trailing_offset_kind", b"raw_trailing_offset_kind", "raw_trigger_kind", b"raw_trigger_kind", "raw_trigger_status", b"raw_trigger_status", "raw_type", b"raw_type", "received_at", b"received_at", "reduce_only", b"reduce_only", "reject_post_only", b"reject_post_only", "replaced", b"replaced", "revision", b"revision", "risk_reducing", b"risk_reducing", "self_trade_prevention", b"self_trade_prevention", "settled", b"settled", "side", b"side", "size", b"size", "size_includes_fees", b"size_includes_fees", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "status", b"status", "status_reason", b"status_reason", "status_reason_text", b"status_reason_text", "time_in_force", b"time_in_force", "trailing_offset", b"trailing_offset", "trailing_offset_kind", b"trailing_offset_kind", "trigger_kind", b"trigger_kind", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "venue_symbol_id", b"venue_symbol_id", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__activation_price: _TypeAlias = _typing.Literal["activation_price"]  # noqa: Y015
     _WhichOneofArgType__activation_price: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price"]  # noqa: Y015
+    _WhichOneofReturnType__attached_venue_order_id: _TypeAlias = _typing.Literal["attached_venue_order_id"]  # noqa: Y015
+    _WhichOneofArgType__attached_venue_order_id: _TypeAlias = _typing.Literal["_attached_venue_order_id", b"_attached_venue_order_id"]  # noqa: Y015
     _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
     _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__contracts: _TypeAlias = _typing.Literal["contracts"]  # noqa: Y015
+    _WhichOneofArgType__contracts: _TypeAlias = _typing.Literal["_contracts", b"_contracts"]  # noqa: Y015
     _WhichOneofReturnType__cumulative_quantity: _TypeAlias = _typing.Literal["cumulative_quantity"]  # noqa: Y015
     _WhichOneofArgType__cumulative_quantity: _TypeAlias = _typing.Literal["_cumulative_quantity", b"_cumulative_quantity"]  # noqa: Y015
     _WhichOneofReturnType__cumulative_quote_quantity: _TypeAlias = _typing.Literal["cumulative_quote_quantity"]  # noqa: Y015
     _WhichOneofArgType__cumulative_quote_quantity: _TypeAlias = _typing.Literal["_cumulative_quote_quantity", b"_cumulative_quote_quantity"]  # noqa: Y015
     _WhichOneofReturnType__display_quantity: _TypeAlias = _typing.Literal["display_quantity"]  # noqa: Y015
     _WhichOneofArgType__display_quantity: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__fill_count: _TypeAlias = _typing.Literal["fill_count"]  # noqa: Y015
+    _WhichOneofArgType__fill_count: _TypeAlias = _typing.Literal["_fill_count", b"_fill_count"]  # noqa: Y015
     _WhichOneofReturnType__held_amount: _TypeAlias = _typing.Literal["held_amount"]  # noqa: Y015
     _WhichOneofArgType__held_amount: _TypeAlias = _typing.Literal["_held_amount", b"_held_amount"]  # noqa: Y015
     _WhichOneofReturnType__label: _TypeAlias = _typing.Literal["label"]  # noqa: Y015
@@ -867,6 +949,12 @@ class Order(_message.Message):
     _WhichOneofArgType__leverage: _TypeAlias = _typing.Literal["_leverage", b"_leverage"]  # noqa: Y015
     _WhichOneofReturnType__list_id: _TypeAlias = _typing.Literal["list_id"]  # noqa: Y015
     _WhichOneofArgType__list_id: _TypeAlias = _typing.Literal["_list_id", b"_list_id"]  # noqa: Y015
+    _WhichOneofReturnType__market_maker_protection: _TypeAlias = _typing.Literal["market_maker_protection"]  # noqa: Y015
+    _WhichOneofArgType__market_maker_protection: _TypeAlias = _typing.Literal["_market_maker_protection", b"_market_maker_protection"]  # noqa: Y015
+    _WhichOneofReturnType__net_quote_quantity: _TypeAlias = _typing.Literal["net_quote_quantity"]  # noqa: Y015
+    _WhichOneofArgType__net_quote_quantity: _TypeAlias = _typing.Literal["_net_quote_quantity", b"_net_quote_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__parent_venue_order_id: _TypeAlias = _typing.Literal["parent_venue_order_id"]  # noqa: Y015
+    _WhichOneofArgType__parent_venue_order_id: _TypeAlias = _typing.Literal["_parent_venue_order_id", b"_parent_venue_order_id"]  # noqa: Y015
     _WhichOneofReturnType__post_only: _TypeAlias = _typing.Literal["post_only"]  # noqa: Y015
     _WhichOneofArgType__post_only: _TypeAlias = _typing.Literal["_post_only", b"_post_only"]  # noqa: Y015
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
@@ -875,6 +963,16 @@ class Order(_message.Message):
     _WhichOneofArgType__price_protect: _TypeAlias = _typing.Literal["_price_protect", b"_price_protect"]  # noqa: Y015
     _WhichOneofReturnType__reduce_only: _TypeAlias = _typing.Literal["reduce_only"]  # noqa: Y015
     _WhichOneofArgType__reduce_only: _TypeAlias = _typing.Literal["_reduce_only", b"_reduce_only"]  # noqa: Y015
+    _WhichOneofReturnType__reject_post_only: _TypeAlias = _typing.Literal["reject_post_only"]  # noqa: Y015
+    _WhichOneofArgType__reject_post_only: _TypeAlias = _typing.Literal["_reject_post_only", b"_reject_post_only"]  # noqa: Y015
+    _WhichOneofReturnType__replaced: _TypeAlias = _typing.Literal["replaced"]  # noqa: Y015
+    _WhichOneofArgType__replaced: _TypeAlias = _typing.Literal["_replaced", b"_replaced"]  # noqa: Y015
+    _WhichOneofReturnType__risk_reducing: _TypeAlias = _typing.Literal["risk_reducing"]  # noqa: Y015
+    _WhichOneofArgType__risk_reducing: _TypeAlias = _typing.Literal["_risk_reducing", b"_risk_reducing"]  # noqa: Y015
+    _WhichOneofReturnType__settled: _TypeAlias = _typing.Literal["settled"]  # noqa: Y015
+    _WhichOneofArgType__settled: _TypeAlias = _typing.Literal["_settled", b"_settled"]  # noqa: Y015
+    _WhichOneofReturnType__size_includes_fees: _TypeAlias = _typing.Literal["size_includes_fees"]  # noqa: Y015
+    _WhichOneofArgType__size_includes_fees: _TypeAlias = _typing.Literal["_size_includes_fees", b"_size_includes_fees"]  # noqa: Y015
     _WhichOneofReturnType__slippage_limit_bps: _TypeAlias = _typing.Literal["slippage_limit_bps"]  # noqa: Y015
     _WhichOneofArgType__slippage_limit_bps: _TypeAlias = _typing.Literal["_slippage_limit_bps", b"_slippage_limit_bps"]  # noqa: Y015
     _WhichOneofReturnType__trailing_offset: _TypeAlias = _typing.Literal["trailing_offset"]  # noqa: Y015
@@ -892,15 +990,21 @@ class Order(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__activation_price) -> _WhichOneofReturnType__activation_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attached_venue_order_id) -> _WhichOneofReturnType__attached_venue_order_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_price) -> _WhichOneofReturnType__average_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__contracts) -> _WhichOneofReturnType__contracts | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cumulative_quantity) -> _WhichOneofReturnType__cumulative_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cumulative_quote_quantity) -> _WhichOneofReturnType__cumulative_quote_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__display_quantity) -> _WhichOneofReturnType__display_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fill_count) -> _WhichOneofReturnType__fill_count | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__held_amount) -> _WhichOneofReturnType__held_amount | None: ...
     @_typing.overload
@@ -912,6 +1016,12 @@ class Order(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__list_id) -> _WhichOneofReturnType__list_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__market_maker_protection) -> _WhichOneofReturnType__market_maker_protection | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__net_quote_quantity) -> _WhichOneofReturnType__net_quote_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_venue_order_id) -> _WhichOneofReturnType__parent_venue_order_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__post_only) -> _WhichOneofReturnType__post_only | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
@@ -919,6 +1029,16 @@ class Order(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price_protect) -> _WhichOneofReturnType__price_protect | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reduce_only) -> _WhichOneofReturnType__reduce_only | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reject_post_only) -> _WhichOneofReturnType__reject_post_only | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replaced) -> _WhichOneofReturnType__replaced | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__risk_reducing) -> _WhichOneofReturnType__risk_reducing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settled) -> _WhichOneofReturnType__settled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_includes_fees) -> _WhichOneofReturnType__size_includes_fees | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slippage_limit_bps) -> _WhichOneofReturnType__slippage_limit_bps | None: ...
     @_typing.overload

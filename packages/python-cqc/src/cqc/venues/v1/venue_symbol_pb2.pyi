@@ -145,6 +145,27 @@ class VenueSymbol(_message.Message):
     DELISTED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    OTHER_NATIVE_SYMBOLS_FIELD_NUMBER: _builtins.int
+    NATIVE_PAIR_FIELD_NUMBER: _builtins.int
+    BASE_CODE_FIELD_NUMBER: _builtins.int
+    QUOTE_CODE_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_CODE_FIELD_NUMBER: _builtins.int
+    STRIKE_CODE_FIELD_NUMBER: _builtins.int
+    BASE_PRECISION_FIELD_NUMBER: _builtins.int
+    QUOTE_PRECISION_FIELD_NUMBER: _builtins.int
+    BASE_FEE_PRECISION_FIELD_NUMBER: _builtins.int
+    QUOTE_FEE_PRECISION_FIELD_NUMBER: _builtins.int
+    PRICE_PRECISION_FIELD_NUMBER: _builtins.int
+    QUANTITY_PRECISION_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    UNDERLYING_KIND_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    SPOT_ENABLED_FIELD_NUMBER: _builtins.int
+    RFQ_ENABLED_FIELD_NUMBER: _builtins.int
+    MARGIN_CALL_PERCENT_FIELD_NUMBER: _builtins.int
+    MARGIN_STOP_PERCENT_FIELD_NUMBER: _builtins.int
+    BUY_LEVERAGES_FIELD_NUMBER: _builtins.int
+    SELL_LEVERAGES_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
     """Stable id such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable, never reused."""
     venue_id: _builtins.str
@@ -179,6 +200,40 @@ class VenueSymbol(_message.Message):
     """The venue's name of the index that the contract follows. Empty where there is none."""
     revision: _builtins.int
     """Version of this record, raised by one at each change; the value to send back with an update."""
+    native_pair: _builtins.str
+    """The venue's name of the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
+    where it names none.
+    """
+    base_code: _builtins.str
+    """The venue's code of the base asset, such as `XXBT`; VenueAsset says which asset it is. Empty where it gives none."""
+    quote_code: _builtins.str
+    """The venue's code of the quote asset. Empty where it gives none."""
+    settlement_code: _builtins.str
+    """The venue's code of the asset that profit and margin are settled in. Empty where it gives none."""
+    strike_code: _builtins.str
+    """The venue's code of the asset that a strike is stated in. Empty where it gives none."""
+    base_precision: _builtins.int
+    """Digits after the point of base amounts, 0 to 38. Absent where the venue does not say."""
+    quote_precision: _builtins.int
+    """Digits after the point of quote amounts, 0 to 38. Absent where the venue does not say."""
+    base_fee_precision: _builtins.int
+    """Digits after the point of fees in the base asset, 0 to 38. Absent where the venue does not say."""
+    quote_fee_precision: _builtins.int
+    """Digits after the point of fees in the quote asset, 0 to 38. Absent where the venue does not say."""
+    price_precision: _builtins.int
+    """Digits after the point of prices, 0 to 38; not the tick, which can be coarser. Absent where the venue does not say."""
+    quantity_precision: _builtins.int
+    """Digits after the point of quantities, 0 to 38; not the lot step, which can be coarser. Absent where the venue does not say."""
+    underlying_kind: _builtins.str
+    """The venue's word for what the contract follows, such as `COIN` or `INDEX`. Empty where it has none."""
+    spot_enabled: _builtins.bool
+    """Whether it can be traded without borrowing. Absent where the venue does not say."""
+    rfq_enabled: _builtins.bool
+    """Whether quotes can be requested for it. Absent where the venue does not say."""
+    margin_call_percent: _builtins.str
+    """Margin level at which the venue warns, in percent of the margin used, such as 80. Absent where the venue does not say."""
+    margin_stop_percent: _builtins.str
+    """Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent where the venue does not say."""
     @_builtins.property
     def rules(self) -> Global___TradingRules:
         """What orders have to keep to."""
@@ -207,6 +262,26 @@ class VenueSymbol(_message.Message):
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When this system last received it from the venue. Absent for a record that was made by hand."""
 
+    @_builtins.property
+    def other_native_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams beside `XBTUSD`. Empty where it has one."""
+
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Kinds of account that may trade it, in the venue's words, such as `MARGIN`. Empty where the venue does not say."""
+
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The venue's groups of the listing, such as `DEFI`. Empty where it has none."""
+
+    @_builtins.property
+    def buy_leverages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Leverages that a buyer can choose from. Empty where there are none, or the venue does not say."""
+
+    @_builtins.property
+    def sell_leverages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Leverages that a seller can choose from. Empty where there are none, or the venue does not say."""
+
     def __init__(
         self,
         *,
@@ -234,27 +309,88 @@ class VenueSymbol(_message.Message):
         delisted_at: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        other_native_symbols: _abc.Iterable[_builtins.str] | None = ...,
+        native_pair: _builtins.str = ...,
+        base_code: _builtins.str = ...,
+        quote_code: _builtins.str = ...,
+        settlement_code: _builtins.str = ...,
+        strike_code: _builtins.str = ...,
+        base_precision: _builtins.int | None = ...,
+        quote_precision: _builtins.int | None = ...,
+        base_fee_precision: _builtins.int | None = ...,
+        quote_fee_precision: _builtins.int | None = ...,
+        price_precision: _builtins.int | None = ...,
+        quantity_precision: _builtins.int | None = ...,
+        permissions: _abc.Iterable[_builtins.str] | None = ...,
+        underlying_kind: _builtins.str = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
+        spot_enabled: _builtins.bool | None = ...,
+        rfq_enabled: _builtins.bool | None = ...,
+        margin_call_percent: _builtins.str | None = ...,
+        margin_stop_percent: _builtins.str | None = ...,
+        buy_leverages: _abc.Iterable[_builtins.str] | None = ...,
+        sell_leverages: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_multiplier", b"_base_multiplier", "_contract_size", b"_contract_size", "_margin_enabled", b"_margin_enabled", "_native_id", b"_native_id", "base_multiplier", b"base_multiplier", "contract_size", b"contract_size", "delisted_at", b"delisted_at", "listed_at", b"listed_at", "margin_enabled", b"margin_enabled", "native_id", b"native_id", "received_at", b"received_at", "rules", b"rules", "settlement_period", b"settlement_period"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_fee_precision", b"_base_fee_precision", "_base_multiplier", b"_base_multiplier", "_base_precision", b"_base_precision", "_contract_size", b"_contract_size", "_margin_call_percent", b"_margin_call_percent", "_margin_enabled", b"_margin_enabled", "_margin_stop_percent", b"_margin_stop_percent", "_native_id", b"_native_id", "_price_precision", b"_price_precision", "_quantity_precision", b"_quantity_precision", "_quote_fee_precision", b"_quote_fee_precision", "_quote_precision", b"_quote_precision", "_rfq_enabled", b"_rfq_enabled", "_spot_enabled", b"_spot_enabled", "base_fee_precision", b"base_fee_precision", "base_multiplier", b"base_multiplier", "base_precision", b"base_precision", "contract_size", b"contract_size", "delisted_at", b"delisted_at", "listed_at", b"listed_at", "margin_call_percent", b"margin_call_percent", "margin_enabled", b"margin_enabled", "margin_stop_percent", b"margin_stop_percent", "native_id", b"native_id", "price_precision", b"price_precision", "quantity_precision", b"quantity_precision", "quote_fee_precision", b"quote_fee_precision", "quote_precision", b"quote_precision", "received_at", b"received_at", "rfq_enabled", b"rfq_enabled", "rules", b"rules", "settlement_period", b"settlement_period", "spot_enabled", b"spot_enabled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_multiplier", b"_base_multiplier", "_contract_size", b"_contract_size", "_margin_enabled", b"_margin_enabled", "_native_id", b"_native_id", "base_multiplier", b"base_multiplier", "contract_size", b"contract_size", "contract_size_unit", b"contract_size_unit", "delisted_at", b"delisted_at", "fees", b"fees", "listed_at", b"listed_at", "margin_enabled", b"margin_enabled", "margin_tiers", b"margin_tiers", "native_id", b"native_id", "native_symbol", b"native_symbol", "price_index", b"price_index", "quantity_unit", b"quantity_unit", "raw_settlement_period", b"raw_settlement_period", "raw_trading_mode", b"raw_trading_mode", "received_at", b"received_at", "revision", b"revision", "rules", b"rules", "segment", b"segment", "settlement_period", b"settlement_period", "symbol_id", b"symbol_id", "trading_mode", b"trading_mode", "trading_mode_reason", b"trading_mode_reason", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_fee_precision", b"_base_fee_precision", "_base_multiplier", b"_base_multiplier", "_base_precision", b"_base_precision", "_contract_size", b"_contract_size", "_margin_call_percent", b"_margin_call_percent", "_margin_enabled", b"_margin_enabled", "_margin_stop_percent", b"_margin_stop_percent", "_native_id", b"_native_id", "_price_precision", b"_price_precision", "_quantity_precision", b"_quantity_precision", "_quote_fee_precision", b"_quote_fee_precision", "_quote_precision", b"_quote_precision", "_rfq_enabled", b"_rfq_enabled", "_spot_enabled", b"_spot_enabled", "base_code", b"base_code", "base_fee_precision", b"base_fee_precision", "base_multiplier", b"base_multiplier", "base_precision", b"base_precision", "buy_leverages", b"buy_leverages", "categories", b"categories", "contract_size", b"contract_size", "contract_size_unit", b"contract_size_unit", "delisted_at", b"delisted_at", "fees", b"fees", "listed_at", b"listed_at", "margin_call_percent", b"margin_call_percent", "margin_enabled", b"margin_enabled", "margin_stop_percent", b"margin_stop_percent", "margin_tiers", b"margin_tiers", "native_id", b"native_id", "native_pair", b"native_pair", "native_symbol", b"native_symbol", "other_native_symbols", b"other_native_symbols", "permissions", b"permissions", "price_index", b"price_index", "price_precision", b"price_precision", "quantity_precision", b"quantity_precision", "quantity_unit", b"quantity_unit", "quote_code", b"quote_code", "quote_fee_precision", b"quote_fee_precision", "quote_precision", b"quote_precision", "raw_settlement_period", b"raw_settlement_period", "raw_trading_mode", b"raw_trading_mode", "received_at", b"received_at", "revision", b"revision", "rfq_enabled", b"rfq_enabled", "rules", b"rules", "segment", b"segment", "sell_leverages", b"sell_leverages", "settlement_code", b"settlement_code", "settlement_period", b"settlement_period", "spot_enabled", b"spot_enabled", "strike_code", b"strike_code", "symbol_id", b"symbol_id", "trading_mode", b"trading_mode", "trading_mode_reason", b"trading_mode_reason", "underlying_kind", b"underlying_kind", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__base_fee_precision: _TypeAlias = _typing.Literal["base_fee_precision"]  # noqa: Y015
+    _WhichOneofArgType__base_fee_precision: _TypeAlias = _typing.Literal["_base_fee_precision", b"_base_fee_precision"]  # noqa: Y015
     _WhichOneofReturnType__base_multiplier: _TypeAlias = _typing.Literal["base_multiplier"]  # noqa: Y015
     _WhichOneofArgType__base_multiplier: _TypeAlias = _typing.Literal["_base_multiplier", b"_base_multiplier"]  # noqa: Y015
+    _WhichOneofReturnType__base_precision: _TypeAlias = _typing.Literal["base_precision"]  # noqa: Y015
+    _WhichOneofArgType__base_precision: _TypeAlias = _typing.Literal["_base_precision", b"_base_precision"]  # noqa: Y015
     _WhichOneofReturnType__contract_size: _TypeAlias = _typing.Literal["contract_size"]  # noqa: Y015
     _WhichOneofArgType__contract_size: _TypeAlias = _typing.Literal["_contract_size", b"_contract_size"]  # noqa: Y015
+    _WhichOneofReturnType__margin_call_percent: _TypeAlias = _typing.Literal["margin_call_percent"]  # noqa: Y015
+    _WhichOneofArgType__margin_call_percent: _TypeAlias = _typing.Literal["_margin_call_percent", b"_margin_call_percent"]  # noqa: Y015
     _WhichOneofReturnType__margin_enabled: _TypeAlias = _typing.Literal["margin_enabled"]  # noqa: Y015
     _WhichOneofArgType__margin_enabled: _TypeAlias = _typing.Literal["_margin_enabled", b"_margin_enabled"]  # noqa: Y015
+    _WhichOneofReturnType__margin_stop_percent: _TypeAlias = _typing.Literal["margin_stop_percent"]  # noqa: Y015
+    _WhichOneofArgType__margin_stop_percent: _TypeAlias = _typing.Literal["_margin_stop_percent", b"_margin_stop_percent"]  # noqa: Y015
     _WhichOneofReturnType__native_id: _TypeAlias = _typing.Literal["native_id"]  # noqa: Y015
     _WhichOneofArgType__native_id: _TypeAlias = _typing.Literal["_native_id", b"_native_id"]  # noqa: Y015
+    _WhichOneofReturnType__price_precision: _TypeAlias = _typing.Literal["price_precision"]  # noqa: Y015
+    _WhichOneofArgType__price_precision: _TypeAlias = _typing.Literal["_price_precision", b"_price_precision"]  # noqa: Y015
+    _WhichOneofReturnType__quantity_precision: _TypeAlias = _typing.Literal["quantity_precision"]  # noqa: Y015
+    _WhichOneofArgType__quantity_precision: _TypeAlias = _typing.Literal["_quantity_precision", b"_quantity_precision"]  # noqa: Y015
+    _WhichOneofReturnType__quote_fee_precision: _TypeAlias = _typing.Literal["quote_fee_precision"]  # noqa: Y015
+    _WhichOneofArgType__quote_fee_precision: _TypeAlias = _typing.Literal["_quote_fee_precision", b"_quote_fee_precision"]  # noqa: Y015
+    _WhichOneofReturnType__quote_precision: _TypeAlias = _typing.Literal["quote_precision"]  # noqa: Y015
+    _WhichOneofArgType__quote_precision: _TypeAlias = _typing.Literal["_quote_precision", b"_quote_precision"]  # noqa: Y015
+    _WhichOneofReturnType__rfq_enabled: _TypeAlias = _typing.Literal["rfq_enabled"]  # noqa: Y015
+    _WhichOneofArgType__rfq_enabled: _TypeAlias = _typing.Literal["_rfq_enabled", b"_rfq_enabled"]  # noqa: Y015
+    _WhichOneofReturnType__spot_enabled: _TypeAlias = _typing.Literal["spot_enabled"]  # noqa: Y015
+    _WhichOneofArgType__spot_enabled: _TypeAlias = _typing.Literal["_spot_enabled", b"_spot_enabled"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__base_fee_precision) -> _WhichOneofReturnType__base_fee_precision | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__base_multiplier) -> _WhichOneofReturnType__base_multiplier | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__base_precision) -> _WhichOneofReturnType__base_precision | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__contract_size) -> _WhichOneofReturnType__contract_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_call_percent) -> _WhichOneofReturnType__margin_call_percent | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_enabled) -> _WhichOneofReturnType__margin_enabled | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_stop_percent) -> _WhichOneofReturnType__margin_stop_percent | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__native_id) -> _WhichOneofReturnType__native_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_precision) -> _WhichOneofReturnType__price_precision | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity_precision) -> _WhichOneofReturnType__quantity_precision | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quote_fee_precision) -> _WhichOneofReturnType__quote_fee_precision | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quote_precision) -> _WhichOneofReturnType__quote_precision | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rfq_enabled) -> _WhichOneofReturnType__rfq_enabled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spot_enabled) -> _WhichOneofReturnType__spot_enabled | None: ...
 
 Global___VenueSymbol: _TypeAlias = VenueSymbol  # noqa: Y015
 
@@ -452,6 +588,7 @@ class QuantityLimits(_message.Message):
     LOT_STEP_FIELD_NUMBER: _builtins.int
     MIN_NOTIONAL_FIELD_NUMBER: _builtins.int
     MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
+    NOTIONAL_AVERAGING_WINDOW_FIELD_NUMBER: _builtins.int
     min_quantity: _builtins.str
     """Smallest quantity, in the listing's quantity unit."""
     max_quantity: _builtins.str
@@ -462,6 +599,12 @@ class QuantityLimits(_message.Message):
     """Smallest price times quantity, in quote units."""
     max_notional: _builtins.str
     """Largest price times quantity, in quote units."""
+    @_builtins.property
+    def notional_averaging_window(self) -> _duration_pb2.Duration:
+        """Span over which the venue averages the price that it multiplies with. Absent where it takes the order's own price, or
+        does not say.
+        """
+
     def __init__(
         self,
         *,
@@ -470,10 +613,11 @@ class QuantityLimits(_message.Message):
         lot_step: _builtins.str | None = ...,
         min_notional: _builtins.str | None = ...,
         max_notional: _builtins.str | None = ...,
+        notional_averaging_window: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "lot_step", b"lot_step", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "lot_step", b"lot_step", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "notional_averaging_window", b"notional_averaging_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "lot_step", b"lot_step", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "lot_step", b"lot_step", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "notional_averaging_window", b"notional_averaging_window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__lot_step: _TypeAlias = _typing.Literal["lot_step"]  # noqa: Y015
     _WhichOneofArgType__lot_step: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step"]  # noqa: Y015

@@ -62,6 +62,8 @@ import {
 import {
   type Trade as TradeMessage,
   TradeSchema,
+  type MatchedOrder as MatchedOrderMessage,
+  MatchedOrderSchema,
   type Candle as CandleMessage,
   CandleSchema,
 } from "./trade_pb.js";
@@ -121,5 +123,7 @@ export type TickerWindow = TickerWindowMessage;
 export const TickerWindow: typeof TickerWindowSchema = TickerWindowSchema;
 export type Trade = TradeMessage;
 export const Trade: typeof TradeSchema = TradeSchema;
+export type MatchedOrder = MatchedOrderMessage;
+export const MatchedOrder: typeof MatchedOrderSchema = MatchedOrderSchema;
 export type Candle = CandleMessage;
 export const Candle: typeof CandleSchema = CandleSchema;

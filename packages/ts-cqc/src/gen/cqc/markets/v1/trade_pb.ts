@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/trade.proto.
  */
 export const file_cqc_markets_v1_trade: GenFile = /*@__PURE__*/
-  fileDesc("ChpjcWMvbWFya2V0cy92MS90cmFkZS5wcm90bxIOY3FjLm1hcmtldHMudjEisAgKBVRyYWRlEiEKCHRyYWRlX2lkGAEgASgJQgq6SAdyBRABGIACSACIAQESIgoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwESGAoFcHJpY2UYAyABKAlCCbpIBnIEiIgnARIbCghxdWFudGl0eRgEIAEoCUIJukgGcgSIiCcBEiYKDnF1b3RlX3F1YW50aXR5GAUgASgJQgm6SAZyBIiIJwFIAYgBARIzCg1xdWFudGl0eV91bml0GAYgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EjAKCWFnZ3Jlc3NvchgHIAEoDjIdLmNxYy5tYXJrZXRzLnYxLkFnZ3Jlc3NvclNpZGUSGQoIcmF3X3NpZGUYCCABKAlCB7pIBHICGEASJQoOZmlyc3RfdHJhZGVfaWQYCSABKAlCCLpIBXIDGIACSAKIAQESJAoNbGFzdF90cmFkZV9pZBgKIAEoCUIIukgFcgMYgAJIA4gBARIlCg5tYWtlcl9vcmRlcl9pZBgLIAEoCUIIukgFcgMYgAJIBIgBARIlCg50YWtlcl9vcmRlcl9pZBgMIAEoCUIIukgFcgMYgAJIBYgBARI4ChB0YWtlcl9vcmRlcl90eXBlGA0gASgOMh4uY3FjLm1hcmtldHMudjEuVGFrZXJPcmRlclR5cGUSJQoUcmF3X3Rha2VyX29yZGVyX3R5cGUYDiABKAlCB7pIBHICGEASGAoLbGlxdWlkYXRpb24YDyABKAhIBogBARISCgVibG9jaxgQIAEoCEgHiAEBEiIKCm1hcmtfcHJpY2UYESABKAlCCbpIBnIEiIgnAUgIiAEBEiMKC2luZGV4X3ByaWNlGBIgASgJQgm6SAZyBIiIJwFICYgBARIVCghzZXF1ZW5jZRgTIAEoBEgKiAEBEioKB29uY2hhaW4YFCABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWYSLQoJdGltZXN0YW1wGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQgsKCV90cmFkZV9pZEIRCg9fcXVvdGVfcXVhbnRpdHlCEQoPX2ZpcnN0X3RyYWRlX2lkQhAKDl9sYXN0X3RyYWRlX2lkQhEKD19tYWtlcl9vcmRlcl9pZEIRCg9fdGFrZXJfb3JkZXJfaWRCDgoMX2xpcXVpZGF0aW9uQggKBl9ibG9ja0INCgtfbWFya19wcmljZUIOCgxfaW5kZXhfcHJpY2VCCwoJX3NlcXVlbmNlIrQICgZDYW5kbGUSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESNwoIaW50ZXJ2YWwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAioASAASPQoRY2FsZW5kYXJfaW50ZXJ2YWwYAyABKA4yIC5jcWMubWFya2V0cy52MS5DYWxlbmRhckludGVydmFsSAASNQoJb3Blbl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjYKCmNsb3NlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFwoEb3BlbhgGIAEoCUIJukgGcgSIiCcBEhcKBGhpZ2gYByABKAlCCbpIBnIEiIgnARIWCgNsb3cYCCABKAlCCbpIBnIEiIgnARIYCgVjbG9zZRgJIAEoCUIJukgGcgSIiCcBEh4KBnZvbHVtZRgKIAEoCUIJukgGcgSIiCcBSAGIAQESMQoLdm9sdW1lX3VuaXQYCyABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSJAoMcXVvdGVfdm9sdW1lGAwgASgJQgm6SAZyBIiIJwFIAogBARItChV0YWtlcl9idXlfYmFzZV92b2x1bWUYDSABKAlCCbpIBnIEiIgnAUgDiAEBEi4KFnRha2VyX2J1eV9xdW90ZV92b2x1bWUYDiABKAlCCbpIBnIEiIgnAUgEiAEBEhgKC3RyYWRlX2NvdW50GA8gASgESAWIAQESJQoOZmlyc3RfdHJhZGVfaWQYECABKAlCCLpIBXIDGIACSAaIAQESJAoNbGFzdF90cmFkZV9pZBgRIAEoCUIIukgFcgMYgAJIB4gBARIcCgR2d2FwGBIgASgJQgm6SAZyBIiIJwFICIgBARITCgZjbG9zZWQYEyABKAhICYgBARIzCgpwcmljZV9raW5kGBQgASgOMh8uY3FjLm1hcmtldHMudjEuQ2FuZGxlUHJpY2VLaW5kEjAKDHB1Ymxpc2hlZF9hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQFCDwoGbGVuZ3RoEgW6SAIIAUIJCgdfdm9sdW1lQg8KDV9xdW90ZV92b2x1bWVCGAoWX3Rha2VyX2J1eV9iYXNlX3ZvbHVtZUIZChdfdGFrZXJfYnV5X3F1b3RlX3ZvbHVtZUIOCgxfdHJhZGVfY291bnRCEQoPX2ZpcnN0X3RyYWRlX2lkQhAKDl9sYXN0X3RyYWRlX2lkQgcKBV92d2FwQgkKB19jbG9zZWQqmQEKDUFnZ3Jlc3NvclNpZGUSHgoaQUdHUkVTU09SX1NJREVfVU5TUEVDSUZJRUQQABIYChRBR0dSRVNTT1JfU0lERV9CVVlFUhABEhkKFUFHR1JFU1NPUl9TSURFX1NFTExFUhACEhcKE0FHR1JFU1NPUl9TSURFX05PTkUQAxIaChZBR0dSRVNTT1JfU0lERV9VTktOT1dOEAQqawoOVGFrZXJPcmRlclR5cGUSIAocVEFLRVJfT1JERVJfVFlQRV9VTlNQRUNJRklFRBAAEhsKF1RBS0VSX09SREVSX1RZUEVfTUFSS0VUEAESGgoWVEFLRVJfT1JERVJfVFlQRV9MSU1JVBACKo0BChBDYWxlbmRhckludGVydmFsEiEKHUNBTEVOREFSX0lOVEVSVkFMX1VOU1BFQ0lGSUVEEAASGwoXQ0FMRU5EQVJfSU5URVJWQUxfTU9OVEgQARIdChlDQUxFTkRBUl9JTlRFUlZBTF9RVUFSVEVSEAISGgoWQ0FMRU5EQVJfSU5URVJWQUxfWUVBUhADKsQBCg9DYW5kbGVQcmljZUtpbmQSIQodQ0FORExFX1BSSUNFX0tJTkRfVU5TUEVDSUZJRUQQABIbChdDQU5ETEVfUFJJQ0VfS0lORF9UUkFERRABEhoKFkNBTkRMRV9QUklDRV9LSU5EX01BUksQAhIbChdDQU5ETEVfUFJJQ0VfS0lORF9JTkRFWBADEhkKFUNBTkRMRV9QUklDRV9LSU5EX01JRBAEEh0KGUNBTkRMRV9QUklDRV9LSU5EX1BSRU1JVU0QBUJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChpjcWMvbWFya2V0cy92MS90cmFkZS5wcm90bxIOY3FjLm1hcmtldHMudjEiuAkKBVRyYWRlEiEKCHRyYWRlX2lkGAEgASgJQgq6SAdyBRABGIACSACIAQESIgoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwESGAoFcHJpY2UYAyABKAlCCbpIBnIEiIgnARIbCghxdWFudGl0eRgEIAEoCUIJukgGcgSIiCcBEiYKDnF1b3RlX3F1YW50aXR5GAUgASgJQgm6SAZyBIiIJwFIAYgBARIzCg1xdWFudGl0eV91bml0GAYgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EjAKCWFnZ3Jlc3NvchgHIAEoDjIdLmNxYy5tYXJrZXRzLnYxLkFnZ3Jlc3NvclNpZGUSGQoIcmF3X3NpZGUYCCABKAlCB7pIBHICGEASJQoOZmlyc3RfdHJhZGVfaWQYCSABKAlCCLpIBXIDGIACSAKIAQESJAoNbGFzdF90cmFkZV9pZBgKIAEoCUIIukgFcgMYgAJIA4gBARIlCg5tYWtlcl9vcmRlcl9pZBgLIAEoCUIIukgFcgMYgAJIBIgBARIlCg50YWtlcl9vcmRlcl9pZBgMIAEoCUIIukgFcgMYgAJIBYgBARI4ChB0YWtlcl9vcmRlcl90eXBlGA0gASgOMh4uY3FjLm1hcmtldHMudjEuVGFrZXJPcmRlclR5cGUSJQoUcmF3X3Rha2VyX29yZGVyX3R5cGUYDiABKAlCB7pIBHICGEASGAoLbGlxdWlkYXRpb24YDyABKAhIBogBARISCgVibG9jaxgQIAEoCEgHiAEBEiIKCm1hcmtfcHJpY2UYESABKAlCCbpIBnIEiIgnAUgIiAEBEiMKC2luZGV4X3ByaWNlGBIgASgJQgm6SAZyBIiIJwFICYgBARIVCghzZXF1ZW5jZRgTIAEoBEgKiAEBEioKB29uY2hhaW4YFCABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWYSLQoJdGltZXN0YW1wGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiAKDnJhd19jb25kaXRpb25zGBggASgJQgi6SAVyAxiAAhIxCgttYWtlcl9vcmRlchgZIAEoCzIcLmNxYy5tYXJrZXRzLnYxLk1hdGNoZWRPcmRlchIxCgt0YWtlcl9vcmRlchgaIAEoCzIcLmNxYy5tYXJrZXRzLnYxLk1hdGNoZWRPcmRlckILCglfdHJhZGVfaWRCEQoPX3F1b3RlX3F1YW50aXR5QhEKD19maXJzdF90cmFkZV9pZEIQCg5fbGFzdF90cmFkZV9pZEIRCg9fbWFrZXJfb3JkZXJfaWRCEQoPX3Rha2VyX29yZGVyX2lkQg4KDF9saXF1aWRhdGlvbkIICgZfYmxvY2tCDQoLX21hcmtfcHJpY2VCDgoMX2luZGV4X3ByaWNlQgsKCV9zZXF1ZW5jZSK/AwoMTWF0Y2hlZE9yZGVyEiUKDnZlbnVlX29yZGVyX2lkGAEgASgJQgi6SAVyAxiAAkgAiAEBEhkKCHJhd19zaWRlGAIgASgJQge6SARyAhhAEhkKCHJhd190eXBlGAMgASgJQge6SARyAhhAEiAKCHF1YW50aXR5GAQgASgJQgm6SAZyBIiIJwFIAYgBARIdCgVwcmljZRgFIAEoCUIJukgGcgSIiCcBSAKIAQESGAoLcmVkdWNlX29ubHkYBiABKAhIA4gBARITCgZmaWxsZWQYByABKAhIBIgBARIoChByZWR1Y2VkX3F1YW50aXR5GAggASgJQgm6SAZyBIiIJwFIBYgBARIuCgpjcmVhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fdmVudWVfb3JkZXJfaWRCCwoJX3F1YW50aXR5QggKBl9wcmljZUIOCgxfcmVkdWNlX29ubHlCCQoHX2ZpbGxlZEITChFfcmVkdWNlZF9xdWFudGl0eSK0CAoGQ2FuZGxlEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjcKCGludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqAEgAEj0KEWNhbGVuZGFyX2ludGVydmFsGAMgASgOMiAuY3FjLm1hcmtldHMudjEuQ2FsZW5kYXJJbnRlcnZhbEgAEjUKCW9wZW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI2CgpjbG9zZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhcKBG9wZW4YBiABKAlCCbpIBnIEiIgnARIXCgRoaWdoGAcgASgJQgm6SAZyBIiIJwESFgoDbG93GAggASgJQgm6SAZyBIiIJwESGAoFY2xvc2UYCSABKAlCCbpIBnIEiIgnARIeCgZ2b2x1bWUYCiABKAlCCbpIBnIEiIgnAUgBiAEBEjEKC3ZvbHVtZV91bml0GAsgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EiQKDHF1b3RlX3ZvbHVtZRgMIAEoCUIJukgGcgSIiCcBSAKIAQESLQoVdGFrZXJfYnV5X2Jhc2Vfdm9sdW1lGA0gASgJQgm6SAZyBIiIJwFIA4gBARIuChZ0YWtlcl9idXlfcXVvdGVfdm9sdW1lGA4gASgJQgm6SAZyBIiIJwFIBIgBARIYCgt0cmFkZV9jb3VudBgPIAEoBEgFiAEBEiUKDmZpcnN0X3RyYWRlX2lkGBAgASgJQgi6SAVyAxiAAkgGiAEBEiQKDWxhc3RfdHJhZGVfaWQYESABKAlCCLpIBXIDGIACSAeIAQESHAoEdndhcBgSIAEoCUIJukgGcgSIiCcBSAiIAQESEwoGY2xvc2VkGBMgASgISAmIAQESMwoKcHJpY2Vfa2luZBgUIAEoDjIfLmNxYy5tYXJrZXRzLnYxLkNhbmRsZVByaWNlS2luZBIwCgxwdWJsaXNoZWRfYXQYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQg8KBmxlbmd0aBIFukgCCAFCCQoHX3ZvbHVtZUIPCg1fcXVvdGVfdm9sdW1lQhgKFl90YWtlcl9idXlfYmFzZV92b2x1bWVCGQoXX3Rha2VyX2J1eV9xdW90ZV92b2x1bWVCDgoMX3RyYWRlX2NvdW50QhEKD19maXJzdF90cmFkZV9pZEIQCg5fbGFzdF90cmFkZV9pZEIHCgVfdndhcEIJCgdfY2xvc2VkKpkBCg1BZ2dyZXNzb3JTaWRlEh4KGkFHR1JFU1NPUl9TSURFX1VOU1BFQ0lGSUVEEAASGAoUQUdHUkVTU09SX1NJREVfQlVZRVIQARIZChVBR0dSRVNTT1JfU0lERV9TRUxMRVIQAhIXChNBR0dSRVNTT1JfU0lERV9OT05FEAMSGgoWQUdHUkVTU09SX1NJREVfVU5LTk9XThAEKmsKDlRha2VyT3JkZXJUeXBlEiAKHFRBS0VSX09SREVSX1RZUEVfVU5TUEVDSUZJRUQQABIbChdUQUtFUl9PUkRFUl9UWVBFX01BUktFVBABEhoKFlRBS0VSX09SREVSX1RZUEVfTElNSVQQAiqNAQoQQ2FsZW5kYXJJbnRlcnZhbBIhCh1DQUxFTkRBUl9JTlRFUlZBTF9VTlNQRUNJRklFRBAAEhsKF0NBTEVOREFSX0lOVEVSVkFMX01PTlRIEAESHQoZQ0FMRU5EQVJfSU5URVJWQUxfUVVBUlRFUhACEhoKFkNBTEVOREFSX0lOVEVSVkFMX1lFQVIQAyrEAQoPQ2FuZGxlUHJpY2VLaW5kEiEKHUNBTkRMRV9QUklDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXQ0FORExFX1BSSUNFX0tJTkRfVFJBREUQARIaChZDQU5ETEVfUFJJQ0VfS0lORF9NQVJLEAISGwoXQ0FORExFX1BSSUNFX0tJTkRfSU5ERVgQAxIZChVDQU5ETEVfUFJJQ0VfS0lORF9NSUQQBBIdChlDQU5ETEVfUFJJQ0VfS0lORF9QUkVNSVVNEAVCRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A public trade as the venue reported it.
@@ -188,6 +188,27 @@ export type Trade = Message<"cqc.markets.v1.Trade"> & {
    * @generated from field: google.protobuf.Timestamp received_at = 23;
    */
   receivedAt?: Timestamp | undefined;
+
+  /**
+   * The venue's remarks on the trade. Empty where it has none.
+   *
+   * @generated from field: string raw_conditions = 24;
+   */
+  rawConditions: string;
+
+  /**
+   * Order that rested, where the venue publishes it. Absent elsewhere.
+   *
+   * @generated from field: cqc.markets.v1.MatchedOrder maker_order = 25;
+   */
+  makerOrder?: MatchedOrder | undefined;
+
+  /**
+   * Order that crossed, where the venue publishes it. Absent elsewhere.
+   *
+   * @generated from field: cqc.markets.v1.MatchedOrder taker_order = 26;
+   */
+  takerOrder?: MatchedOrder | undefined;
 };
 
 /**
@@ -196,6 +217,90 @@ export type Trade = Message<"cqc.markets.v1.Trade"> & {
  */
 export const TradeSchema: GenMessage<Trade> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_trade, 0);
+
+/**
+ * An order in a public trade, as far as the venue publishes it.
+ *
+ * @generated from message cqc.markets.v1.MatchedOrder
+ */
+export type MatchedOrder = Message<"cqc.markets.v1.MatchedOrder"> & {
+  /**
+   * The venue's id of the order. Absent where it does not say.
+   *
+   * @generated from field: optional string venue_order_id = 1;
+   */
+  venueOrderId?: string | undefined;
+
+  /**
+   * The venue's word for its side. Empty where it has none.
+   *
+   * @generated from field: string raw_side = 2;
+   */
+  rawSide: string;
+
+  /**
+   * The venue's word for its kind. Empty where it has none.
+   *
+   * @generated from field: string raw_type = 3;
+   */
+  rawType: string;
+
+  /**
+   * Ordered quantity, in the trade's quantity unit. Absent where the venue does not say.
+   *
+   * @generated from field: optional string quantity = 4;
+   */
+  quantity?: string | undefined;
+
+  /**
+   * Limit price, in quote units. Absent where the venue does not say, or there is none.
+   *
+   * @generated from field: optional string price = 5;
+   */
+  price?: string | undefined;
+
+  /**
+   * Whether it may only reduce a position. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool reduce_only = 6;
+   */
+  reduceOnly?: boolean | undefined;
+
+  /**
+   * Whether the trade filled all of it. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool filled = 7;
+   */
+  filled?: boolean | undefined;
+
+  /**
+   * Quantity by which the venue reduced it. Absent when it did not, or does not say.
+   *
+   * @generated from field: optional string reduced_quantity = 8;
+   */
+  reducedQuantity?: string | undefined;
+
+  /**
+   * When it was placed. Absent where the venue does not say.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 9;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it last changed. Absent where the venue does not say.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 10;
+   */
+  updatedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message cqc.markets.v1.MatchedOrder.
+ * Use `create(MatchedOrderSchema)` to create a new message.
+ */
+export const MatchedOrderSchema: GenMessage<MatchedOrder> = /*@__PURE__*/
+  messageDesc(file_cqc_markets_v1_trade, 1);
 
 /**
  * Open, high, low, close and volume of an interval.
@@ -374,7 +479,7 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
  * Use `create(CandleSchema)` to create a new message.
  */
 export const CandleSchema: GenMessage<Candle> = /*@__PURE__*/
-  messageDesc(file_cqc_markets_v1_trade, 1);
+  messageDesc(file_cqc_markets_v1_trade, 2);
 
 /**
  * Who crossed the spread in a trade.

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/portfolio/v1/position.proto.
  */
 export const file_cqc_portfolio_v1_position: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jcWMvcG9ydGZvbGlvL3YxL3Bvc2l0aW9uLnByb3RvEhBjcWMucG9ydGZvbGlvLnYxIqoNCghQb3NpdGlvbhIfCgtwb3NpdGlvbl9pZBgBIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABEiIKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBEikKBHNpZGUYBCABKA4yGy5jcWMudmVudWVzLnYxLlBvc2l0aW9uU2lkZRIaCghyYXdfc2lkZRgFIAEoCUIIukgFcgMYgAESLgoLbWFyZ2luX21vZGUYBiABKA4yGS5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGUSIQoPcmF3X21hcmdpbl9tb2RlGCEgASgJQgi6SAVyAxiAARIbCghxdWFudGl0eRgHIAEoCUIJukgGcgSIiCcBEjMKDXF1YW50aXR5X3VuaXQYCCABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSJQoNY29udHJhY3Rfc2l6ZRgJIAEoCUIJukgGcgSIiCcBSACIAQESIwoLZW50cnlfcHJpY2UYCiABKAlCCbpIBnIEiIgnAUgBiAEBEiIKCm1hcmtfcHJpY2UYCyABKAlCCbpIBnIEiIgnAUgCiAEBEigKEGJyZWFrX2V2ZW5fcHJpY2UYDCABKAlCCbpIBnIEiIgnAUgDiAEBEikKEWxpcXVpZGF0aW9uX3ByaWNlGA0gASgJQgm6SAZyBIiIJwFIBIgBARIgCghub3Rpb25hbBgOIAEoCUIJukgGcgSIiCcBSAWIAQESIgoKY29sbGF0ZXJhbBgPIAEoCUIJukgGcgSIiCcBSAaIAQESJwoPaXNvbGF0ZWRfd2FsbGV0GBAgASgJQgm6SAZyBIiIJwFIB4gBARImCg5pbml0aWFsX21hcmdpbhgRIAEoCUIJukgGcgSIiCcBSAiIAQESKgoSbWFpbnRlbmFuY2VfbWFyZ2luGBIgASgJQgm6SAZyBIiIJwFICYgBARIgCghsZXZlcmFnZRgTIAEoCUIJukgGcgSIiCcBSAqIAQESJgoOdW5yZWFsaXplZF9wbmwYFCABKAlCCbpIBnIEiIgnAUgLiAEBEiQKDHJlYWxpemVkX3BubBgVIAEoCUIJukgGcgSIiCcBSAyIAQESLAoUc2Vzc2lvbl9yZWFsaXplZF9wbmwYFiABKAlCCbpIBnIEiIgnAUgNiAEBEicKD2FjY3J1ZWRfZnVuZGluZxgXIAEoCUIJukgGcgSIiCcBSA6IAQESIAoEZmVlcxgYIAMoCzISLmNxYy52ZW51ZXMudjEuRmVlEiQKDG1heF9ub3Rpb25hbBgZIAEoCUIJukgGcgSIiCcBSA+IAQESHAoPYXV0b19hZGRfbWFyZ2luGBogASgISBCIAQESKAoRdmVudWVfcG9zaXRpb25faWQYGyABKAlCCLpIBXIDGIACSBGIAQESKwoTc2V0dGxlbWVudF9hc3NldF9pZBgcIAEoCUIJukgGcgTQiCcBSBKIAQESLQoJb3BlbmVkX2F0GB0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GB4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgfIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIQCghyZXZpc2lvbhggIAEoBBIwCgxwdWJsaXNoZWRfYXQYIiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhAKDl9jb250cmFjdF9zaXplQg4KDF9lbnRyeV9wcmljZUINCgtfbWFya19wcmljZUITChFfYnJlYWtfZXZlbl9wcmljZUIUChJfbGlxdWlkYXRpb25fcHJpY2VCCwoJX25vdGlvbmFsQg0KC19jb2xsYXRlcmFsQhIKEF9pc29sYXRlZF93YWxsZXRCEQoPX2luaXRpYWxfbWFyZ2luQhUKE19tYWludGVuYW5jZV9tYXJnaW5CCwoJX2xldmVyYWdlQhEKD191bnJlYWxpemVkX3BubEIPCg1fcmVhbGl6ZWRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEISChBfYWNjcnVlZF9mdW5kaW5nQg8KDV9tYXhfbm90aW9uYWxCEgoQX2F1dG9fYWRkX21hcmdpbkIUChJfdmVudWVfcG9zaXRpb25faWRCFgoUX3NldHRsZW1lbnRfYXNzZXRfaWQipgMKCEV4cG9zdXJlEjYKCWRpbWVuc2lvbhgBIAEoDjIjLmNxYy5wb3J0Zm9saW8udjEuRXhwb3N1cmVEaW1lbnNpb24SFwoDa2V5GAIgASgJQgq6SAdyBRABGIACEiUKEnJlcG9ydGluZ19hc3NldF9pZBgDIAEoCUIJukgGcgTQiCcBEiQKCmxvbmdfdmFsdWUYBCABKAFCELpIDRILKQAAAAAAAAAAQAESJQoLc2hvcnRfdmFsdWUYBSABKAFCELpIDRILKQAAAAAAAAAAQAESGgoJbmV0X3ZhbHVlGAYgASgBQge6SAQSAkABEiUKC2dyb3NzX3ZhbHVlGAcgASgBQhC6SA0SCykAAAAAAAAAAEABEhsKBWRlbHRhGAggASgBQge6SAQSAkABSACIAQESJwoIbGV2ZXJhZ2UYCSABKAFCELpIDRILKQAAAAAAAAAAQAFIAYgBARI1Cgl0aW1lc3RhbXAYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQFCCAoGX2RlbHRhQgsKCV9sZXZlcmFnZSrvAQoRRXhwb3N1cmVEaW1lbnNpb24SIgoeRVhQT1NVUkVfRElNRU5TSU9OX1VOU1BFQ0lGSUVEEAASHAoYRVhQT1NVUkVfRElNRU5TSU9OX0FTU0VUEAESHAoYRVhQT1NVUkVfRElNRU5TSU9OX1ZFTlVFEAISHgoaRVhQT1NVUkVfRElNRU5TSU9OX0FDQ09VTlQQAxIdChlFWFBPU1VSRV9ESU1FTlNJT05fU1lNQk9MEAQSHAoYRVhQT1NVUkVfRElNRU5TSU9OX0NIQUlOEAUSHQoZRVhQT1NVUkVfRElNRU5TSU9OX0lTU1VFUhAGQklaR2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvcG9ydGZvbGlvL3YxO3BvcnRmb2xpb3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jcWMvcG9ydGZvbGlvL3YxL3Bvc2l0aW9uLnByb3RvEhBjcWMucG9ydGZvbGlvLnYxIsgSCghQb3NpdGlvbhIfCgtwb3NpdGlvbl9pZBgBIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABEiIKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBEikKBHNpZGUYBCABKA4yGy5jcWMudmVudWVzLnYxLlBvc2l0aW9uU2lkZRIaCghyYXdfc2lkZRgFIAEoCUIIukgFcgMYgAESLgoLbWFyZ2luX21vZGUYBiABKA4yGS5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGUSIQoPcmF3X21hcmdpbl9tb2RlGCEgASgJQgi6SAVyAxiAARIbCghxdWFudGl0eRgHIAEoCUIJukgGcgSIiCcBEjMKDXF1YW50aXR5X3VuaXQYCCABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSJQoNY29udHJhY3Rfc2l6ZRgJIAEoCUIJukgGcgSIiCcBSACIAQESIwoLZW50cnlfcHJpY2UYCiABKAlCCbpIBnIEiIgnAUgBiAEBEiIKCm1hcmtfcHJpY2UYCyABKAlCCbpIBnIEiIgnAUgCiAEBEigKEGJyZWFrX2V2ZW5fcHJpY2UYDCABKAlCCbpIBnIEiIgnAUgDiAEBEikKEWxpcXVpZGF0aW9uX3ByaWNlGA0gASgJQgm6SAZyBIiIJwFIBIgBARIgCghub3Rpb25hbBgOIAEoCUIJukgGcgSIiCcBSAWIAQESIgoKY29sbGF0ZXJhbBgPIAEoCUIJukgGcgSIiCcBSAaIAQESJwoPaXNvbGF0ZWRfd2FsbGV0GBAgASgJQgm6SAZyBIiIJwFIB4gBARImCg5pbml0aWFsX21hcmdpbhgRIAEoCUIJukgGcgSIiCcBSAiIAQESKgoSbWFpbnRlbmFuY2VfbWFyZ2luGBIgASgJQgm6SAZyBIiIJwFICYgBARIgCghsZXZlcmFnZRgTIAEoCUIJukgGcgSIiCcBSAqIAQESJgoOdW5yZWFsaXplZF9wbmwYFCABKAlCCbpIBnIEiIgnAUgLiAEBEiQKDHJlYWxpemVkX3BubBgVIAEoCUIJukgGcgSIiCcBSAyIAQESLAoUc2Vzc2lvbl9yZWFsaXplZF9wbmwYFiABKAlCCbpIBnIEiIgnAUgNiAEBEicKD2FjY3J1ZWRfZnVuZGluZxgXIAEoCUIJukgGcgSIiCcBSA6IAQESIAoEZmVlcxgYIAMoCzISLmNxYy52ZW51ZXMudjEuRmVlEiQKDG1heF9ub3Rpb25hbBgZIAEoCUIJukgGcgSIiCcBSA+IAQESHAoPYXV0b19hZGRfbWFyZ2luGBogASgISBCIAQESKAoRdmVudWVfcG9zaXRpb25faWQYGyABKAlCCLpIBXIDGIACSBGIAQESKwoTc2V0dGxlbWVudF9hc3NldF9pZBgcIAEoCUIJukgGcgTQiCcBSBKIAQESLQoJb3BlbmVkX2F0GB0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GB4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgfIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIQCghyZXZpc2lvbhggIAEoBBIwCgxwdWJsaXNoZWRfYXQYIiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KF3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luGCMgASgJQgm6SAZyBIiIJwFIE4gBARIsChRvcmRlcl9pbml0aWFsX21hcmdpbhgkIAEoCUIJukgGcgSIiCcBSBSIAQESKQoRb3Blbl9iaWRfbm90aW9uYWwYJSABKAlCCbpIBnIEiIgnAUgViAEBEikKEW9wZW5fYXNrX25vdGlvbmFsGCYgASgJQgm6SAZyBIiIJwFIFogBARIiCgplbnRyeV92d2FwGCcgASgJQgm6SAZyBIiIJwFIF4gBARIiCgplbnRyeV9jb3N0GCggASgJQgm6SAZyBIiIJwFIGIgBARInCg9jbG9zZWRfcXVhbnRpdHkYKSABKAlCCbpIBnIEiIgnAUgZiAEBEi0KFm9wZW5pbmdfdmVudWVfb3JkZXJfaWQYKiABKAlCCLpIBXIDGIACSBqIAQESKAoWcmF3X29wZW5pbmdfb3JkZXJfdHlwZRgrIAEoCUIIukgFcgMYgAESHAoKcmF3X3N0YXR1cxgsIAEoCUIIukgFcgMYgAESGwoJcmF3X3Rlcm1zGC0gASgJQgi6SAVyAxiAIBI0ChBuZXh0X3JvbGxvdmVyX2F0GC4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIQCg5fY29udHJhY3Rfc2l6ZUIOCgxfZW50cnlfcHJpY2VCDQoLX21hcmtfcHJpY2VCEwoRX2JyZWFrX2V2ZW5fcHJpY2VCFAoSX2xpcXVpZGF0aW9uX3ByaWNlQgsKCV9ub3Rpb25hbEINCgtfY29sbGF0ZXJhbEISChBfaXNvbGF0ZWRfd2FsbGV0QhEKD19pbml0aWFsX21hcmdpbkIVChNfbWFpbnRlbmFuY2VfbWFyZ2luQgsKCV9sZXZlcmFnZUIRCg9fdW5yZWFsaXplZF9wbmxCDwoNX3JlYWxpemVkX3BubEIXChVfc2Vzc2lvbl9yZWFsaXplZF9wbmxCEgoQX2FjY3J1ZWRfZnVuZGluZ0IPCg1fbWF4X25vdGlvbmFsQhIKEF9hdXRvX2FkZF9tYXJnaW5CFAoSX3ZlbnVlX3Bvc2l0aW9uX2lkQhYKFF9zZXR0bGVtZW50X2Fzc2V0X2lkQhoKGF9wb3NpdGlvbl9pbml0aWFsX21hcmdpbkIXChVfb3JkZXJfaW5pdGlhbF9tYXJnaW5CFAoSX29wZW5fYmlkX25vdGlvbmFsQhQKEl9vcGVuX2Fza19ub3Rpb25hbEINCgtfZW50cnlfdndhcEINCgtfZW50cnlfY29zdEISChBfY2xvc2VkX3F1YW50aXR5QhkKF19vcGVuaW5nX3ZlbnVlX29yZGVyX2lkIqYDCghFeHBvc3VyZRI2CglkaW1lbnNpb24YASABKA4yIy5jcWMucG9ydGZvbGlvLnYxLkV4cG9zdXJlRGltZW5zaW9uEhcKA2tleRgCIAEoCUIKukgHcgUQARiAAhIlChJyZXBvcnRpbmdfYXNzZXRfaWQYAyABKAlCCbpIBnIE0IgnARIkCgpsb25nX3ZhbHVlGAQgASgBQhC6SA0SCykAAAAAAAAAAEABEiUKC3Nob3J0X3ZhbHVlGAUgASgBQhC6SA0SCykAAAAAAAAAAEABEhoKCW5ldF92YWx1ZRgGIAEoAUIHukgEEgJAARIlCgtncm9zc192YWx1ZRgHIAEoAUIQukgNEgspAAAAAAAAAABAARIbCgVkZWx0YRgIIAEoAUIHukgEEgJAAUgAiAEBEicKCGxldmVyYWdlGAkgASgBQhC6SA0SCykAAAAAAAAAAEABSAGIAQESNQoJdGltZXN0YW1wGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQggKBl9kZWx0YUILCglfbGV2ZXJhZ2Uq7wEKEUV4cG9zdXJlRGltZW5zaW9uEiIKHkVYUE9TVVJFX0RJTUVOU0lPTl9VTlNQRUNJRklFRBAAEhwKGEVYUE9TVVJFX0RJTUVOU0lPTl9BU1NFVBABEhwKGEVYUE9TVVJFX0RJTUVOU0lPTl9WRU5VRRACEh4KGkVYUE9TVVJFX0RJTUVOU0lPTl9BQ0NPVU5UEAMSHQoZRVhQT1NVUkVfRElNRU5TSU9OX1NZTUJPTBAEEhwKGEVYUE9TVVJFX0RJTUVOU0lPTl9DSEFJThAFEh0KGUVYUE9TVVJFX0RJTUVOU0lPTl9JU1NVRVIQBkJJWkdnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3BvcnRmb2xpby92MTtwb3J0Zm9saW92MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
 
 /**
  * What an account holds on a listing, as the venue reports it or as it follows from fills.
@@ -268,6 +268,90 @@ export type Position = Message<"cqc.portfolio.v1.Position"> & {
    * @generated from field: google.protobuf.Timestamp published_at = 34;
    */
   publishedAt?: Timestamp | undefined;
+
+  /**
+   * The part of the initial margin for the position itself. Absent where the venue does not say.
+   *
+   * @generated from field: optional string position_initial_margin = 35;
+   */
+  positionInitialMargin?: string | undefined;
+
+  /**
+   * The part of the initial margin for open orders. Absent where the venue does not say.
+   *
+   * @generated from field: optional string order_initial_margin = 36;
+   */
+  orderInitialMargin?: string | undefined;
+
+  /**
+   * Notional of the open buy orders on the listing, in quote units. Absent where the venue does not say.
+   *
+   * @generated from field: optional string open_bid_notional = 37;
+   */
+  openBidNotional?: string | undefined;
+
+  /**
+   * Notional of the open sell orders on the listing, in quote units. Absent where the venue does not say.
+   *
+   * @generated from field: optional string open_ask_notional = 38;
+   */
+  openAskNotional?: string | undefined;
+
+  /**
+   * Volume-weighted average price of the entries, where the venue tells it apart from the entry price. Absent elsewhere.
+   *
+   * @generated from field: optional string entry_vwap = 39;
+   */
+  entryVwap?: string | undefined;
+
+  /**
+   * What the entries cost, in quote units. Absent where the venue does not say.
+   *
+   * @generated from field: optional string entry_cost = 40;
+   */
+  entryCost?: string | undefined;
+
+  /**
+   * Quantity that was closed already. Absent where the venue does not say.
+   *
+   * @generated from field: optional string closed_quantity = 41;
+   */
+  closedQuantity?: string | undefined;
+
+  /**
+   * The venue's id of the order that opened it. Absent where the venue does not say.
+   *
+   * @generated from field: optional string opening_venue_order_id = 42;
+   */
+  openingVenueOrderId?: string | undefined;
+
+  /**
+   * The venue's word for the kind of that order. Empty where it has none.
+   *
+   * @generated from field: string raw_opening_order_type = 43;
+   */
+  rawOpeningOrderType: string;
+
+  /**
+   * The venue's word for its state, such as `open`. Empty where it has none.
+   *
+   * @generated from field: string raw_status = 44;
+   */
+  rawStatus: string;
+
+  /**
+   * The venue's words on what it costs to hold, such as `0.0200% per 4 hours`. Empty where it has none.
+   *
+   * @generated from field: string raw_terms = 45;
+   */
+  rawTerms: string;
+
+  /**
+   * When holding it is charged next. Absent where the venue does not say.
+   *
+   * @generated from field: google.protobuf.Timestamp next_rollover_at = 46;
+   */
+  nextRolloverAt?: Timestamp | undefined;
 };
 
 /**

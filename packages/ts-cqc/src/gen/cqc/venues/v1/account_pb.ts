@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/account.proto.
  */
 export const file_cqc_venues_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("ChtjcWMvdmVudWVzL3YxL2FjY291bnQucHJvdG8SDWNxYy52ZW51ZXMudjEi6AUKDFZlbnVlQWNjb3VudBIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCHZlbnVlX2lkGAIgASgJQgm6SAZyBOiIJwESKAoEdHlwZRgDIAEoDjIaLmNxYy52ZW51ZXMudjEuQWNjb3VudFR5cGUSGQoIcmF3X3R5cGUYBCABKAlCB7pIBHICGEASLAoGc3RhdHVzGAUgASgOMhwuY3FjLnZlbnVlcy52MS5BY2NvdW50U3RhdHVzEhwKCnJhd19zdGF0dXMYEiABKAlCCLpIBXIDGIABEhYKBG5hbWUYBiABKAlCCLpIBXIDGIACEicKEHZlbnVlX2FjY291bnRfaWQYByABKAlCCLpIBXIDGIACSACIAQESKgoRcGFyZW50X2FjY291bnRfaWQYCCABKAlCCrpIB3IFEAEYgAFIAYgBARIfCgdhZGRyZXNzGAkgASgJQgm6SAZyBKiJJwFIAogBARIoCg9jcmVkZW50aWFsc19yZWYYCiABKAlCCrpIB3IFEAEYgARIA4gBARIWCgljYW5fdHJhZGUYCyABKAhIBIgBARIZCgxjYW5fd2l0aGRyYXcYDCABKAhIBYgBARIYCgtjYW5fZGVwb3NpdBgNIAEoCEgGiAEBEhkKCGZlZV90aWVyGA4gASgJQge6SARyAhhAEhAKCHJldmlzaW9uGA8gASgEEi4KCmNyZWF0ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhMKEV92ZW51ZV9hY2NvdW50X2lkQhQKEl9wYXJlbnRfYWNjb3VudF9pZEIKCghfYWRkcmVzc0ISChBfY3JlZGVudGlhbHNfcmVmQgwKCl9jYW5fdHJhZGVCDwoNX2Nhbl93aXRoZHJhd0IOCgxfY2FuX2RlcG9zaXQqnwIKC0FjY291bnRUeXBlEhwKGEFDQ09VTlRfVFlQRV9VTlNQRUNJRklFRBAAEhUKEUFDQ09VTlRfVFlQRV9TUE9UEAESHQoZQUNDT1VOVF9UWVBFX0NST1NTX01BUkdJThACEiAKHEFDQ09VTlRfVFlQRV9JU09MQVRFRF9NQVJHSU4QAxIcChhBQ0NPVU5UX1RZUEVfREVSSVZBVElWRVMQBBIYChRBQ0NPVU5UX1RZUEVfT1BUSU9OUxAFEhgKFEFDQ09VTlRfVFlQRV9VTklGSUVEEAYSGAoUQUNDT1VOVF9UWVBFX0ZVTkRJTkcQBxIVChFBQ0NPVU5UX1RZUEVfRUFSThAIEhcKE0FDQ09VTlRfVFlQRV9XQUxMRVQQCSqiAQoNQWNjb3VudFN0YXR1cxIeChpBQ0NPVU5UX1NUQVRVU19VTlNQRUNJRklFRBAAEhkKFUFDQ09VTlRfU1RBVFVTX0FDVElWRRABEh0KGUFDQ09VTlRfU1RBVFVTX1JFU1RSSUNURUQQAhIcChhBQ0NPVU5UX1NUQVRVU19TVVNQRU5ERUQQAxIZChVBQ0NPVU5UX1NUQVRVU19DTE9TRUQQBEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChtjcWMvdmVudWVzL3YxL2FjY291bnQucHJvdG8SDWNxYy52ZW51ZXMudjEi4AsKDFZlbnVlQWNjb3VudBIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCHZlbnVlX2lkGAIgASgJQgm6SAZyBOiIJwESKAoEdHlwZRgDIAEoDjIaLmNxYy52ZW51ZXMudjEuQWNjb3VudFR5cGUSGQoIcmF3X3R5cGUYBCABKAlCB7pIBHICGEASLAoGc3RhdHVzGAUgASgOMhwuY3FjLnZlbnVlcy52MS5BY2NvdW50U3RhdHVzEhwKCnJhd19zdGF0dXMYEiABKAlCCLpIBXIDGIABEhYKBG5hbWUYBiABKAlCCLpIBXIDGIACEicKEHZlbnVlX2FjY291bnRfaWQYByABKAlCCLpIBXIDGIACSACIAQESKgoRcGFyZW50X2FjY291bnRfaWQYCCABKAlCCrpIB3IFEAEYgAFIAYgBARIfCgdhZGRyZXNzGAkgASgJQgm6SAZyBKiJJwFIAogBARIoCg9jcmVkZW50aWFsc19yZWYYCiABKAlCCrpIB3IFEAEYgARIA4gBARIWCgljYW5fdHJhZGUYCyABKAhIBIgBARIZCgxjYW5fd2l0aGRyYXcYDCABKAhIBYgBARIYCgtjYW5fZGVwb3NpdBgNIAEoCEgGiAEBEhkKCGZlZV90aWVyGA4gASgJQge6SARyAhhAEhAKCHJldmlzaW9uGA8gASgEEi4KCmNyZWF0ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKCWZlZV9yYXRlcxgTIAMoCzIdLmNxYy52ZW51ZXMudjEuQWNjb3VudEZlZVJhdGUSIgoLcGVybWlzc2lvbnMYFCADKAlCDbpICpIBByIFcgMYgAESFQoIYnJva2VyZWQYFSABKAhIB4gBARIrCh5zZWxmX3RyYWRlX3ByZXZlbnRpb25fcmVxdWlyZWQYFiABKAhICIgBARIqCh1zbWFydF9vcmRlcl9yb3V0aW5nX3ByZXZlbnRlZBgXIAEoCEgJiAEBEisKGXJhd19zZWxmX3RyYWRlX3ByZXZlbnRpb24YGCABKAlCCLpIBXIDGIABEjUKKHNlbGZfdHJhZGVfcHJldmVudGlvbl9hY3Jvc3Nfc3ViYWNjb3VudHMYGSABKAhICogBARIkChdtYXJrZXRfbWFrZXJfcHJvdGVjdGlvbhgaIAEoCEgLiAEBEhcKCmlzX2RlZmF1bHQYGyABKAhIDIgBARISCgVyZWFkeRgcIAEoCEgNiAEBEiUKDnRyYWRlX2dyb3VwX2lkGB0gASgJQgi6SAVyAxiAAkgOiAEBEi0KCW9wZW5lZF9hdBgeIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJY2xvc2VkX2F0GB8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgl0aW1lc3RhbXAYICABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhMKEV92ZW51ZV9hY2NvdW50X2lkQhQKEl9wYXJlbnRfYWNjb3VudF9pZEIKCghfYWRkcmVzc0ISChBfY3JlZGVudGlhbHNfcmVmQgwKCl9jYW5fdHJhZGVCDwoNX2Nhbl93aXRoZHJhd0IOCgxfY2FuX2RlcG9zaXRCCwoJX2Jyb2tlcmVkQiEKH19zZWxmX3RyYWRlX3ByZXZlbnRpb25fcmVxdWlyZWRCIAoeX3NtYXJ0X29yZGVyX3JvdXRpbmdfcHJldmVudGVkQisKKV9zZWxmX3RyYWRlX3ByZXZlbnRpb25fYWNyb3NzX3N1YmFjY291bnRzQhoKGF9tYXJrZXRfbWFrZXJfcHJvdGVjdGlvbkINCgtfaXNfZGVmYXVsdEIICgZfcmVhZHlCEQoPX3RyYWRlX2dyb3VwX2lkIuICCg5BY2NvdW50RmVlUmF0ZRIZCgdzZWdtZW50GAEgASgJQgi6SAVyAxiAARIdCgtwcmljZV9pbmRleBgCIAEoCUIIukgFcgMYgAESKgoFYmFzaXMYAyABKA4yGy5jcWMudmVudWVzLnYxLkZlZVJhdGVCYXNpcxIbCglyYXdfYmFzaXMYBCABKAlCCLpIBXIDGIABEh0KBW1ha2VyGAUgASgJQgm6SAZyBIiIJwFIAIgBARIdCgV0YWtlchgGIAEoCUIJukgGcgSIiCcBSAGIAQESHQoFYnV5ZXIYByABKAlCCbpIBnIEiIgnAUgCiAEBEh4KBnNlbGxlchgIIAEoCUIJukgGcgSIiCcBSAOIAQESHQoFYmxvY2sYCSABKAlCCbpIBnIEiIgnAUgEiAEBQggKBl9tYWtlckIICgZfdGFrZXJCCAoGX2J1eWVyQgkKB19zZWxsZXJCCAoGX2Jsb2NrKp8CCgtBY2NvdW50VHlwZRIcChhBQ0NPVU5UX1RZUEVfVU5TUEVDSUZJRUQQABIVChFBQ0NPVU5UX1RZUEVfU1BPVBABEh0KGUFDQ09VTlRfVFlQRV9DUk9TU19NQVJHSU4QAhIgChxBQ0NPVU5UX1RZUEVfSVNPTEFURURfTUFSR0lOEAMSHAoYQUNDT1VOVF9UWVBFX0RFUklWQVRJVkVTEAQSGAoUQUNDT1VOVF9UWVBFX09QVElPTlMQBRIYChRBQ0NPVU5UX1RZUEVfVU5JRklFRBAGEhgKFEFDQ09VTlRfVFlQRV9GVU5ESU5HEAcSFQoRQUNDT1VOVF9UWVBFX0VBUk4QCBIXChNBQ0NPVU5UX1RZUEVfV0FMTEVUEAkqogEKDUFjY291bnRTdGF0dXMSHgoaQUNDT1VOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIZChVBQ0NPVU5UX1NUQVRVU19BQ1RJVkUQARIdChlBQ0NPVU5UX1NUQVRVU19SRVNUUklDVEVEEAISHAoYQUNDT1VOVF9TVEFUVVNfU1VTUEVOREVEEAMSGQoVQUNDT1VOVF9TVEFUVVNfQ0xPU0VEEAQqaQoMRmVlUmF0ZUJhc2lzEh4KGkZFRV9SQVRFX0JBU0lTX1VOU1BFQ0lGSUVEEAASGAoURkVFX1JBVEVfQkFTSVNfVkFMVUUQARIfChtGRUVfUkFURV9CQVNJU19TVEFOREFSRF9GRUUQAkJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * An account of ours at a venue.
@@ -150,6 +150,104 @@ export type VenueAccount = Message<"cqc.venues.v1.VenueAccount"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 17;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * What the venue charges this account, one entry per kind of product. Empty where it does not say.
+   *
+   * @generated from field: repeated cqc.venues.v1.AccountFeeRate fee_rates = 19;
+   */
+  feeRates: AccountFeeRate[];
+
+  /**
+   * What the account may trade, in the venue's words, such as `SPOT`. Empty where it does not say.
+   *
+   * @generated from field: repeated string permissions = 20;
+   */
+  permissions: string[];
+
+  /**
+   * Whether a broker runs the account. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool brokered = 21;
+   */
+  brokered?: boolean | undefined;
+
+  /**
+   * Whether each order has to state a self-trade prevention. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool self_trade_prevention_required = 22;
+   */
+  selfTradePreventionRequired?: boolean | undefined;
+
+  /**
+   * Whether orders stay off the venue's smart order routing. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool smart_order_routing_prevented = 23;
+   */
+  smartOrderRoutingPrevented?: boolean | undefined;
+
+  /**
+   * The venue's word for what it does when the account would trade with itself. Empty where it has none.
+   *
+   * @generated from field: string raw_self_trade_prevention = 24;
+   */
+  rawSelfTradePrevention: string;
+
+  /**
+   * Whether that covers subaccounts too. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool self_trade_prevention_across_subaccounts = 25;
+   */
+  selfTradePreventionAcrossSubaccounts?: boolean | undefined;
+
+  /**
+   * Whether the venue's market maker protection is on. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool market_maker_protection = 26;
+   */
+  marketMakerProtection?: boolean | undefined;
+
+  /**
+   * Whether the venue uses it where none is named. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool is_default = 27;
+   */
+  isDefault?: boolean | undefined;
+
+  /**
+   * Whether the venue has finished setting it up. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool ready = 28;
+   */
+  ready?: boolean | undefined;
+
+  /**
+   * The venue's group of accounts that do not trade with each other. Absent where it is in none.
+   *
+   * @generated from field: optional string trade_group_id = 29;
+   */
+  tradeGroupId?: string | undefined;
+
+  /**
+   * When it was opened at the venue. Absent where the venue does not say.
+   *
+   * @generated from field: google.protobuf.Timestamp opened_at = 30;
+   */
+  openedAt?: Timestamp | undefined;
+
+  /**
+   * When it was closed at the venue. Absent means that it is open.
+   *
+   * @generated from field: google.protobuf.Timestamp closed_at = 31;
+   */
+  closedAt?: Timestamp | undefined;
+
+  /**
+   * When it was so at the venue. Absent where the venue does not say.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 32;
+   */
+  timestamp?: Timestamp | undefined;
 };
 
 /**
@@ -158,6 +256,83 @@ export type VenueAccount = Message<"cqc.venues.v1.VenueAccount"> & {
  */
 export const VenueAccountSchema: GenMessage<VenueAccount> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_account, 0);
+
+/**
+ * What one account is charged for one kind of product.
+ *
+ * @generated from message cqc.venues.v1.AccountFeeRate
+ */
+export type AccountFeeRate = Message<"cqc.venues.v1.AccountFeeRate"> & {
+  /**
+   * Kind of product, in the venue's words, such as `perpetual`. Empty means all of them.
+   *
+   * @generated from field: string segment = 1;
+   */
+  segment: string;
+
+  /**
+   * Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any.
+   *
+   * @generated from field: string price_index = 2;
+   */
+  priceIndex: string;
+
+  /**
+   * What the rates are a part of.
+   *
+   * @generated from field: cqc.venues.v1.FeeRateBasis basis = 3;
+   */
+  basis: FeeRateBasis;
+
+  /**
+   * The venue's own word for it. Empty where it has none.
+   *
+   * @generated from field: string raw_basis = 4;
+   */
+  rawBasis: string;
+
+  /**
+   * Charged to a resting order, such as 0.001. Negative is a rebate. Absent where the venue does not say.
+   *
+   * @generated from field: optional string maker = 5;
+   */
+  maker?: string | undefined;
+
+  /**
+   * Charged to a crossing order. Absent where the venue does not say.
+   *
+   * @generated from field: optional string taker = 6;
+   */
+  taker?: string | undefined;
+
+  /**
+   * Charged to the buyer on top. Absent where the venue does not say.
+   *
+   * @generated from field: optional string buyer = 7;
+   */
+  buyer?: string | undefined;
+
+  /**
+   * Charged to the seller on top. Absent where the venue does not say.
+   *
+   * @generated from field: optional string seller = 8;
+   */
+  seller?: string | undefined;
+
+  /**
+   * Charged for a block trade. Absent where the venue does not say.
+   *
+   * @generated from field: optional string block = 9;
+   */
+  block?: string | undefined;
+};
+
+/**
+ * Describes the message cqc.venues.v1.AccountFeeRate.
+ * Use `create(AccountFeeRateSchema)` to create a new message.
+ */
+export const AccountFeeRateSchema: GenMessage<AccountFeeRate> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_account, 1);
 
 /**
  * What an account at a venue is for.
@@ -289,4 +464,38 @@ export enum AccountStatus {
  */
 export const AccountStatusSchema: GenEnum<AccountStatus> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_account, 1);
+
+/**
+ * What a fee rate is a part of.
+ *
+ * @generated from enum cqc.venues.v1.FeeRateBasis
+ */
+export enum FeeRateBasis {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: FEE_RATE_BASIS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Of the value traded.
+   *
+   * @generated from enum value: FEE_RATE_BASIS_VALUE = 1;
+   */
+  VALUE = 1,
+
+  /**
+   * Of the fee that the listing states for everyone.
+   *
+   * @generated from enum value: FEE_RATE_BASIS_STANDARD_FEE = 2;
+   */
+  STANDARD_FEE = 2,
+}
+
+/**
+ * Describes the enum cqc.venues.v1.FeeRateBasis.
+ */
+export const FeeRateBasisSchema: GenEnum<FeeRateBasis> = /*@__PURE__*/
+  enumDesc(file_cqc_venues_v1_account, 2);
 

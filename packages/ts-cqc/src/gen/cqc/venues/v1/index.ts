@@ -2,6 +2,8 @@
 import {
   type VenueAccount as VenueAccountMessage,
   VenueAccountSchema,
+  type AccountFeeRate as AccountFeeRateMessage,
+  AccountFeeRateSchema,
 } from "./account_pb.js";
 import {
   type ExecutionReport as ExecutionReportMessage,
@@ -20,6 +22,12 @@ import {
 import {
   type AccountMargin as AccountMarginMessage,
   AccountMarginSchema,
+  type PnlBreakdown as PnlBreakdownMessage,
+  PnlBreakdownSchema,
+  type OptionExposure as OptionExposureMessage,
+  OptionExposureSchema,
+  type IndexExposure as IndexExposureMessage,
+  IndexExposureSchema,
 } from "./margin_pb.js";
 import {
   type Order as OrderMessage,
@@ -73,6 +81,8 @@ export * from "./venue_symbol_pb.js";
 
 export type VenueAccount = VenueAccountMessage;
 export const VenueAccount: typeof VenueAccountSchema = VenueAccountSchema;
+export type AccountFeeRate = AccountFeeRateMessage;
+export const AccountFeeRate: typeof AccountFeeRateSchema = AccountFeeRateSchema;
 export type ExecutionReport = ExecutionReportMessage;
 export const ExecutionReport: typeof ExecutionReportSchema = ExecutionReportSchema;
 export type Balance = BalanceMessage;
@@ -83,6 +93,12 @@ export type InstrumentStatus = InstrumentStatusMessage;
 export const InstrumentStatus: typeof InstrumentStatusSchema = InstrumentStatusSchema;
 export type AccountMargin = AccountMarginMessage;
 export const AccountMargin: typeof AccountMarginSchema = AccountMarginSchema;
+export type PnlBreakdown = PnlBreakdownMessage;
+export const PnlBreakdown: typeof PnlBreakdownSchema = PnlBreakdownSchema;
+export type OptionExposure = OptionExposureMessage;
+export const OptionExposure: typeof OptionExposureSchema = OptionExposureSchema;
+export type IndexExposure = IndexExposureMessage;
+export const IndexExposure: typeof IndexExposureSchema = IndexExposureSchema;
 export type Order = OrderMessage;
 export const Order: typeof OrderSchema = OrderSchema;
 export type OrderList = OrderListMessage;

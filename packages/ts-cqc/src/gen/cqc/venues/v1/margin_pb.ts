@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/margin.proto.
  */
 export const file_cqc_venues_v1_margin: GenFile = /*@__PURE__*/
-  fileDesc("ChpjcWMvdmVudWVzL3YxL21hcmdpbi5wcm90bxINY3FjLnZlbnVlcy52MSLQCwoNQWNjb3VudE1hcmdpbhIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESKQoFbW9kZWwYAyABKA4yGi5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGVsEhsKCXJhd19tb2RlbBgEIAEoCUIIukgFcgMYgAESHgoGZXF1aXR5GAUgASgJQgm6SAZyBIiIJwFIAIgBARImCg53YWxsZXRfYmFsYW5jZRgGIAEoCUIJukgGcgSIiCcBSAGIAQESJgoOdW5yZWFsaXplZF9wbmwYByABKAlCCbpIBnIEiIgnAUgCiAEBEiYKDmluaXRpYWxfbWFyZ2luGAggASgJQgm6SAZyBIiIJwFIA4gBARIvChdwb3NpdGlvbl9pbml0aWFsX21hcmdpbhgJIAEoCUIJukgGcgSIiCcBSASIAQESLAoUb3JkZXJfaW5pdGlhbF9tYXJnaW4YCiABKAlCCbpIBnIEiIgnAUgFiAEBEioKEm1haW50ZW5hbmNlX21hcmdpbhgLIAEoCUIJukgGcgSIiCcBSAaIAQESMAoYcHJvamVjdGVkX2luaXRpYWxfbWFyZ2luGAwgASgJQgm6SAZyBIiIJwFIB4gBARI0Chxwcm9qZWN0ZWRfbWFpbnRlbmFuY2VfbWFyZ2luGA0gASgJQgm6SAZyBIiIJwFICIgBARIhCglhdmFpbGFibGUYDiABKAlCCbpIBnIEiIgnAUgJiAEBEiQKDHdpdGhkcmF3YWJsZRgPIAEoCUIJukgGcgSIiCcBSAqIAQESKgoSbGlxdWlkYXRpb25fYnVmZmVyGBAgASgJQgm6SAZyBIiIJwFIC4gBARImCg5tYXJnaW5fYmFsYW5jZRgWIAEoCUIJukgGcgSIiCcBSAyIAQESLAoUY3Jvc3Nfd2FsbGV0X2JhbGFuY2UYFyABKAlCCbpIBnIEiIgnAUgNiAEBEiwKFGNyb3NzX3VucmVhbGl6ZWRfcG5sGBggASgJQgm6SAZyBIiIJwFIDogBARIsChRzZXNzaW9uX3JlYWxpemVkX3BubBgZIAEoCUIJukgGcgSIiCcBSA+IAQESLgoWc2Vzc2lvbl91bnJlYWxpemVkX3BubBgaIAEoCUIJukgGcgSIiCcBSBCIAQESKwoGd2luZG93GBEgASgOMhsuY3FjLnZlbnVlcy52MS5NYXJnaW5XaW5kb3cSHAoKcmF3X3dpbmRvdxgVIAEoCUIIukgFcgMYgAESGAoLbXVsdGlfYXNzZXQYEiABKAhIEYgBARItCgl0aW1lc3RhbXAYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQgkKB19lcXVpdHlCEQoPX3dhbGxldF9iYWxhbmNlQhEKD191bnJlYWxpemVkX3BubEIRCg9faW5pdGlhbF9tYXJnaW5CGgoYX3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luQhcKFV9vcmRlcl9pbml0aWFsX21hcmdpbkIVChNfbWFpbnRlbmFuY2VfbWFyZ2luQhsKGV9wcm9qZWN0ZWRfaW5pdGlhbF9tYXJnaW5CHwodX3Byb2plY3RlZF9tYWludGVuYW5jZV9tYXJnaW5CDAoKX2F2YWlsYWJsZUIPCg1fd2l0aGRyYXdhYmxlQhUKE19saXF1aWRhdGlvbl9idWZmZXJCEQoPX21hcmdpbl9iYWxhbmNlQhcKFV9jcm9zc193YWxsZXRfYmFsYW5jZUIXChVfY3Jvc3NfdW5yZWFsaXplZF9wbmxCFwoVX3Nlc3Npb25fcmVhbGl6ZWRfcG5sQhkKF19zZXNzaW9uX3VucmVhbGl6ZWRfcG5sQg4KDF9tdWx0aV9hc3NldCpiCgtNYXJnaW5Nb2RlbBIcChhNQVJHSU5fTU9ERUxfVU5TUEVDSUZJRUQQABIZChVNQVJHSU5fTU9ERUxfU1RBTkRBUkQQARIaChZNQVJHSU5fTU9ERUxfUE9SVEZPTElPEAIqZgoMTWFyZ2luV2luZG93Eh0KGU1BUkdJTl9XSU5ET1dfVU5TUEVDSUZJRUQQABIaChZNQVJHSU5fV0lORE9XX0lOVFJBREFZEAESGwoXTUFSR0lOX1dJTkRPV19PVkVSTklHSFQQAkJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChpjcWMvdmVudWVzL3YxL21hcmdpbi5wcm90bxINY3FjLnZlbnVlcy52MSLrFgoNQWNjb3VudE1hcmdpbhIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESKQoFbW9kZWwYAyABKA4yGi5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGVsEhsKCXJhd19tb2RlbBgEIAEoCUIIukgFcgMYgAESHgoGZXF1aXR5GAUgASgJQgm6SAZyBIiIJwFIAIgBARImCg53YWxsZXRfYmFsYW5jZRgGIAEoCUIJukgGcgSIiCcBSAGIAQESJgoOdW5yZWFsaXplZF9wbmwYByABKAlCCbpIBnIEiIgnAUgCiAEBEiYKDmluaXRpYWxfbWFyZ2luGAggASgJQgm6SAZyBIiIJwFIA4gBARIvChdwb3NpdGlvbl9pbml0aWFsX21hcmdpbhgJIAEoCUIJukgGcgSIiCcBSASIAQESLAoUb3JkZXJfaW5pdGlhbF9tYXJnaW4YCiABKAlCCbpIBnIEiIgnAUgFiAEBEioKEm1haW50ZW5hbmNlX21hcmdpbhgLIAEoCUIJukgGcgSIiCcBSAaIAQESMAoYcHJvamVjdGVkX2luaXRpYWxfbWFyZ2luGAwgASgJQgm6SAZyBIiIJwFIB4gBARI0Chxwcm9qZWN0ZWRfbWFpbnRlbmFuY2VfbWFyZ2luGA0gASgJQgm6SAZyBIiIJwFICIgBARIhCglhdmFpbGFibGUYDiABKAlCCbpIBnIEiIgnAUgJiAEBEiQKDHdpdGhkcmF3YWJsZRgPIAEoCUIJukgGcgSIiCcBSAqIAQESKgoSbGlxdWlkYXRpb25fYnVmZmVyGBAgASgJQgm6SAZyBIiIJwFIC4gBARImCg5tYXJnaW5fYmFsYW5jZRgWIAEoCUIJukgGcgSIiCcBSAyIAQESLAoUY3Jvc3Nfd2FsbGV0X2JhbGFuY2UYFyABKAlCCbpIBnIEiIgnAUgNiAEBEiwKFGNyb3NzX3VucmVhbGl6ZWRfcG5sGBggASgJQgm6SAZyBIiIJwFIDogBARIsChRzZXNzaW9uX3JlYWxpemVkX3BubBgZIAEoCUIJukgGcgSIiCcBSA+IAQESLgoWc2Vzc2lvbl91bnJlYWxpemVkX3BubBgaIAEoCUIJukgGcgSIiCcBSBCIAQESKwoGd2luZG93GBEgASgOMhsuY3FjLnZlbnVlcy52MS5NYXJnaW5XaW5kb3cSHAoKcmF3X3dpbmRvdxgVIAEoCUIIukgFcgMYgAESGAoLbXVsdGlfYXNzZXQYEiABKAhIEYgBARItCgl0aW1lc3RhbXAYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiQKDGJ1eWluZ19wb3dlchgbIAEoCUIJukgGcgSIiCcBSBKIAQESIwoLaGVsZF9hbW91bnQYHCABKAlCCbpIBnIEiIgnAUgTiAEBEiQKDHNwb3RfYmFsYW5jZRgdIAEoCUIJukgGcgSIiCcBSBSIAQESKwoTZGVyaXZhdGl2ZXNfYmFsYW5jZRgeIAEoCUIJukgGcgSIiCcBSBWIAQESLQoVbGlxdWlkYXRpb25fdGhyZXNob2xkGB8gASgJQgm6SAZyBIiIJwFIFogBARIyChpsaXF1aWRhdGlvbl9idWZmZXJfcGVyY2VudBggIAEoCUIJukgGcgSIiCcBSBeIAQESIgoQcmF3X21hcmdpbl9sZXZlbBghIAEoCUIIukgFcgMYgAESLAoUbWFyZ2luX2xldmVsX3BlcmNlbnQYIiABKAlCCbpIBnIEiIgnAUgYiAEBEiIKCmNvc3RfYmFzaXMYIyABKAlCCbpIBnIEiIgnAUgZiAEBEiYKDnBvc2l0aW9uX3ZhbHVlGCQgASgJQgm6SAZyBIiIJwFIGogBARIhChRzZXJ2ZXNfYXNfY29sbGF0ZXJhbBglIAEoCEgbiAEBEh0KEGNyb3NzX2NvbGxhdGVyYWwYJiABKAhIHIgBARIhCgl0b3RhbF9wbmwYJyABKAlCCbpIBnIEiIgnAUgdiAEBEiwKB2Z1dHVyZXMYKCABKAsyGy5jcWMudmVudWVzLnYxLlBubEJyZWFrZG93bhIsCgdvcHRpb25zGCkgASgLMhsuY3FjLnZlbnVlcy52MS5QbmxCcmVha2Rvd24SJQoNb3B0aW9uc192YWx1ZRgqIAEoCUIJukgGcgSIiCcBSB6IAQESIwoLZmVlX2JhbGFuY2UYKyABKAlCCbpIBnIEiIgnAUgfiAEBEiQKDHNwb3RfcmVzZXJ2ZRgsIAEoCUIJukgGcgSIiCcBSCCIAQESKgoSYWRkaXRpb25hbF9yZXNlcnZlGC0gASgJQgm6SAZyBIiIJwFIIYgBARImCg5sb2NrZWRfYmFsYW5jZRguIAEoCUIJukgGcgSIiCcBSCKIAQESMQobZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvGC8gASgBQge6SAQSAkABSCOIAQESGwoFZGVsdGEYMCABKAFCB7pIBBICQAFIJIgBARIlCg9wcm9qZWN0ZWRfZGVsdGEYMSABKAFCB7pIBBICQAFIJYgBARI2Cg9vcHRpb25fZXhwb3N1cmUYMiABKAsyHS5jcWMudmVudWVzLnYxLk9wdGlvbkV4cG9zdXJlEi8KCWV4cG9zdXJlcxgzIAMoCzIcLmNxYy52ZW51ZXMudjEuSW5kZXhFeHBvc3VyZUIJCgdfZXF1aXR5QhEKD193YWxsZXRfYmFsYW5jZUIRCg9fdW5yZWFsaXplZF9wbmxCEQoPX2luaXRpYWxfbWFyZ2luQhoKGF9wb3NpdGlvbl9pbml0aWFsX21hcmdpbkIXChVfb3JkZXJfaW5pdGlhbF9tYXJnaW5CFQoTX21haW50ZW5hbmNlX21hcmdpbkIbChlfcHJvamVjdGVkX2luaXRpYWxfbWFyZ2luQh8KHV9wcm9qZWN0ZWRfbWFpbnRlbmFuY2VfbWFyZ2luQgwKCl9hdmFpbGFibGVCDwoNX3dpdGhkcmF3YWJsZUIVChNfbGlxdWlkYXRpb25fYnVmZmVyQhEKD19tYXJnaW5fYmFsYW5jZUIXChVfY3Jvc3Nfd2FsbGV0X2JhbGFuY2VCFwoVX2Nyb3NzX3VucmVhbGl6ZWRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIZChdfc2Vzc2lvbl91bnJlYWxpemVkX3BubEIOCgxfbXVsdGlfYXNzZXRCDwoNX2J1eWluZ19wb3dlckIOCgxfaGVsZF9hbW91bnRCDwoNX3Nwb3RfYmFsYW5jZUIWChRfZGVyaXZhdGl2ZXNfYmFsYW5jZUIYChZfbGlxdWlkYXRpb25fdGhyZXNob2xkQh0KG19saXF1aWRhdGlvbl9idWZmZXJfcGVyY2VudEIXChVfbWFyZ2luX2xldmVsX3BlcmNlbnRCDQoLX2Nvc3RfYmFzaXNCEQoPX3Bvc2l0aW9uX3ZhbHVlQhcKFV9zZXJ2ZXNfYXNfY29sbGF0ZXJhbEITChFfY3Jvc3NfY29sbGF0ZXJhbEIMCgpfdG90YWxfcG5sQhAKDl9vcHRpb25zX3ZhbHVlQg4KDF9mZWVfYmFsYW5jZUIPCg1fc3BvdF9yZXNlcnZlQhUKE19hZGRpdGlvbmFsX3Jlc2VydmVCEQoPX2xvY2tlZF9iYWxhbmNlQh4KHF9lc3RpbWF0ZWRfbGlxdWlkYXRpb25fcmF0aW9CCAoGX2RlbHRhQhIKEF9wcm9qZWN0ZWRfZGVsdGEixQEKDFBubEJyZWFrZG93bhIbCgNwbmwYASABKAlCCbpIBnIEiIgnAUgAiAEBEiwKFHNlc3Npb25fcmVhbGl6ZWRfcG5sGAIgASgJQgm6SAZyBIiIJwFIAYgBARIuChZzZXNzaW9uX3VucmVhbGl6ZWRfcG5sGAMgASgJQgm6SAZyBIiIJwFIAogBAUIGCgRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIZChdfc2Vzc2lvbl91bnJlYWxpemVkX3BubCKqAQoOT3B0aW9uRXhwb3N1cmUSGwoFZGVsdGEYASABKAFCB7pIBBICQAFIAIgBARIbCgVnYW1tYRgCIAEoAUIHukgEEgJAAUgBiAEBEhoKBHZlZ2EYAyABKAFCB7pIBBICQAFIAogBARIbCgV0aGV0YRgEIAEoAUIHukgEEgJAAUgDiAEBQggKBl9kZWx0YUIICgZfZ2FtbWFCBwoFX3ZlZ2FCCAoGX3RoZXRhItoBCg1JbmRleEV4cG9zdXJlEh8KC3ByaWNlX2luZGV4GAEgASgJQgq6SAdyBRABGIABEhsKBWRlbHRhGAIgASgBQge6SAQSAkABSACIAQESLgoHb3B0aW9ucxgDIAEoCzIdLmNxYy52ZW51ZXMudjEuT3B0aW9uRXhwb3N1cmUSMQobZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvGAQgASgBQge6SAQSAkABSAGIAQFCCAoGX2RlbHRhQh4KHF9lc3RpbWF0ZWRfbGlxdWlkYXRpb25fcmF0aW8qYgoLTWFyZ2luTW9kZWwSHAoYTUFSR0lOX01PREVMX1VOU1BFQ0lGSUVEEAASGQoVTUFSR0lOX01PREVMX1NUQU5EQVJEEAESGgoWTUFSR0lOX01PREVMX1BPUlRGT0xJTxACKmYKDE1hcmdpbldpbmRvdxIdChlNQVJHSU5fV0lORE9XX1VOU1BFQ0lGSUVEEAASGgoWTUFSR0lOX1dJTkRPV19JTlRSQURBWRABEhsKF01BUkdJTl9XSU5ET1dfT1ZFUk5JR0hUEAJCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * What an account has to cover its positions, and what they need, in one asset.
@@ -204,6 +204,181 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
    * @generated from field: google.protobuf.Timestamp received_at = 20;
    */
   receivedAt?: Timestamp | undefined;
+
+  /**
+   * What new positions can be worth, in units of the asset. Absent where the venue does not say.
+   *
+   * @generated from field: optional string buying_power = 27;
+   */
+  buyingPower?: string | undefined;
+
+  /**
+   * What open orders hold. Absent where the venue does not say.
+   *
+   * @generated from field: optional string held_amount = 28;
+   */
+  heldAmount?: string | undefined;
+
+  /**
+   * The part of the balance in the spot wallet. Absent where the venue does not say.
+   *
+   * @generated from field: optional string spot_balance = 29;
+   */
+  spotBalance?: string | undefined;
+
+  /**
+   * The part of the balance in the derivatives wallet. Absent where the venue does not say.
+   *
+   * @generated from field: optional string derivatives_balance = 30;
+   */
+  derivativesBalance?: string | undefined;
+
+  /**
+   * Balance below which positions are liquidated. Absent where the venue does not say.
+   *
+   * @generated from field: optional string liquidation_threshold = 31;
+   */
+  liquidationThreshold?: string | undefined;
+
+  /**
+   * What is left until liquidation, in percent of the threshold. Absent where the venue does not say.
+   *
+   * @generated from field: optional string liquidation_buffer_percent = 32;
+   */
+  liquidationBufferPercent?: string | undefined;
+
+  /**
+   * The venue's word for how close liquidation is. Empty where it has none.
+   *
+   * @generated from field: string raw_margin_level = 33;
+   */
+  rawMarginLevel: string;
+
+  /**
+   * Equity in percent of the margin used. Absent where the venue does not say.
+   *
+   * @generated from field: optional string margin_level_percent = 34;
+   */
+  marginLevelPercent?: string | undefined;
+
+  /**
+   * What the open positions cost. Absent where the venue does not say.
+   *
+   * @generated from field: optional string cost_basis = 35;
+   */
+  costBasis?: string | undefined;
+
+  /**
+   * What the open positions are worth. Absent where the venue does not say.
+   *
+   * @generated from field: optional string position_value = 36;
+   */
+  positionValue?: string | undefined;
+
+  /**
+   * Whether the asset counts as collateral. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool serves_as_collateral = 37;
+   */
+  servesAsCollateral?: boolean | undefined;
+
+  /**
+   * Whether assets of other kinds cover the positions in this one. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool cross_collateral = 38;
+   */
+  crossCollateral?: boolean | undefined;
+
+  /**
+   * Profit or loss of all positions. Absent where the venue does not say.
+   *
+   * @generated from field: optional string total_pnl = 39;
+   */
+  totalPnl?: string | undefined;
+
+  /**
+   * Profit or loss of futures. Absent where the venue does not say.
+   *
+   * @generated from field: cqc.venues.v1.PnlBreakdown futures = 40;
+   */
+  futures?: PnlBreakdown | undefined;
+
+  /**
+   * Profit or loss of options. Absent where the venue does not say.
+   *
+   * @generated from field: cqc.venues.v1.PnlBreakdown options = 41;
+   */
+  options?: PnlBreakdown | undefined;
+
+  /**
+   * What the options are worth. Absent where the venue does not say.
+   *
+   * @generated from field: optional string options_value = 42;
+   */
+  optionsValue?: string | undefined;
+
+  /**
+   * What is set aside for fees. Absent where the venue does not say.
+   *
+   * @generated from field: optional string fee_balance = 43;
+   */
+  feeBalance?: string | undefined;
+
+  /**
+   * What open spot orders set aside. Absent where the venue does not say.
+   *
+   * @generated from field: optional string spot_reserve = 44;
+   */
+  spotReserve?: string | undefined;
+
+  /**
+   * What the venue sets aside beside that. Absent where the venue does not say.
+   *
+   * @generated from field: optional string additional_reserve = 45;
+   */
+  additionalReserve?: string | undefined;
+
+  /**
+   * What cannot be moved or used. Absent where the venue does not say.
+   *
+   * @generated from field: optional string locked_balance = 46;
+   */
+  lockedBalance?: string | undefined;
+
+  /**
+   * Estimated fall or rise of the price to liquidation, as a part of the price. Absent where the venue does not say.
+   *
+   * @generated from field: optional double estimated_liquidation_ratio = 47;
+   */
+  estimatedLiquidationRatio?: number | undefined;
+
+  /**
+   * Change of value per change of the underlying, of all positions, in units of the asset. Absent where the venue does not say.
+   *
+   * @generated from field: optional double delta = 48;
+   */
+  delta?: number | undefined;
+
+  /**
+   * Delta with what is about to be settled. Absent where the venue does not say.
+   *
+   * @generated from field: optional double projected_delta = 49;
+   */
+  projectedDelta?: number | undefined;
+
+  /**
+   * Greeks of all options together. Absent where the venue does not say.
+   *
+   * @generated from field: cqc.venues.v1.OptionExposure option_exposure = 50;
+   */
+  optionExposure?: OptionExposure | undefined;
+
+  /**
+   * The same by index. Empty where the venue does not say.
+   *
+   * @generated from field: repeated cqc.venues.v1.IndexExposure exposures = 51;
+   */
+  exposures: IndexExposure[];
 };
 
 /**
@@ -212,6 +387,125 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
  */
 export const AccountMarginSchema: GenMessage<AccountMargin> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_margin, 0);
+
+/**
+ * Profit and loss of one kind of product, in units of the account margin's asset.
+ *
+ * @generated from message cqc.venues.v1.PnlBreakdown
+ */
+export type PnlBreakdown = Message<"cqc.venues.v1.PnlBreakdown"> & {
+  /**
+   * Of all open positions. Absent where the venue does not say.
+   *
+   * @generated from field: optional string pnl = 1;
+   */
+  pnl?: string | undefined;
+
+  /**
+   * Realised since the venue's last settlement. Absent where the venue does not say.
+   *
+   * @generated from field: optional string session_realized_pnl = 2;
+   */
+  sessionRealizedPnl?: string | undefined;
+
+  /**
+   * Not realised since the venue's last settlement. Absent where the venue does not say.
+   *
+   * @generated from field: optional string session_unrealized_pnl = 3;
+   */
+  sessionUnrealizedPnl?: string | undefined;
+};
+
+/**
+ * Describes the message cqc.venues.v1.PnlBreakdown.
+ * Use `create(PnlBreakdownSchema)` to create a new message.
+ */
+export const PnlBreakdownSchema: GenMessage<PnlBreakdown> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_margin, 1);
+
+/**
+ * Greeks of the options of an account, as the venue estimates them.
+ *
+ * @generated from message cqc.venues.v1.OptionExposure
+ */
+export type OptionExposure = Message<"cqc.venues.v1.OptionExposure"> & {
+  /**
+   * Change of value per change of the underlying. Absent where the venue does not say.
+   *
+   * @generated from field: optional double delta = 1;
+   */
+  delta?: number | undefined;
+
+  /**
+   * Change of delta per change of the underlying. Absent where the venue does not say.
+   *
+   * @generated from field: optional double gamma = 2;
+   */
+  gamma?: number | undefined;
+
+  /**
+   * Change of value per percentage point of volatility. Absent where the venue does not say.
+   *
+   * @generated from field: optional double vega = 3;
+   */
+  vega?: number | undefined;
+
+  /**
+   * Change of value per day. Absent where the venue does not say.
+   *
+   * @generated from field: optional double theta = 4;
+   */
+  theta?: number | undefined;
+};
+
+/**
+ * Describes the message cqc.venues.v1.OptionExposure.
+ * Use `create(OptionExposureSchema)` to create a new message.
+ */
+export const OptionExposureSchema: GenMessage<OptionExposure> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_margin, 2);
+
+/**
+ * What an account depends on, by the index that its products follow.
+ *
+ * @generated from message cqc.venues.v1.IndexExposure
+ */
+export type IndexExposure = Message<"cqc.venues.v1.IndexExposure"> & {
+  /**
+   * Index, in the venue's words, such as `btc_usd`.
+   *
+   * @generated from field: string price_index = 1;
+   */
+  priceIndex: string;
+
+  /**
+   * Change of value per change of the index, of all positions. Absent where the venue does not say.
+   *
+   * @generated from field: optional double delta = 2;
+   */
+  delta?: number | undefined;
+
+  /**
+   * Greeks of the options alone. Absent where the venue does not say.
+   *
+   * @generated from field: cqc.venues.v1.OptionExposure options = 3;
+   */
+  options?: OptionExposure | undefined;
+
+  /**
+   * Estimated fall or rise of the index to liquidation, as a part of it. Absent where the venue does not say.
+   *
+   * @generated from field: optional double estimated_liquidation_ratio = 4;
+   */
+  estimatedLiquidationRatio?: number | undefined;
+};
+
+/**
+ * Describes the message cqc.venues.v1.IndexExposure.
+ * Use `create(IndexExposureSchema)` to create a new message.
+ */
+export const IndexExposureSchema: GenMessage<IndexExposure> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_margin, 3);
 
 /**
  * How a venue computes what positions need.

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/venue_symbol.proto.
  */
 export const file_cqc_venues_v1_venue_symbol: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvdmVudWVzL3YxL3ZlbnVlX3N5bWJvbC5wcm90bxINY3FjLnZlbnVlcy52MSKQCAoLVmVudWVTeW1ib2wSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESGwoIdmVudWVfaWQYAiABKAlCCbpIBnIE6IgnARIcCglzeW1ib2xfaWQYAyABKAlCCbpIBnIE4IgnARIZCgdzZWdtZW50GAQgASgJQgi6SAVyAxiAARIhCg1uYXRpdmVfc3ltYm9sGAUgASgJQgq6SAdyBRABGIACEiAKCW5hdGl2ZV9pZBgGIAEoCUIIukgFcgMYgAJIAIgBARInCg9iYXNlX211bHRpcGxpZXIYByABKAlCCbpIBnIEmIgnAUgBiAEBEiUKDWNvbnRyYWN0X3NpemUYCCABKAlCCbpIBnIEmIgnAUgCiAEBEjgKEmNvbnRyYWN0X3NpemVfdW5pdBgJIAEoDjIcLmNxYy5tYXJrZXRzLnYxLlF1YW50aXR5VW5pdBIzCg1xdWFudGl0eV91bml0GAogASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EioKBXJ1bGVzGAsgASgLMhsuY3FjLnZlbnVlcy52MS5UcmFkaW5nUnVsZXMSJAoEZmVlcxgMIAMoCzIWLmNxYy52ZW51ZXMudjEuRmVlVGllchIvCgxtYXJnaW5fdGllcnMYDSADKAsyGS5jcWMudmVudWVzLnYxLk1hcmdpblRpZXISMAoMdHJhZGluZ19tb2RlGA4gASgOMhouY3FjLnZlbnVlcy52MS5UcmFkaW5nTW9kZRIiChByYXdfdHJhZGluZ19tb2RlGA8gASgJQgi6SAVyAxiAARIlChN0cmFkaW5nX21vZGVfcmVhc29uGBAgASgJQgi6SAVyAxiAIBIbCg5tYXJnaW5fZW5hYmxlZBgRIAEoCEgDiAEBEjQKEXNldHRsZW1lbnRfcGVyaW9kGBIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKFXJhd19zZXR0bGVtZW50X3BlcmlvZBgTIAEoCUIIukgFcgMYgAESHQoLcHJpY2VfaW5kZXgYFCABKAlCCLpIBXIDGIABEi0KCWxpc3RlZF9hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsaXN0ZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGBcgASgEEi8KC3JlY2VpdmVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIMCgpfbmF0aXZlX2lkQhIKEF9iYXNlX211bHRpcGxpZXJCEAoOX2NvbnRyYWN0X3NpemVCEQoPX21hcmdpbl9lbmFibGVkIuoHCgxUcmFkaW5nUnVsZXMSKwoKdGlja190aWVycxgBIAMoCzIXLmNxYy52ZW51ZXMudjEuVGlja1RpZXISIQoJbWluX3ByaWNlGAIgASgJQgm6SAZyBIiIJwFIAIgBARIhCgltYXhfcHJpY2UYAyABKAlCCbpIBnIEiIgnAUgBiAEBEjIKC2xpbWl0X29yZGVyGAQgASgLMh0uY3FjLnZlbnVlcy52MS5RdWFudGl0eUxpbWl0cxIzCgxtYXJrZXRfb3JkZXIYBSABKAsyHS5jcWMudmVudWVzLnYxLlF1YW50aXR5TGltaXRzEiwKCnByaWNlX2JhbmQYBiABKAsyGC5jcWMudmVudWVzLnYxLlByaWNlQmFuZBIcCg9tYXhfb3Blbl9vcmRlcnMYByABKA1IAogBARIcCg9tYXhfYWxnb19vcmRlcnMYCCABKA1IA4gBARIeChFtYXhfaWNlYmVyZ19wYXJ0cxgJIAEoDUgEiAEBEi0KC29yZGVyX3R5cGVzGAogAygOMhguY3FjLnZlbnVlcy52MS5PcmRlclR5cGUSJgoPcmF3X29yZGVyX3R5cGVzGAsgAygJQg26SAqSAQciBXIDGIABEjIKDnRpbWVzX2luX2ZvcmNlGAwgAygOMhouY3FjLnZlbnVlcy52MS5UaW1lSW5Gb3JjZRIpChJyYXdfdGltZXNfaW5fZm9yY2UYDSADKAlCDbpICpIBByIFcgMYgAESKQocbWF4X3ByaWNlX3NpZ25pZmljYW50X2RpZ2l0cxgOIAEoDUgFiAEBEhwKD2ljZWJlcmdfYWxsb3dlZBgPIAEoCEgGiAEBEhgKC29jb19hbGxvd2VkGBAgASgISAeIAQESIwoWcXVvdGVfcXVhbnRpdHlfYWxsb3dlZBgRIAEoCEgIiAEBEicKD3RyaWdnZXJfcHJvdGVjdBgSIAEoCUIJukgGcgSQiCcBSAmIAQESKQoRbWFya2V0X3Rha2VfYm91bmQYEyABKAlCCbpIBnIEkIgnAUgKiAEBQgwKCl9taW5fcHJpY2VCDAoKX21heF9wcmljZUISChBfbWF4X29wZW5fb3JkZXJzQhIKEF9tYXhfYWxnb19vcmRlcnNCFAoSX21heF9pY2ViZXJnX3BhcnRzQh8KHV9tYXhfcHJpY2Vfc2lnbmlmaWNhbnRfZGlnaXRzQhIKEF9pY2ViZXJnX2FsbG93ZWRCDgoMX29jb19hbGxvd2VkQhkKF19xdW90ZV9xdWFudGl0eV9hbGxvd2VkQhIKEF90cmlnZ2VyX3Byb3RlY3RCFAoSX21hcmtldF90YWtlX2JvdW5kIlsKCFRpY2tUaWVyEiIKCmZyb21fcHJpY2UYASABKAlCCbpIBnIEiIgnAUgAiAEBEhwKCXRpY2tfc2l6ZRgCIAEoCUIJukgGcgSYiCcBQg0KC19mcm9tX3ByaWNlIpsCCg5RdWFudGl0eUxpbWl0cxIkCgxtaW5fcXVhbnRpdHkYASABKAlCCbpIBnIEkIgnAUgAiAEBEiQKDG1heF9xdWFudGl0eRgCIAEoCUIJukgGcgSQiCcBSAGIAQESIAoIbG90X3N0ZXAYAyABKAlCCbpIBnIEkIgnAUgCiAEBEiQKDG1pbl9ub3Rpb25hbBgEIAEoCUIJukgGcgSQiCcBSAOIAQESJAoMbWF4X25vdGlvbmFsGAUgASgJQgm6SAZyBJCIJwFIBIgBAUIPCg1fbWluX3F1YW50aXR5Qg8KDV9tYXhfcXVhbnRpdHlCCwoJX2xvdF9zdGVwQg8KDV9taW5fbm90aW9uYWxCDwoNX21heF9ub3Rpb25hbCKNAgoJUHJpY2VCYW5kEjQKCXJlZmVyZW5jZRgBIAEoDjIhLmNxYy52ZW51ZXMudjEuUHJpY2VCYW5kUmVmZXJlbmNlEh8KDXJhd19yZWZlcmVuY2UYBSABKAlCCLpIBXIDGIABEicKD211bHRpcGxpZXJfZG93bhgCIAEoCUIJukgGcgSQiCcBSACIAQESJQoNbXVsdGlwbGllcl91cBgDIAEoCUIJukgGcgSQiCcBSAGIAQESMwoQYXZlcmFnaW5nX3dpbmRvdxgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkISChBfbXVsdGlwbGllcl9kb3duQhAKDl9tdWx0aXBsaWVyX3VwIqsCCgdGZWVUaWVyEiMKC2Zyb21fdm9sdW1lGAEgASgJQgm6SAZyBJCIJwFIAIgBARInCg92b2x1bWVfYXNzZXRfaWQYAiABKAlCCbpIBnIE0IgnAUgBiAEBEh0KBW1ha2VyGAMgASgJQgm6SAZyBIiIJwFIAogBARIdCgV0YWtlchgEIAEoCUIJukgGcgSIiCcBSAOIAQESHQoFYmxvY2sYBSABKAlCCbpIBnIEiIgnAUgEiAEBEiMKC2xpcXVpZGF0aW9uGAYgASgJQgm6SAZyBIiIJwFIBYgBAUIOCgxfZnJvbV92b2x1bWVCEgoQX3ZvbHVtZV9hc3NldF9pZEIICgZfbWFrZXJCCAoGX3Rha2VyQggKBl9ibG9ja0IOCgxfbGlxdWlkYXRpb24iwwIKCk1hcmdpblRpZXISJAoMbWluX25vdGlvbmFsGAEgASgJQgm6SAZyBJCIJwFIAIgBARIkCgxtYXhfbm90aW9uYWwYAiABKAlCCbpIBnIEkIgnAUgBiAEBEisKE2luaXRpYWxfbWFyZ2luX3JhdGUYAyABKAlCCbpIBnIEkIgnAUgCiAEBEi8KF21haW50ZW5hbmNlX21hcmdpbl9yYXRlGAQgASgJQgm6SAZyBJCIJwFIA4gBARIkCgxtYXhfbGV2ZXJhZ2UYBSABKAlCCbpIBnIEmIgnAUgEiAEBQg8KDV9taW5fbm90aW9uYWxCDwoNX21heF9ub3Rpb25hbEIWChRfaW5pdGlhbF9tYXJnaW5fcmF0ZUIaChhfbWFpbnRlbmFuY2VfbWFyZ2luX3JhdGVCDwoNX21heF9sZXZlcmFnZSq7AgoLVHJhZGluZ01vZGUSHAoYVFJBRElOR19NT0RFX1VOU1BFQ0lGSUVEEAASFQoRVFJBRElOR19NT0RFX09QRU4QARIcChhUUkFESU5HX01PREVfQ0FOQ0VMX09OTFkQAhIaChZUUkFESU5HX01PREVfUE9TVF9PTkxZEAMSGwoXVFJBRElOR19NT0RFX0xJTUlUX09OTFkQBBIcChhUUkFESU5HX01PREVfUkVEVUNFX09OTFkQBRIYChRUUkFESU5HX01PREVfQVVDVElPThAGEhcKE1RSQURJTkdfTU9ERV9IQUxURUQQBxIbChdUUkFESU5HX01PREVfUFJFX0xBVU5DSBAIEhkKFVRSQURJTkdfTU9ERV9TRVRUTElORxAJEhcKE1RSQURJTkdfTU9ERV9DTE9TRUQQCiq6AQoSUHJpY2VCYW5kUmVmZXJlbmNlEiQKIFBSSUNFX0JBTkRfUkVGRVJFTkNFX1VOU1BFQ0lGSUVEEAASHQoZUFJJQ0VfQkFORF9SRUZFUkVOQ0VfTEFTVBABEh0KGVBSSUNFX0JBTkRfUkVGRVJFTkNFX01BUksQAhIeChpQUklDRV9CQU5EX1JFRkVSRU5DRV9JTkRFWBADEiAKHFBSSUNFX0JBTkRfUkVGRVJFTkNFX0FWRVJBR0UQBEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_order, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiBjcWMvdmVudWVzL3YxL3ZlbnVlX3N5bWJvbC5wcm90bxINY3FjLnZlbnVlcy52MSLiDwoLVmVudWVTeW1ib2wSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESGwoIdmVudWVfaWQYAiABKAlCCbpIBnIE6IgnARIcCglzeW1ib2xfaWQYAyABKAlCCbpIBnIE4IgnARIZCgdzZWdtZW50GAQgASgJQgi6SAVyAxiAARIhCg1uYXRpdmVfc3ltYm9sGAUgASgJQgq6SAdyBRABGIACEiAKCW5hdGl2ZV9pZBgGIAEoCUIIukgFcgMYgAJIAIgBARInCg9iYXNlX211bHRpcGxpZXIYByABKAlCCbpIBnIEmIgnAUgBiAEBEiUKDWNvbnRyYWN0X3NpemUYCCABKAlCCbpIBnIEmIgnAUgCiAEBEjgKEmNvbnRyYWN0X3NpemVfdW5pdBgJIAEoDjIcLmNxYy5tYXJrZXRzLnYxLlF1YW50aXR5VW5pdBIzCg1xdWFudGl0eV91bml0GAogASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EioKBXJ1bGVzGAsgASgLMhsuY3FjLnZlbnVlcy52MS5UcmFkaW5nUnVsZXMSJAoEZmVlcxgMIAMoCzIWLmNxYy52ZW51ZXMudjEuRmVlVGllchIvCgxtYXJnaW5fdGllcnMYDSADKAsyGS5jcWMudmVudWVzLnYxLk1hcmdpblRpZXISMAoMdHJhZGluZ19tb2RlGA4gASgOMhouY3FjLnZlbnVlcy52MS5UcmFkaW5nTW9kZRIiChByYXdfdHJhZGluZ19tb2RlGA8gASgJQgi6SAVyAxiAARIlChN0cmFkaW5nX21vZGVfcmVhc29uGBAgASgJQgi6SAVyAxiAIBIbCg5tYXJnaW5fZW5hYmxlZBgRIAEoCEgDiAEBEjQKEXNldHRsZW1lbnRfcGVyaW9kGBIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKFXJhd19zZXR0bGVtZW50X3BlcmlvZBgTIAEoCUIIukgFcgMYgAESHQoLcHJpY2VfaW5kZXgYFCABKAlCCLpIBXIDGIABEi0KCWxpc3RlZF9hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsaXN0ZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGBcgASgEEi8KC3JlY2VpdmVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrChRvdGhlcl9uYXRpdmVfc3ltYm9scxgZIAMoCUINukgKkgEHIgVyAxiAAhIdCgtuYXRpdmVfcGFpchgaIAEoCUIIukgFcgMYgAESGgoJYmFzZV9jb2RlGBsgASgJQge6SARyAhhAEhsKCnF1b3RlX2NvZGUYHCABKAlCB7pIBHICGEASIAoPc2V0dGxlbWVudF9jb2RlGB0gASgJQge6SARyAhhAEhwKC3N0cmlrZV9jb2RlGB4gASgJQge6SARyAhhAEiQKDmJhc2VfcHJlY2lzaW9uGB8gASgNQge6SAQqAhgmSASIAQESJQoPcXVvdGVfcHJlY2lzaW9uGCAgASgNQge6SAQqAhgmSAWIAQESKAoSYmFzZV9mZWVfcHJlY2lzaW9uGCEgASgNQge6SAQqAhgmSAaIAQESKQoTcXVvdGVfZmVlX3ByZWNpc2lvbhgiIAEoDUIHukgEKgIYJkgHiAEBEiUKD3ByaWNlX3ByZWNpc2lvbhgjIAEoDUIHukgEKgIYJkgIiAEBEigKEnF1YW50aXR5X3ByZWNpc2lvbhgkIAEoDUIHukgEKgIYJkgJiAEBEiIKC3Blcm1pc3Npb25zGCUgAygJQg26SAqSAQciBXIDGIABEiEKD3VuZGVybHlpbmdfa2luZBgmIAEoCUIIukgFcgMYgAESIQoKY2F0ZWdvcmllcxgnIAMoCUINukgKkgEHIgVyAxiAARIZCgxzcG90X2VuYWJsZWQYKCABKAhICogBARIYCgtyZnFfZW5hYmxlZBgpIAEoCEgLiAEBEisKE21hcmdpbl9jYWxsX3BlcmNlbnQYKiABKAlCCbpIBnIEkIgnAUgMiAEBEisKE21hcmdpbl9zdG9wX3BlcmNlbnQYKyABKAlCCbpIBnIEkIgnAUgNiAEBEiUKDWJ1eV9sZXZlcmFnZXMYLCADKAlCDrpIC5IBCCIGcgSYiCcBEiYKDnNlbGxfbGV2ZXJhZ2VzGC0gAygJQg66SAuSAQgiBnIEmIgnAUIMCgpfbmF0aXZlX2lkQhIKEF9iYXNlX211bHRpcGxpZXJCEAoOX2NvbnRyYWN0X3NpemVCEQoPX21hcmdpbl9lbmFibGVkQhEKD19iYXNlX3ByZWNpc2lvbkISChBfcXVvdGVfcHJlY2lzaW9uQhUKE19iYXNlX2ZlZV9wcmVjaXNpb25CFgoUX3F1b3RlX2ZlZV9wcmVjaXNpb25CEgoQX3ByaWNlX3ByZWNpc2lvbkIVChNfcXVhbnRpdHlfcHJlY2lzaW9uQg8KDV9zcG90X2VuYWJsZWRCDgoMX3JmcV9lbmFibGVkQhYKFF9tYXJnaW5fY2FsbF9wZXJjZW50QhYKFF9tYXJnaW5fc3RvcF9wZXJjZW50IuoHCgxUcmFkaW5nUnVsZXMSKwoKdGlja190aWVycxgBIAMoCzIXLmNxYy52ZW51ZXMudjEuVGlja1RpZXISIQoJbWluX3ByaWNlGAIgASgJQgm6SAZyBIiIJwFIAIgBARIhCgltYXhfcHJpY2UYAyABKAlCCbpIBnIEiIgnAUgBiAEBEjIKC2xpbWl0X29yZGVyGAQgASgLMh0uY3FjLnZlbnVlcy52MS5RdWFudGl0eUxpbWl0cxIzCgxtYXJrZXRfb3JkZXIYBSABKAsyHS5jcWMudmVudWVzLnYxLlF1YW50aXR5TGltaXRzEiwKCnByaWNlX2JhbmQYBiABKAsyGC5jcWMudmVudWVzLnYxLlByaWNlQmFuZBIcCg9tYXhfb3Blbl9vcmRlcnMYByABKA1IAogBARIcCg9tYXhfYWxnb19vcmRlcnMYCCABKA1IA4gBARIeChFtYXhfaWNlYmVyZ19wYXJ0cxgJIAEoDUgEiAEBEi0KC29yZGVyX3R5cGVzGAogAygOMhguY3FjLnZlbnVlcy52MS5PcmRlclR5cGUSJgoPcmF3X29yZGVyX3R5cGVzGAsgAygJQg26SAqSAQciBXIDGIABEjIKDnRpbWVzX2luX2ZvcmNlGAwgAygOMhouY3FjLnZlbnVlcy52MS5UaW1lSW5Gb3JjZRIpChJyYXdfdGltZXNfaW5fZm9yY2UYDSADKAlCDbpICpIBByIFcgMYgAESKQocbWF4X3ByaWNlX3NpZ25pZmljYW50X2RpZ2l0cxgOIAEoDUgFiAEBEhwKD2ljZWJlcmdfYWxsb3dlZBgPIAEoCEgGiAEBEhgKC29jb19hbGxvd2VkGBAgASgISAeIAQESIwoWcXVvdGVfcXVhbnRpdHlfYWxsb3dlZBgRIAEoCEgIiAEBEicKD3RyaWdnZXJfcHJvdGVjdBgSIAEoCUIJukgGcgSQiCcBSAmIAQESKQoRbWFya2V0X3Rha2VfYm91bmQYEyABKAlCCbpIBnIEkIgnAUgKiAEBQgwKCl9taW5fcHJpY2VCDAoKX21heF9wcmljZUISChBfbWF4X29wZW5fb3JkZXJzQhIKEF9tYXhfYWxnb19vcmRlcnNCFAoSX21heF9pY2ViZXJnX3BhcnRzQh8KHV9tYXhfcHJpY2Vfc2lnbmlmaWNhbnRfZGlnaXRzQhIKEF9pY2ViZXJnX2FsbG93ZWRCDgoMX29jb19hbGxvd2VkQhkKF19xdW90ZV9xdWFudGl0eV9hbGxvd2VkQhIKEF90cmlnZ2VyX3Byb3RlY3RCFAoSX21hcmtldF90YWtlX2JvdW5kIlsKCFRpY2tUaWVyEiIKCmZyb21fcHJpY2UYASABKAlCCbpIBnIEiIgnAUgAiAEBEhwKCXRpY2tfc2l6ZRgCIAEoCUIJukgGcgSYiCcBQg0KC19mcm9tX3ByaWNlItkCCg5RdWFudGl0eUxpbWl0cxIkCgxtaW5fcXVhbnRpdHkYASABKAlCCbpIBnIEkIgnAUgAiAEBEiQKDG1heF9xdWFudGl0eRgCIAEoCUIJukgGcgSQiCcBSAGIAQESIAoIbG90X3N0ZXAYAyABKAlCCbpIBnIEkIgnAUgCiAEBEiQKDG1pbl9ub3Rpb25hbBgEIAEoCUIJukgGcgSQiCcBSAOIAQESJAoMbWF4X25vdGlvbmFsGAUgASgJQgm6SAZyBJCIJwFIBIgBARI8Chlub3Rpb25hbF9hdmVyYWdpbmdfd2luZG93GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg8KDV9taW5fcXVhbnRpdHlCDwoNX21heF9xdWFudGl0eUILCglfbG90X3N0ZXBCDwoNX21pbl9ub3Rpb25hbEIPCg1fbWF4X25vdGlvbmFsIo0CCglQcmljZUJhbmQSNAoJcmVmZXJlbmNlGAEgASgOMiEuY3FjLnZlbnVlcy52MS5QcmljZUJhbmRSZWZlcmVuY2USHwoNcmF3X3JlZmVyZW5jZRgFIAEoCUIIukgFcgMYgAESJwoPbXVsdGlwbGllcl9kb3duGAIgASgJQgm6SAZyBJCIJwFIAIgBARIlCg1tdWx0aXBsaWVyX3VwGAMgASgJQgm6SAZyBJCIJwFIAYgBARIzChBhdmVyYWdpbmdfd2luZG93GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhIKEF9tdWx0aXBsaWVyX2Rvd25CEAoOX211bHRpcGxpZXJfdXAiqwIKB0ZlZVRpZXISIwoLZnJvbV92b2x1bWUYASABKAlCCbpIBnIEkIgnAUgAiAEBEicKD3ZvbHVtZV9hc3NldF9pZBgCIAEoCUIJukgGcgTQiCcBSAGIAQESHQoFbWFrZXIYAyABKAlCCbpIBnIEiIgnAUgCiAEBEh0KBXRha2VyGAQgASgJQgm6SAZyBIiIJwFIA4gBARIdCgVibG9jaxgFIAEoCUIJukgGcgSIiCcBSASIAQESIwoLbGlxdWlkYXRpb24YBiABKAlCCbpIBnIEiIgnAUgFiAEBQg4KDF9mcm9tX3ZvbHVtZUISChBfdm9sdW1lX2Fzc2V0X2lkQggKBl9tYWtlckIICgZfdGFrZXJCCAoGX2Jsb2NrQg4KDF9saXF1aWRhdGlvbiLDAgoKTWFyZ2luVGllchIkCgxtaW5fbm90aW9uYWwYASABKAlCCbpIBnIEkIgnAUgAiAEBEiQKDG1heF9ub3Rpb25hbBgCIAEoCUIJukgGcgSQiCcBSAGIAQESKwoTaW5pdGlhbF9tYXJnaW5fcmF0ZRgDIAEoCUIJukgGcgSQiCcBSAKIAQESLwoXbWFpbnRlbmFuY2VfbWFyZ2luX3JhdGUYBCABKAlCCbpIBnIEkIgnAUgDiAEBEiQKDG1heF9sZXZlcmFnZRgFIAEoCUIJukgGcgSYiCcBSASIAQFCDwoNX21pbl9ub3Rpb25hbEIPCg1fbWF4X25vdGlvbmFsQhYKFF9pbml0aWFsX21hcmdpbl9yYXRlQhoKGF9tYWludGVuYW5jZV9tYXJnaW5fcmF0ZUIPCg1fbWF4X2xldmVyYWdlKrsCCgtUcmFkaW5nTW9kZRIcChhUUkFESU5HX01PREVfVU5TUEVDSUZJRUQQABIVChFUUkFESU5HX01PREVfT1BFThABEhwKGFRSQURJTkdfTU9ERV9DQU5DRUxfT05MWRACEhoKFlRSQURJTkdfTU9ERV9QT1NUX09OTFkQAxIbChdUUkFESU5HX01PREVfTElNSVRfT05MWRAEEhwKGFRSQURJTkdfTU9ERV9SRURVQ0VfT05MWRAFEhgKFFRSQURJTkdfTU9ERV9BVUNUSU9OEAYSFwoTVFJBRElOR19NT0RFX0hBTFRFRBAHEhsKF1RSQURJTkdfTU9ERV9QUkVfTEFVTkNIEAgSGQoVVFJBRElOR19NT0RFX1NFVFRMSU5HEAkSFwoTVFJBRElOR19NT0RFX0NMT1NFRBAKKroBChJQcmljZUJhbmRSZWZlcmVuY2USJAogUFJJQ0VfQkFORF9SRUZFUkVOQ0VfVU5TUEVDSUZJRUQQABIdChlQUklDRV9CQU5EX1JFRkVSRU5DRV9MQVNUEAESHQoZUFJJQ0VfQkFORF9SRUZFUkVOQ0VfTUFSSxACEh4KGlBSSUNFX0JBTkRfUkVGRVJFTkNFX0lOREVYEAMSIAocUFJJQ0VfQkFORF9SRUZFUkVOQ0VfQVZFUkFHRRAEQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_order, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A product as one venue lists it: its name there, and everything that venue decides about trading it.
@@ -196,6 +196,154 @@ export type VenueSymbol = Message<"cqc.venues.v1.VenueSymbol"> & {
    * @generated from field: google.protobuf.Timestamp received_at = 24;
    */
   receivedAt?: Timestamp | undefined;
+
+  /**
+   * Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams beside `XBTUSD`. Empty where it has one.
+   *
+   * @generated from field: repeated string other_native_symbols = 25;
+   */
+  otherNativeSymbols: string[];
+
+  /**
+   * The venue's name of the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
+   * where it names none.
+   *
+   * @generated from field: string native_pair = 26;
+   */
+  nativePair: string;
+
+  /**
+   * The venue's code of the base asset, such as `XXBT`; VenueAsset says which asset it is. Empty where it gives none.
+   *
+   * @generated from field: string base_code = 27;
+   */
+  baseCode: string;
+
+  /**
+   * The venue's code of the quote asset. Empty where it gives none.
+   *
+   * @generated from field: string quote_code = 28;
+   */
+  quoteCode: string;
+
+  /**
+   * The venue's code of the asset that profit and margin are settled in. Empty where it gives none.
+   *
+   * @generated from field: string settlement_code = 29;
+   */
+  settlementCode: string;
+
+  /**
+   * The venue's code of the asset that a strike is stated in. Empty where it gives none.
+   *
+   * @generated from field: string strike_code = 30;
+   */
+  strikeCode: string;
+
+  /**
+   * Digits after the point of base amounts, 0 to 38. Absent where the venue does not say.
+   *
+   * @generated from field: optional uint32 base_precision = 31;
+   */
+  basePrecision?: number | undefined;
+
+  /**
+   * Digits after the point of quote amounts, 0 to 38. Absent where the venue does not say.
+   *
+   * @generated from field: optional uint32 quote_precision = 32;
+   */
+  quotePrecision?: number | undefined;
+
+  /**
+   * Digits after the point of fees in the base asset, 0 to 38. Absent where the venue does not say.
+   *
+   * @generated from field: optional uint32 base_fee_precision = 33;
+   */
+  baseFeePrecision?: number | undefined;
+
+  /**
+   * Digits after the point of fees in the quote asset, 0 to 38. Absent where the venue does not say.
+   *
+   * @generated from field: optional uint32 quote_fee_precision = 34;
+   */
+  quoteFeePrecision?: number | undefined;
+
+  /**
+   * Digits after the point of prices, 0 to 38; not the tick, which can be coarser. Absent where the venue does not say.
+   *
+   * @generated from field: optional uint32 price_precision = 35;
+   */
+  pricePrecision?: number | undefined;
+
+  /**
+   * Digits after the point of quantities, 0 to 38; not the lot step, which can be coarser. Absent where the venue does not say.
+   *
+   * @generated from field: optional uint32 quantity_precision = 36;
+   */
+  quantityPrecision?: number | undefined;
+
+  /**
+   * Kinds of account that may trade it, in the venue's words, such as `MARGIN`. Empty where the venue does not say.
+   *
+   * @generated from field: repeated string permissions = 37;
+   */
+  permissions: string[];
+
+  /**
+   * The venue's word for what the contract follows, such as `COIN` or `INDEX`. Empty where it has none.
+   *
+   * @generated from field: string underlying_kind = 38;
+   */
+  underlyingKind: string;
+
+  /**
+   * The venue's groups of the listing, such as `DEFI`. Empty where it has none.
+   *
+   * @generated from field: repeated string categories = 39;
+   */
+  categories: string[];
+
+  /**
+   * Whether it can be traded without borrowing. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool spot_enabled = 40;
+   */
+  spotEnabled?: boolean | undefined;
+
+  /**
+   * Whether quotes can be requested for it. Absent where the venue does not say.
+   *
+   * @generated from field: optional bool rfq_enabled = 41;
+   */
+  rfqEnabled?: boolean | undefined;
+
+  /**
+   * Margin level at which the venue warns, in percent of the margin used, such as 80. Absent where the venue does not say.
+   *
+   * @generated from field: optional string margin_call_percent = 42;
+   */
+  marginCallPercent?: string | undefined;
+
+  /**
+   * Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent where the venue does not say.
+   *
+   * @generated from field: optional string margin_stop_percent = 43;
+   */
+  marginStopPercent?: string | undefined;
+
+  /**
+   * Leverages that a buyer can choose from. Empty where there are none, or the venue does not say.
+   *
+   * @generated from field: repeated string buy_leverages = 44;
+   */
+  buyLeverages: string[];
+
+  /**
+   * Leverages that a seller can choose from. Empty where there are none, or the venue does not say.
+   *
+   * @generated from field: repeated string sell_leverages = 45;
+   */
+  sellLeverages: string[];
 };
 
 /**
@@ -421,6 +569,14 @@ export type QuantityLimits = Message<"cqc.venues.v1.QuantityLimits"> & {
    * @generated from field: optional string max_notional = 5;
    */
   maxNotional?: string | undefined;
+
+  /**
+   * Span over which the venue averages the price that it multiplies with. Absent where it takes the order's own price, or
+   * does not say.
+   *
+   * @generated from field: google.protobuf.Duration notional_averaging_window = 6;
+   */
+  notionalAveragingWindow?: Duration | undefined;
 };
 
 /**
