@@ -11,6 +11,7 @@ from cqc_tools.errors import StageFailed
 PYTHON_SOURCES = [
     "tools",
     "packages/python-cqc/hatch_build.py",
+    *(f"packages/python-cqc/src/cqc/{path.name}" for path in sorted(workspace.PYTHON_PACKAGE.glob("src/cqc/[!_]*.py"))),
     "packages/python-cqc/src/cqc/__init__.py",
     "packages/python-cqc/tests",
     "examples/python",

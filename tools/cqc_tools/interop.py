@@ -38,8 +38,8 @@ class Peer:
     folder: Path
     environment: Mapping[str, str]
 
-    def convert(self, requests: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-        """Send all requests and return the answers in the same order."""
+    def ask(self, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Send all requests, as tools/interop/peer.py describes them, and return the answers in the same order."""
         lines = "".join(json.dumps(request) + "\n" for request in requests)
         printed = process.run(
             self.command, cwd=self.folder, env=self.environment, stdin=lines.encode(), what=f"{self.language} peer"
@@ -167,7 +167,10 @@ def cross(
     wires = [base64.b64encode(message.SerializeToString(deterministic=True)).decode() for message in originals]
 
     def asking(start: str, end: str, data: Sequence[str]) -> list[dict[str, str]]:
-        return [{"type": name, "from": start, "to": end, "data": item} for name, item in zip(names, data, strict=True)]
+        return [
+            {"op": "convert", "type": name, "from": start, "to": end, "data": item}
+            for name, item in zip(names, data, strict=True)
+        ]
 
     for writer in peers:
         for spelling in FORMATS:
@@ -195,7 +198,13 @@ def forward(peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptor
     types = message_types(descriptor_set)
     wires = [fill(descriptor, source).SerializeToString() + NEWER_FIELDS for descriptor in types]
     requests = [
-        {"type": descriptor.full_name, "from": "binary", "to": "binary", "data": base64.b64encode(wire).decode()}
+        {
+            "op": "convert",
+            "type": descriptor.full_name,
+            "from": "binary",
+            "to": "binary",
+            "data": base64.b64encode(wire).decode(),
+        }
         for descriptor, wire in zip(types, wires, strict=True)
     ]
     for peer in peers:
@@ -210,7 +219,7 @@ def forward(peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptor
 
 
 def _all_data(peer: Peer, requests: list[dict[str, str]], seed: int) -> list[str]:
-    answers = peer.convert(requests)
+    answers = peer.ask(requests)
     for request, answer in zip(requests, answers, strict=True):
         if "error" in answer:
             raise StageFailed(

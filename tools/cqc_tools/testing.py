@@ -14,7 +14,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from cqc_tools import build, check, console, faults, interop, process, rehearse, workspace
+from cqc_tools import agreement, build, check, console, faults, interop, process, rehearse, workspace
 from cqc_tools.build import Build
 from cqc_tools.contracts import DESCRIPTOR_SET
 from cqc_tools.errors import StageFailed, UserError
@@ -173,12 +173,20 @@ def _interop(subject: Subject) -> None:
             peers = [_python_peer(subject), _go_peer(folder), _typescript_peer(folder, subject)]
         outcomes = list(interop.cross(peers, descriptor_set, INTEROP_MESSAGES_PER_TYPE, INTEROP_SEED))
         forwarded = interop.forward(peers, descriptor_set, INTEROP_SEED)
+        with console.step("verdicts on the corpus of valid and invalid messages"):
+            verdicts = agreement.rules(peers, descriptor_set)
+        with console.step("answers of the helpers"):
+            answers = agreement.helpers(peers, descriptor_set, INTEROP_SEED)
     console.table(
         ("written by", "read by", "format", "types", "messages"),
         [(item.writer, item.reader, item.format, item.types, item.messages) for item in outcomes],
     )
     console.output.print(f"{sum(item.messages for item in outcomes)} messages came back equal (seed {INTEROP_SEED})")
     console.output.print(f"{forwarded} types kept the fields of a newer schema in {len(peers)} languages")
+    for subject, rows in (("rule", verdicts), ("helper", answers)):
+        console.table((subject, "asked", "agreed"), [(row.subject, row.asked, row.agreed) for row in rows])
+        asked, agreed = sum(row.asked for row in rows), sum(row.agreed for row in rows)
+        console.output.print(f"{agreed} of {asked} answers agree in {len(peers)} languages")
 
 
 def _python_peer(subject: Subject) -> interop.Peer:
@@ -201,7 +209,7 @@ def _typescript_peer(folder: Path, subject: Subject) -> interop.Peer:
         archive.extractall(modules / "@cq", filter="data")
     (modules / "@cq" / "package").rename(modules / "@cq" / "cqc")
     # The package's own dependencies, at the versions of its lock file.
-    for scope in ("@bufbuild", "@grpc"):
+    for scope in ("@bufbuild", "@grpc", "bignumber.js"):
         (modules / scope).symlink_to(workspace.TYPESCRIPT_PACKAGE / "node_modules" / scope)
     shutil.copy(INTEROP / "typescript" / "peer.mjs", project)
     return interop.Peer("TypeScript", ["node", "peer.mjs"], project, workspace.tool_environment())

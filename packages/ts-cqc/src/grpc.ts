@@ -87,8 +87,16 @@ function deserializer<D extends DescMessage>(schema: D): grpc.deserialize<Messag
   return (bytes) => fromBinary(schema, bytes);
 }
 
+const methods = new Map<string, DescMethod>();
+
+/** The method with a path such as `/cqc.services.v1.MarketData/GetPrice`; undefined unless its service was defined here. */
+export function methodAt(path: string): DescMethod | undefined {
+  return methods.get(path);
+}
+
 /** The definition of a service for `server.addService`. */
 export function serviceDefinition<S extends DescService>(service: S): ServiceDefinition<S> {
+  for (const method of service.methods) methods.set(`/${service.typeName}/${method.name}`, method);
   const made: unknown = Object.fromEntries(
     service.methods.map((method) => [
       method.localName,

@@ -3,7 +3,10 @@ import { base64Decode } from "@bufbuild/protobuf/wire";
 import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { descriptorSetBase64 } from "./gen/descriptor_set.js";
 
+export { BookBuilder, SequenceGapError } from "./books.js";
+export { displayName, parseDisplayName } from "./names.js";
 export { canTransition } from "./order_status.js";
+export { fromUnixNanos, toUnixNanos } from "./timestamps.js";
 
 /**
  * Returns the descriptors of all contracts and of the files they import, with the comments of the sources.

@@ -29,7 +29,7 @@ try {
   mkdirSync(join(project, "node_modules", "@cq"), { recursive: true });
   execFileSync("tar", ["-xzf", tarball, "-C", join(project, "node_modules", "@cq")]);
   renameSync(join(project, "node_modules", "@cq", "package"), join(project, "node_modules", "@cq", "cqc"));
-  for (const name of ["@bufbuild", "@grpc", "@types", "fast-check"]) {
+  for (const name of ["@bufbuild", "@grpc", "@types", "bignumber.js", "fast-check"]) {
     symlinkSync(join(modules, name), join(project, "node_modules", name));
   }
   const tests = ["package.test.mjs", "package.test.cjs", "streaming.test.mjs"];

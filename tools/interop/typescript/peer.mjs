@@ -1,12 +1,17 @@
-// The TypeScript peer of the interoperability test: reads requests from standard input, one JSON object a line, and
+// The TypeScript peer of the tests across languages: reads requests from standard input, one JSON object a line, and
 // answers each with a line, as peer.py describes. Runs in a folder where the built package is installed.
 import { createInterface } from "node:readline";
 import { fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
+import * as cqc from "@cq/cqc";
 import * as assets from "@cq/cqc/assets/v1";
+import { checkBook, checkCandle, checkExecution } from "@cq/cqc/checks";
+import { formatDecimal, notional, parseDecimal } from "@cq/cqc/decimal";
 import * as events from "@cq/cqc/events/v1";
 import * as markets from "@cq/cqc/markets/v1";
 import * as portfolio from "@cq/cqc/portfolio/v1";
 import * as services from "@cq/cqc/services/v1";
+import { validate } from "@cq/cqc/validate";
 import * as venues from "@cq/cqc/venues/v1";
 
 const schemas = new Map();
@@ -20,17 +25,69 @@ for (const domain of [assets, events, markets, portfolio, services, venues]) {
     .forEach(register);
 }
 
-function convert({ type, from, to, data }) {
+const parse = (schema, data) => fromBinary(schema, Buffer.from(data, "base64"));
+const written = (schema, message) => Buffer.from(toBinary(schema, message)).toString("base64");
+
+function schemaOf(type) {
   const schema = schemas.get(type);
   if (!schema) throw new Error(`${type} is not exported`);
-  const message = from === "binary" ? fromBinary(schema, Buffer.from(data, "base64")) : fromJsonString(schema, data);
-  return to === "binary" ? Buffer.from(toBinary(schema, message)).toString("base64") : toJsonString(schema, message);
+  return schema;
 }
+
+const checks = {
+  "cqc.markets.v1.OrderBook": checkBook,
+  "cqc.venues.v1.ExecutionReport": checkExecution,
+  "cqc.markets.v1.Candle": checkCandle,
+};
+
+const operations = {
+  convert({ type, from, to, data }) {
+    const schema = schemaOf(type);
+    const message = from === "binary" ? parse(schema, data) : fromJsonString(schema, data);
+    return to === "binary" ? written(schema, message) : toJsonString(schema, message);
+  },
+  validate({ type, data }) {
+    const schema = schemaOf(type);
+    return validate(schema, parse(schema, data)).map(({ field, rule, message }) => [field, rule, message]);
+  },
+  check({ type, data }) {
+    return checks[type](parse(schemaOf(type), data)).map(({ kind, field, text }) => [kind, field, text]);
+  },
+  transition: ({ before, after }) => cqc.canTransition(before, after),
+  decimal({ text }) {
+    // The number keeps no trailing zeros: how many there are is known from the text.
+    return formatDecimal(parseDecimal(text), (text.split(".")[1] ?? "").length);
+  },
+  nanos({ data }) {
+    return String(cqc.toUnixNanos(cqc.fromUnixNanos(cqc.toUnixNanos(parse(TimestampSchema, data)))));
+  },
+  notional({ price, quantity, data }) {
+    return notional(price, quantity, parse(venues.VenueSymbolSchema, data)).toFixed();
+  },
+  name({ enum: name, value }) {
+    const schema = venues[`${name}Schema`];
+    const shown = cqc.displayName(schema, value);
+    return [shown, cqc.parseDisplayName(schema, shown.toLowerCase().replaceAll(" ", "-"))];
+  },
+  book({ snapshot, deltas }) {
+    const builder = new cqc.BookBuilder(parse(markets.OrderBookSchema, snapshot));
+    const became = deltas.map((data) => {
+      try {
+        return builder.apply(parse(markets.OrderBookDeltaSchema, data)) ? "applied" : "stale";
+      } catch (error) {
+        if (!(error instanceof cqc.SequenceGapError)) throw error;
+        return `gap ${error.have} ${error.before}`;
+      }
+    });
+    return [became, written(markets.OrderBookSchema, builder.book())];
+  },
+};
 
 for await (const line of createInterface({ input: process.stdin })) {
   let answer;
   try {
-    answer = { data: convert(JSON.parse(line)) };
+    const request = JSON.parse(line);
+    answer = { data: operations[request.op](request) };
   } catch (error) {
     answer = { error: String(error) };
   }
