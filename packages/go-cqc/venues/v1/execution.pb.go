@@ -823,7 +823,9 @@ type Balance struct {
 	// When it was so at the venue. Absent where it does not say.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When this system received it.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// When the venue sent it. Absent where the venue does not say.
+	PublishedAt   *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -977,6 +979,13 @@ func (x *Balance) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Balance) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
+	}
+	return nil
+}
+
 var File_cqc_venues_v1_execution_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_execution_proto_rawDesc = "" +
@@ -1060,7 +1069,7 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\b_list_idB\x14\n" +
 	"\x12_open_bid_notionalB\x14\n" +
 	"\x12_open_ask_notionalB\x13\n" +
-	"\x11_reduced_quantity\"\xcd\a\n" +
+	"\x11_reduced_quantity\"\x8c\b\n" +
 	"\aBalance\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -1082,7 +1091,8 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\x14cross_wallet_balance\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x12crossWalletBalance\x88\x01\x01\x128\n" +
 	"\ttimestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
 	"\vreceived_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\x12\n" +
+	"receivedAt\x12=\n" +
+	"\fpublished_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAtB\x12\n" +
 	"\x10_venue_symbol_idB\b\n" +
 	"\x06_totalB\a\n" +
 	"\x05_freeB\t\n" +
@@ -1185,11 +1195,12 @@ var file_cqc_venues_v1_execution_proto_depIdxs = []int32{
 	3,  // 14: cqc.venues.v1.Balance.change_reason:type_name -> cqc.venues.v1.BalanceChangeReason
 	13, // 15: cqc.venues.v1.Balance.timestamp:type_name -> google.protobuf.Timestamp
 	13, // 16: cqc.venues.v1.Balance.received_at:type_name -> google.protobuf.Timestamp
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	13, // 17: cqc.venues.v1.Balance.published_at:type_name -> google.protobuf.Timestamp
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_execution_proto_init() }

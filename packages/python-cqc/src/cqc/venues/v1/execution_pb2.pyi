@@ -547,6 +547,7 @@ class Balance(_message.Message):
     CROSS_WALLET_BALANCE_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Account that holds it."""
     asset_id: _builtins.str
@@ -585,6 +586,10 @@ class Balance(_message.Message):
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When this system received it."""
 
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue sent it. Absent where the venue does not say."""
+
     def __init__(
         self,
         *,
@@ -605,10 +610,11 @@ class Balance(_message.Message):
         cross_wallet_balance: _builtins.str | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "change", b"change", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "change", b"change", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "published_at", b"published_at", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "asset_id", b"asset_id", "change", b"change", "change_reason", b"change_reason", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "raw_change_reason", b"raw_change_reason", "raw_type", b"raw_type", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "type", b"type", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "asset_id", b"asset_id", "change", b"change", "change_reason", b"change_reason", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "published_at", b"published_at", "raw_change_reason", b"raw_change_reason", "raw_type", b"raw_type", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "type", b"type", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__change: _TypeAlias = _typing.Literal["change"]  # noqa: Y015
     _WhichOneofArgType__change: _TypeAlias = _typing.Literal["_change", b"_change"]  # noqa: Y015
