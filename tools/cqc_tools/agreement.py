@@ -161,7 +161,7 @@ def _levels(source: random.Random, count: int) -> list[dict[str, Any]]:
     levels = []
     for _ in range(count):
         price = source.choice(["9", "10", "10.0", "10.5", "10.50", "11", "100", "-1", "0.5"])
-        level = {"price": price, "quantity": source.choice(["0", "0.00", "1", "2.5", "-1"])}
+        level: dict[str, Any] = {"price": price, "quantity": source.choice(["0", "0.00", "1", "2.5", "-1"])}
         if source.random() < 0.1:
             level["order_id"] = source.choice("ab")
         if source.random() < 0.1:

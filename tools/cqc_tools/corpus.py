@@ -3,7 +3,7 @@
 A message is built that keeps to every rule with as little as it can; each case then changes one field of it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -253,11 +253,11 @@ class Contracts:
         """The buf.validate options of a field, message or oneof."""
         kind = {FieldDescriptor: "field", Descriptor: "message", OneofDescriptor: "oneof"}
         name = next(name for known, name in kind.items() if isinstance(of, known))
-        options = message_factory.GetMessageClass(
+        options: Any = message_factory.GetMessageClass(
             self.pool.FindMessageTypeByName(f"google.protobuf.{name.capitalize()}Options")
         )
         extension = self.pool.FindExtensionByName(f"buf.validate.{name}")
-        return options.FromString(of.GetOptions().SerializeToString()).Extensions[extension]  # type: ignore[attr-defined]
+        return options.FromString(of.GetOptions().SerializeToString()).Extensions[extension]
 
     def new(self, descriptor: Descriptor) -> Any:
         """An empty message."""
@@ -286,9 +286,8 @@ class Contracts:
                 if field.message_type:
                     getattr(message, field.name).CopyFrom(self.minimal(field.message_type))
                     getattr(message, field.name).SetInParent()
-                valid = next((change for change in self.changes(field) if not change.rule), None)
-                if valid:
-                    _set(message, field, valid.value)
+                for change in [change for change in self.changes(field) if not change.rule][:1]:
+                    _set(message, field, change.value)
         message.MergeFrom(given)
         return message
 
@@ -300,18 +299,23 @@ class Contracts:
         return self._values(field, rules)
 
     def _values(self, field: FieldDescriptor, rules: Any) -> list[Change]:
-        kind = rules.WhichOneof("type")
-        if kind is None:
-            return []
-        make: dict[str, Callable[[Any, FieldDescriptor], list[Change]]] = {
-            "string": self._strings,
-            "enum": self._enums,
-            "bool": lambda of, _: [Change(of.const), Change(not of.const, "bool.const")],
-            "duration": lambda of, _: self._durations(field, of),
-        }
-        return make.get(kind, lambda of, _: _numbers(kind, of))(getattr(rules, kind), field)
+        match rules.WhichOneof("type"):
+            case None:
+                return []
+            case "string":
+                return self._strings(rules.string)
+            case "enum":
+                assert field.enum_type
+                return self._enums(rules.enum, [value.number for value in field.enum_type.values])
+            case "bool":
+                return [Change(rules.bool.const), Change(not rules.bool.const, "bool.const")]
+            case "duration":
+                assert field.message_type
+                return self._durations(rules.duration, self.new(field.message_type).__class__)
+            case kind:
+                return _numbers(kind, getattr(rules, kind))
 
-    def _strings(self, rules: Any, _field: FieldDescriptor) -> list[Change]:
+    def _strings(self, rules: Any) -> list[Change]:
         changes = []
         for rule, limit in rules.ListFields():
             if rule.name == "min_len":
@@ -331,18 +335,16 @@ class Contracts:
                     changes.append(Change("", "string.uuid_empty"))
         return changes
 
-    def _enums(self, rules: Any, field: FieldDescriptor) -> list[Change]:
-        changes = [Change(value.number) for value in field.enum_type.values if value.number not in rules.not_in]
+    def _enums(self, rules: Any, numbers: list[int]) -> list[Change]:
+        changes = [Change(number) for number in numbers if number not in rules.not_in]
         changes += [Change(number, "enum.not_in") for number in rules.not_in]
         return changes + ([Change(99_999, "enum.defined_only")] if rules.defined_only else [])
 
-    def _durations(self, field: FieldDescriptor, rules: Any) -> list[Change]:
-        def duration(nanos: int) -> Message:
-            return self.new(field.message_type).__class__(seconds=0, nanos=nanos)  # type: ignore[no-any-return]
-
+    def _durations(self, rules: Any, duration: Any) -> list[Change]:
+        zero, more, less = duration(), duration(nanos=1), duration(nanos=-1)
         if rules.HasField("gt"):
-            return [Change(duration(1)), Change(duration(0), "duration.gt"), Change(duration(-1), "duration.gt")]
-        return [Change(duration(0)), Change(duration(-1), "duration.gte")]
+            return [Change(more), Change(zero, "duration.gt"), Change(less, "duration.gt")]
+        return [Change(zero), Change(less, "duration.gte")]
 
     def _lists(self, field: FieldDescriptor, rules: Any) -> list[Change]:
         items = self._values(field, rules.items) if rules.HasField("items") else []
@@ -417,6 +419,7 @@ def _of_message(contracts: Contracts, descriptor: Descriptor) -> Iterator[Case]:
 
 def _nested(contracts: Contracts, descriptor: Descriptor, field: FieldDescriptor) -> Iterator[Case]:
     """A message inside another: the path leads to it."""
+    assert field.message_type
     inner = contracts.new(field.message_type)
     for inner_field in field.message_type.fields:
         rules = contracts.rules(inner_field)

@@ -1,0 +1,584 @@
+"""Binance, USD-margined futures: https://developers.binance.com/docs/derivatives/usds-margined-futures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cqc.markets.v1 import AggressorSide, Liquidation, PayoffType, Symbol, SymbolType
+from cqc.portfolio.v1 import Position
+from cqc.venues.v1 import (
+    AccountMargin,
+    Balance,
+    BalanceChangeReason,
+    ExecType,
+    ExecutionReport,
+    LiquiditySide,
+    MarginMode,
+    Order,
+    OrderOrigin,
+    OrderStatus,
+    OrderType,
+    PositionSide,
+    PriceMatch,
+    TradingMode,
+    TrailingOffsetKind,
+    TriggerKind,
+    VenueAccount,
+    VenueSymbol,
+)
+from cqc_venues import binance
+from cqc_venues.binance import BASE, EXEC_TYPES, IGNORED, SELF_TRADE, SIDES, STATUSES, TIMES_IN_FORCE, about
+from cqc_venues.mapping import (
+    Rule,
+    Table,
+    Venue,
+    asset,
+    at,
+    choice,
+    count,
+    custom,
+    decimal,
+    derived,
+    each,
+    fixed,
+    flag,
+    flag_text,
+    listing,
+    milliseconds,
+    not_kept,
+    percent,
+    table,
+    text,
+    texts,
+    within,
+    word,
+    words,
+)
+
+ORDER_TYPES = {
+    "LIMIT": OrderType.ORDER_TYPE_LIMIT,
+    "MARKET": OrderType.ORDER_TYPE_MARKET,
+    "STOP": OrderType.ORDER_TYPE_STOP_LIMIT,
+    "STOP_MARKET": OrderType.ORDER_TYPE_STOP,
+    "TAKE_PROFIT": OrderType.ORDER_TYPE_TAKE_PROFIT_LIMIT,
+    "TAKE_PROFIT_MARKET": OrderType.ORDER_TYPE_TAKE_PROFIT,
+    "TRAILING_STOP_MARKET": OrderType.ORDER_TYPE_TRAILING_STOP,
+}
+# What an order is while the insurance fund or auto-deleveraging takes it over.
+FUTURES_STATUSES = {
+    **STATUSES,
+    "NEW_INSURANCE": OrderStatus.ORDER_STATUS_FILLED,
+    "NEW_ADL": OrderStatus.ORDER_STATUS_FILLED,
+}
+FUTURES_EXEC_TYPES = {
+    **EXEC_TYPES,
+    "CALCULATED": ExecType.EXEC_TYPE_TRADE,
+    "AMENDMENT": ExecType.EXEC_TYPE_REPLACED,
+}
+TRIGGERS = {"CONTRACT_PRICE": TriggerKind.TRIGGER_KIND_LAST, "MARK_PRICE": TriggerKind.TRIGGER_KIND_MARK}
+POSITION_SIDES = {
+    "BOTH": PositionSide.POSITION_SIDE_NET,
+    "LONG": PositionSide.POSITION_SIDE_LONG,
+    "SHORT": PositionSide.POSITION_SIDE_SHORT,
+}
+MARGIN_MODES = {
+    "cross": MarginMode.MARGIN_MODE_CROSS,
+    "isolated": MarginMode.MARGIN_MODE_ISOLATED,
+}
+ORIGINS = {
+    "autoclose-": OrderOrigin.ORDER_ORIGIN_LIQUIDATION,
+    "adl_autoclose": OrderOrigin.ORDER_ORIGIN_ADL,
+    "settlement_autoclose-": OrderOrigin.ORDER_ORIGIN_SETTLEMENT,
+    "delivery_autoclose-": OrderOrigin.ORDER_ORIGIN_DELIVERY,
+}
+REASONS = {
+    "ORDER": BalanceChangeReason.BALANCE_CHANGE_REASON_TRADE,
+    "DEPOSIT": BalanceChangeReason.BALANCE_CHANGE_REASON_DEPOSIT,
+    "WITHDRAW": BalanceChangeReason.BALANCE_CHANGE_REASON_WITHDRAWAL,
+    "FUNDING_FEE": BalanceChangeReason.BALANCE_CHANGE_REASON_FUNDING,
+}
+MAKER = {True: LiquiditySide.LIQUIDITY_SIDE_MAKER, False: LiquiditySide.LIQUIDITY_SIDE_TAKER}
+
+
+def _venue_symbol_id(native: str) -> str:
+    pair, _, delivery = native.partition("_")
+    if pair.endswith("USD"):
+        # A coin-margined future appears among the order updates.
+        base, quote, settlement = pair.removesuffix("USD"), "USD", pair.removesuffix("USD")
+    else:
+        base, quote = binance.split(pair)
+        settlement = quote
+    kind = f"FUT-{settlement}-20{delivery}" if delivery else f"PERP-{settlement}"
+    return f"binance_futures:{base}-{quote}-{kind}"
+
+
+def venue() -> Venue:
+    """Binance's futures market."""
+    return Venue("binance_futures", _venue_symbol_id)
+
+
+def _symbol_type(bundle: Any, _venue: Venue) -> int:
+    is_future = "-FUT-" in bundle.messages["listing"].symbol_id
+    return SymbolType.SYMBOL_TYPE_FUTURE if is_future else SymbolType.SYMBOL_TYPE_PERPETUAL
+
+
+instrument = table(
+    "instruments",
+    {"symbol": Symbol, "listing": VenueSymbol},
+    derived("listing.venue_id", lambda _, venue: venue.venue_id),
+    at("symbol", "listing.venue_symbol_id", listing),
+    derived("listing.native_symbol", lambda bundle, venue: venue.native(bundle.messages["listing"].venue_symbol_id)),
+    derived("listing.symbol_id", lambda bundle, _: bundle.messages["listing"].venue_symbol_id.split(":")[1]),
+    derived("listing.quantity_unit", lambda *_: BASE),
+    derived("symbol.symbol_id", lambda bundle, _: bundle.messages["listing"].symbol_id),
+    derived("symbol.symbol", lambda bundle, _: bundle.messages["listing"].native_symbol),
+    derived("symbol.type", _symbol_type),
+    derived("symbol.payoff", lambda *_: PayoffType.PAYOFF_TYPE_LINEAR),
+    at("pair", "listing.native_pair", text),
+    at("contractType", "listing.segment", text.unless("")),
+    # A perpetual is delivered in the year 2100.
+    at("deliveryDate", "symbol.expiry", milliseconds.unless(4133404800000)),
+    at("onboardDate", "listing.listed_at", milliseconds),
+    word(
+        "status",
+        "listing.trading_mode",
+        {"TRADING": TradingMode.TRADING_MODE_OPEN, "PENDING_TRADING": TradingMode.TRADING_MODE_PRE_LAUNCH},
+    ),
+    at("maintMarginPercent", "listing.margin_tiers.0.maintenance_margin_rate", percent),
+    at("requiredMarginPercent", "listing.margin_tiers.0.initial_margin_rate", percent),
+    at("baseAsset", "symbol.base_asset_id", asset),
+    at("quoteAsset", "symbol.quote_asset_id", asset),
+    at("marginAsset", "symbol.settlement_asset_id", asset),
+    at("pricePrecision", "listing.price_precision", count),
+    at("quantityPrecision", "listing.quantity_precision", count),
+    at("baseAssetPrecision", "listing.base_precision", count),
+    at("quotePrecision", "listing.quote_precision", count),
+    at("underlyingType", "listing.underlying_kind", text),
+    at("underlyingSubType", "listing.categories", texts),
+    not_kept("settlePlan", "an internal number whose meaning Binance does not document; 0 everywhere"),
+    at("triggerProtect", "listing.rules.trigger_protect", decimal),
+    at("liquidationFee", "listing.fees.0.liquidation", decimal),
+    at("marketTakeBound", "listing.rules.market_take_bound", decimal),
+    words("orderTypes", "listing.rules.order_types", ORDER_TYPES),
+    words("timeInForce", "listing.rules.times_in_force", TIMES_IN_FORCE),
+    within(
+        "filters",
+        at("PRICE_FILTER.minPrice", "listing.rules.min_price", decimal),
+        at("PRICE_FILTER.maxPrice", "listing.rules.max_price", decimal),
+        at("PRICE_FILTER.tickSize", "listing.rules.tick_tiers.0.tick_size", decimal),
+        at("LOT_SIZE.minQty", "listing.rules.limit_order.min_quantity", decimal),
+        at("LOT_SIZE.maxQty", "listing.rules.limit_order.max_quantity", decimal),
+        at("LOT_SIZE.stepSize", "listing.rules.limit_order.lot_step", decimal),
+        at("MARKET_LOT_SIZE.minQty", "listing.rules.market_order.min_quantity", decimal),
+        at("MARKET_LOT_SIZE.maxQty", "listing.rules.market_order.max_quantity", decimal),
+        at("MARKET_LOT_SIZE.stepSize", "listing.rules.market_order.lot_step", decimal),
+        at("MAX_NUM_ORDERS.limit", "listing.rules.max_open_orders", count),
+        at("MAX_NUM_ALGO_ORDERS.limit", "listing.rules.max_algo_orders", count),
+        at("MIN_NOTIONAL.notional", "listing.rules.limit_order.min_notional", decimal),
+        at("PERCENT_PRICE.multiplierDown", "listing.rules.price_band.multiplier_down", decimal),
+        at("PERCENT_PRICE.multiplierUp", "listing.rules.price_band.multiplier_up", decimal),
+        not_kept("PERCENT_PRICE.multiplierDecimal", "how many digits the multipliers have, which they show"),
+    ),
+    prepare=binance.keyed,
+)
+
+book, delta, ticker, trade, candle = binance.book, binance.delta, binance.ticker, binance.trade, binance.candle
+
+OWNED = (
+    derived("account_id", lambda _, venue: venue.account_id),
+    derived("received_at", lambda _, venue: venue.received_at),
+)
+
+
+def _isolated(value: bool) -> int:
+    return MarginMode.MARGIN_MODE_ISOLATED if value else MarginMode.MARGIN_MODE_CROSS
+
+
+def _position_id(position: Any, venue: Venue) -> str:
+    side = PositionSide.Name(position.side).removeprefix("POSITION_SIDE_").lower()
+    return f"{venue.account_id}:{position.venue_symbol_id}:{side}"
+
+
+ASSET_MARGIN = (
+    *OWNED,
+    at("asset", "asset_id", asset),
+    at("walletBalance", "wallet_balance", decimal),
+    at("balance", "wallet_balance", decimal),
+    at("unrealizedProfit", "unrealized_pnl", decimal),
+    at("marginBalance", "margin_balance", decimal),
+    at("maintMargin", "maintenance_margin", decimal),
+    at("initialMargin", "initial_margin", decimal),
+    at("positionInitialMargin", "position_initial_margin", decimal),
+    at("openOrderInitialMargin", "order_initial_margin", decimal),
+    at("crossWalletBalance", "cross_wallet_balance", decimal),
+    at("crossUnPnl", "cross_unrealized_pnl", decimal),
+    at("availableBalance", "available", decimal),
+    at("maxWithdrawAmount", "withdrawable", decimal),
+    at("marginAvailable", "serves_as_collateral", flag),
+    at("updateTime", "timestamp", milliseconds.unless(0)),
+)
+
+
+def _margins(*leave_out: str) -> list[Rule]:
+    return [rule for rule in ASSET_MARGIN if rule.place not in leave_out]
+
+
+account = table(
+    "accounts",
+    {"account": VenueAccount, "total": AccountMargin, "assets": [AccountMargin], "positions": [Position]},
+    derived("account.account_id", lambda _, venue: venue.account_id),
+    derived("account.venue_id", lambda _, venue: venue.venue_id),
+    derived("total.account_id", lambda _, venue: venue.account_id),
+    derived("total.received_at", lambda _, venue: venue.received_at),
+    # Binance states the totals in USD whatever the assets are.
+    derived("total.asset_id", lambda *_: "USD"),
+    at("feeTier", "account.fee_tier", text),
+    at("canTrade", "account.can_trade", flag),
+    at("canDeposit", "account.can_deposit", flag),
+    at("canWithdraw", "account.can_withdraw", flag),
+    at("updateTime", "account.timestamp", milliseconds.unless(0)),
+    at("multiAssetsMargin", "total.multi_asset", flag),
+    at("tradeGroupId", "account.trade_group_id", text.unless(-1)),
+    at("totalInitialMargin", "total.initial_margin", decimal),
+    at("totalMaintMargin", "total.maintenance_margin", decimal),
+    at("totalWalletBalance", "total.wallet_balance", decimal),
+    at("totalUnrealizedProfit", "total.unrealized_pnl", decimal),
+    at("totalMarginBalance", "total.margin_balance", decimal),
+    at("totalPositionInitialMargin", "total.position_initial_margin", decimal),
+    at("totalOpenOrderInitialMargin", "total.order_initial_margin", decimal),
+    at("totalCrossWalletBalance", "total.cross_wallet_balance", decimal),
+    at("totalCrossUnPnl", "total.cross_unrealized_pnl", decimal),
+    at("availableBalance", "total.available", decimal),
+    at("maxWithdrawAmount", "total.withdrawable", decimal),
+    each("assets", "assets", *_margins("balance")),
+    each(
+        "positions",
+        "positions",
+        *OWNED,
+        at("symbol", "venue_symbol_id", listing),
+        derived("quantity_unit", lambda *_: BASE),
+        at("initialMargin", "initial_margin", decimal),
+        at("maintMargin", "maintenance_margin", decimal),
+        at("unrealizedProfit", "unrealized_pnl", decimal),
+        at("positionInitialMargin", "position_initial_margin", decimal),
+        at("openOrderInitialMargin", "order_initial_margin", decimal),
+        at("leverage", "leverage", decimal),
+        choice("isolated", "margin_mode", {value: _isolated(value) for value in (True, False)}),
+        at("entryPrice", "entry_price", decimal),
+        at("maxNotional", "max_notional", decimal),
+        at("bidNotional", "open_bid_notional", decimal),
+        at("askNotional", "open_ask_notional", decimal),
+        word("positionSide", "side", POSITION_SIDES),
+        at("positionAmt", "quantity", decimal),
+        at("updateTime", "updated_at", milliseconds.unless(0)),
+        derived("position_id", _position_id),
+    ),
+)
+
+balance = table(
+    "balances",
+    {"assets": [AccountMargin], "accounts": [VenueAccount]},
+    each("assets", "assets", *_margins("walletBalance")),
+    each(
+        "accounts",
+        "accounts",
+        derived("account_id", lambda _, venue: venue.account_id),
+        derived("venue_id", lambda _, venue: venue.venue_id),
+        at("accountAlias", "venue_account_id", text),
+    ),
+    prepare=lambda payload: {
+        "assets": [{k: v for k, v in item.items() if k != "accountAlias"} for item in payload],
+        "accounts": [{"accountAlias": item["accountAlias"]} for item in payload],
+    },
+)
+
+
+def _size(bundle: Any, value: Any, _venue: Venue) -> None:
+    if value:
+        bundle.close_position = True
+
+
+ORDER = (
+    *OWNED,
+    derived("quantity_unit", lambda *_: BASE),
+    at("orderId", "venue_order_id", text),
+    derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
+    at("symbol", "venue_symbol_id", listing),
+    word("status", "status", FUTURES_STATUSES),
+    at("clientOrderId", "client_order_id", text),
+    at("price", "price", decimal.unless(0)),
+    at("avgPrice", "average_price", decimal.unless(0)),
+    at("origQty", "quantity", decimal.unless(0)),
+    at("executedQty", "cumulative_quantity", decimal),
+    at("cumQuote", "cumulative_quote_quantity", decimal),
+    word("timeInForce", "time_in_force", TIMES_IN_FORCE),
+    word("type", "type", ORDER_TYPES),
+    at("reduceOnly", "reduce_only", flag),
+    custom("closePosition", _size, lambda order, _: order.WhichOneof("size") == "close_position"),
+    word("side", "side", SIDES),
+    word("positionSide", "position_side", POSITION_SIDES),
+    at("stopPrice", "trigger_price", decimal.unless(0)),
+    word("workingType", "trigger_kind", TRIGGERS),
+    at("priceProtect", "price_protect", flag),
+    word("origType", "original_type", ORDER_TYPES),
+    word(
+        "priceMatch",
+        "price_match",
+        {"OPPONENT": PriceMatch.PRICE_MATCH_OPPONENT, "QUEUE": PriceMatch.PRICE_MATCH_QUEUE},
+        absent=("NONE",),
+    ),
+    word("selfTradePreventionMode", "self_trade_prevention", SELF_TRADE),
+    at("goodTillDate", "good_til_time", milliseconds.unless(0)),
+    at("time", "created_at", milliseconds),
+    at("updateTime", "updated_at", milliseconds),
+)
+order = table("orders", {"orders": [Order]}, each(".", "orders", *ORDER), prepare=lambda one: [one])
+
+algo_orders = table(
+    "orders",
+    {"orders": [Order]},
+    each(
+        ".",
+        "orders",
+        *OWNED,
+        derived("quantity_unit", lambda *_: BASE),
+        at("algoId", "venue_order_id", text),
+        derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
+        at("clientAlgoId", "client_order_id", text),
+        not_kept("algoType", "that the order waits for a trigger, which its status says"),
+        word("type", "type", ORDER_TYPES),
+        at("symbol", "venue_symbol_id", listing),
+        word("side", "side", SIDES),
+        word("positionSide", "position_side", POSITION_SIDES),
+        word("timeInForce", "time_in_force", TIMES_IN_FORCE),
+        at("quantity", "quantity", decimal),
+        word("algoStatus", "status", {"NEW": OrderStatus.ORDER_STATUS_UNTRIGGERED}),
+        at("triggerPrice", "trigger_price", decimal),
+        word("workingType", "trigger_kind", TRIGGERS),
+        at("reduceOnly", "reduce_only", flag),
+        at("createTime", "created_at", milliseconds),
+        at("updateTime", "updated_at", milliseconds),
+    ),
+)
+
+positions = table(
+    "positions",
+    {"positions": [Position]},
+    each(
+        ".",
+        "positions",
+        *OWNED,
+        derived("quantity_unit", lambda *_: BASE),
+        at("symbol", "venue_symbol_id", listing),
+        at("positionAmt", "quantity", decimal),
+        at("entryPrice", "entry_price", decimal),
+        at("markPrice", "mark_price", decimal),
+        at("unRealizedProfit", "unrealized_pnl", decimal),
+        at("liquidationPrice", "liquidation_price", decimal),
+        at("leverage", "leverage", decimal),
+        at("maxNotionalValue", "max_notional", decimal),
+        word("marginType", "margin_mode", MARGIN_MODES),
+        at("isolatedMargin", "collateral", decimal),
+        at("isAutoAddMargin", "auto_add_margin", flag_text),
+        word("positionSide", "side", POSITION_SIDES),
+        at("notional", "notional", decimal),
+        at("isolatedWallet", "isolated_wallet", decimal),
+        at("updateTime", "updated_at", milliseconds),
+        at("breakEvenPrice", "break_even_price", decimal),
+        derived("position_id", _position_id),
+    ),
+)
+
+liquidation = table(
+    "liquidations",
+    {"liquidation": Liquidation},
+    fixed("e", "forceOrder"),
+    at("E", "liquidation.published_at", milliseconds),
+    derived("liquidation.received_at", lambda _, venue: venue.received_at),
+    derived("liquidation.quantity_unit", lambda *_: BASE),
+    within(
+        "o",
+        at("s", "liquidation.venue_symbol_id", listing),
+        word(
+            "S",
+            "liquidation.side",
+            {"BUY": AggressorSide.AGGRESSOR_SIDE_BUYER, "SELL": AggressorSide.AGGRESSOR_SIDE_SELLER},
+        ),
+        at("o", "liquidation.raw_order_type", text),
+        at("f", "liquidation.raw_time_in_force", text),
+        at("q", "liquidation.quantity", decimal),
+        at("p", "liquidation.price", decimal),
+        at("ap", "liquidation.average_price", decimal),
+        at("X", "liquidation.raw_status", text),
+        at("l", "liquidation.last_quantity", decimal),
+        at("z", "liquidation.filled_quantity", decimal),
+        at("T", "liquidation.timestamp", milliseconds),
+    ),
+)
+
+
+def _with_event(payload: Any) -> Any:
+    """Balances and positions, each with what the event says of all of them."""
+    event = {"e": payload["e"], "T": payload["T"], "E": payload["E"]}
+    reason = {"m": payload["a"]["m"]}
+    return {
+        "balances": [{**item, **event, **reason} for item in payload["a"]["B"]],
+        "positions": [{**item, **event} for item in payload["a"]["P"]],
+    }
+
+
+account_update = table(
+    "balances",
+    {"balances": [Balance], "positions": [Position]},
+    each(
+        "balances",
+        "balances",
+        fixed("e", "ACCOUNT_UPDATE"),
+        *OWNED,
+        at("a", "asset_id", asset),
+        at("wb", "total", decimal),
+        at("cw", "cross_wallet_balance", decimal),
+        at("bc", "change", decimal),
+        word("m", "change_reason", REASONS),
+        at("T", "timestamp", milliseconds),
+        at("E", "published_at", milliseconds),
+    ),
+    each(
+        "positions",
+        "positions",
+        fixed("e", "ACCOUNT_UPDATE"),
+        *OWNED,
+        derived("quantity_unit", lambda *_: BASE),
+        at("s", "venue_symbol_id", listing),
+        at("pa", "quantity", decimal),
+        at("ep", "entry_price", decimal),
+        at("bep", "break_even_price", decimal),
+        at("cr", "realized_pnl", decimal),
+        at("up", "unrealized_pnl", decimal),
+        word("mt", "margin_mode", MARGIN_MODES),
+        at("iw", "isolated_wallet", decimal),
+        word("ps", "side", POSITION_SIDES),
+        at("T", "updated_at", milliseconds),
+        at("E", "published_at", milliseconds),
+        derived("position_id", _position_id),
+    ),
+    prepare=_with_event,
+)
+
+
+def _origin(bundle: Any, _venue: Venue) -> int:
+    name = bundle.messages["report"].client_order_id
+    return next((origin for start, origin in ORIGINS.items() if name.startswith(start)), OrderOrigin.ORDER_ORIGIN_USER)
+
+
+def _close_position(bundle: Any, value: Any, _venue: Venue) -> None:
+    if value:
+        bundle.messages["report"].order.close_position = True
+
+
+execution = table(
+    "executions",
+    {"report": ExecutionReport},
+    about("report"),
+    about("report.order"),
+    fixed("e", "ORDER_TRADE_UPDATE"),
+    at("E", "report.published_at", milliseconds),
+    at("T", "report.timestamp", milliseconds),
+    within(
+        "o",
+        at("s", "report.venue_symbol_id", listing),
+        derived("report.order.venue_symbol_id", lambda bundle, _: bundle.messages["report"].venue_symbol_id),
+        at("c", "report.client_order_id", text),
+        derived("report.order.origin", _origin),
+        word("S", "report.side", SIDES),
+        word("o", "report.order.type", ORDER_TYPES),
+        word("f", "report.order.time_in_force", TIMES_IN_FORCE),
+        at("q", "report.order.quantity", decimal.unless(0)),
+        at("p", "report.order.price", decimal.unless(0)),
+        at("ap", "report.average_price", decimal.unless(0)),
+        at("sp", "report.order.trigger_price", decimal.unless(0)),
+        word("x", "report.exec_type", FUTURES_EXEC_TYPES),
+        word("X", "report.order_status", FUTURES_STATUSES),
+        at("i", "report.venue_order_id", text),
+        derived(
+            "report.order.order_id",
+            lambda bundle, venue: f"{venue.venue_id}:{bundle.messages['report'].venue_order_id}",
+        ),
+        at("l", "report.last_quantity", decimal.unless(0)),
+        at("z", "report.cumulative_quantity", decimal),
+        at("L", "report.last_price", decimal.unless(0)),
+        at("N", "report.fees.0.asset_id", asset),
+        at("n", "report.fees.0.amount", decimal),
+        at("T", "report.order.updated_at", milliseconds),
+        at("t", "report.trade_id", text.unless(0)),
+        derived(
+            "report.exec_id",
+            lambda bundle, _: (
+                bundle.messages["report"].trade_id
+                or f"{bundle.messages['report'].venue_order_id}-{bundle.messages['report'].raw_exec_type}"
+            ),
+        ),
+        at("b", "report.open_bid_notional", decimal),
+        at("a", "report.open_ask_notional", decimal),
+        choice("m", "report.liquidity", MAKER),
+        at("R", "report.order.reduce_only", flag),
+        word("wt", "report.order.trigger_kind", TRIGGERS),
+        word("ot", "report.order.original_type", ORDER_TYPES),
+        word("ps", "report.position_side", POSITION_SIDES),
+        custom(
+            "cp",
+            _close_position,
+            lambda bundle, _: bundle.messages["report"].order.WhichOneof("size") == "close_position",
+        ),
+        at("AP", "report.order.activation_price", decimal.unless(0)),
+        at("cr", "report.order.trailing_offset", decimal.unless(0)),
+        derived(
+            "report.order.trailing_offset_kind",
+            lambda bundle, _: (
+                TrailingOffsetKind.TRAILING_OFFSET_KIND_PERCENT
+                if bundle.messages["report"].order.HasField("trailing_offset")
+                else TrailingOffsetKind.TRAILING_OFFSET_KIND_UNSPECIFIED
+            ),
+        ),
+        at("pP", "report.order.price_protect", flag),
+        not_kept("si", IGNORED),
+        not_kept("ss", IGNORED),
+        at("rp", "report.realized_pnl", decimal),
+        word("V", "report.order.self_trade_prevention", SELF_TRADE),
+    ),
+)
+
+
+def stream_table(frame: Any) -> Table | None:
+    """The table for a frame of the stream; None for what is no record."""
+    return binance.stream_table(frame)
+
+
+ACCOUNT: dict[str, Table] = {
+    "account_info_v2": account,
+    "balance": balance,
+    "open_algo_orders": algo_orders,
+    "order_response": order,
+    "position_risk": positions,
+    "liquidation_stream": liquidation,
+    "account_update": account_update,
+    "account_update_bnfcr": account_update,
+    **{
+        f"order_update_{name}": execution
+        for name in [
+            "adl",
+            "calculated",
+            "calculated_pending",
+            "delivery",
+            "insurance",
+            "new",
+            "settlement",
+            "trade",
+            "trade_partial",
+            "canceled",
+            "expired",
+            "amended",
+            "liquidation",
+        ]
+    },
+}

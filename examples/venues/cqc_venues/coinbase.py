@@ -1,0 +1,566 @@
+"""Coinbase: the Exchange's market data and Advanced Trade's account endpoints, https://docs.cdp.coinbase.com."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from cqc.markets.v1 import (
+    AggressorSide,
+    OrderBook,
+    OrderBookDelta,
+    QuantityUnit,
+    Symbol,
+    SymbolType,
+    Ticker,
+    Trade,
+)
+from cqc.portfolio.v1 import Position
+from cqc.venues.v1 import (
+    AccountMargin,
+    AccountStatus,
+    Balance,
+    ExecType,
+    ExecutionReport,
+    LiquiditySide,
+    MarginMode,
+    MarginWindow,
+    Order,
+    OrderOrigin,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    PositionSide,
+    TimeInForce,
+    TradingMode,
+    VenueAccount,
+    VenueSymbol,
+)
+from cqc_venues.mapping import (
+    ABSENT,
+    Rule,
+    Table,
+    Venue,
+    asset,
+    at,
+    choice,
+    count,
+    custom,
+    decimal,
+    derived,
+    each,
+    fixed,
+    flag,
+    listing,
+    not_kept,
+    rfc3339,
+    seconds,
+    table,
+    text,
+    within,
+    word,
+)
+
+BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
+SIDES = {"BUY": OrderSide.ORDER_SIDE_BUY, "SELL": OrderSide.ORDER_SIDE_SELL}
+DAY, MONTH = 86_400, 30 * 86_400
+PAGING = "how the answer was paged"
+PERSONAL = "who the user is: account_id names the account"
+
+
+def _venue_symbol_id(native: str) -> str:
+    parts = native.split("-")
+    if len(parts) == 3:
+        # A dated future of the derivatives exchange, such as BIP-20DEC30-CDE, which is settled in dollars.
+        day, month, year = parts[1][:-5], parts[1][-5:-2], parts[1][-2:]
+        number = 1 + "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC".index(month) // 3
+        return f"coinbase:{parts[0]}-USD-FUT-USD-20{year}{number:02d}{day:0>2}"
+    return f"coinbase:{native}-SPOT"
+
+
+def venue() -> Venue:
+    """Coinbase."""
+    return Venue("coinbase", _venue_symbol_id)
+
+
+OWNED = (
+    derived("account_id", lambda _, venue: venue.account_id),
+    derived("received_at", lambda _, venue: venue.received_at),
+)
+
+
+def _mode(place: str, mode: int) -> Rule:
+    """One of four flags says what may be done; none of them means everything."""
+
+    def put(bundle: Any, value: Any, _venue: Venue) -> None:
+        if value:
+            bundle.messages["listing"].trading_mode = mode
+
+    return custom(place, put, lambda bundle, _: bundle.messages["listing"].trading_mode == mode)
+
+
+instrument = table(
+    "instruments",
+    {"symbol": Symbol, "listing": VenueSymbol},
+    derived("listing.venue_id", lambda _, venue: venue.venue_id),
+    at("id", "listing.venue_symbol_id", listing),
+    derived("listing.native_symbol", lambda bundle, venue: venue.native(bundle.messages["listing"].venue_symbol_id)),
+    derived("listing.symbol_id", lambda bundle, _: bundle.messages["listing"].venue_symbol_id.split(":")[1]),
+    derived("listing.quantity_unit", lambda *_: BASE),
+    derived("symbol.symbol_id", lambda bundle, _: bundle.messages["listing"].symbol_id),
+    derived("symbol.type", lambda *_: SymbolType.SYMBOL_TYPE_SPOT),
+    at("display_name", "symbol.symbol", text),
+    at("base_currency", "symbol.base_asset_id", asset),
+    at("quote_currency", "symbol.quote_asset_id", asset),
+    at("base_min_size", "listing.rules.limit_order.min_quantity", decimal),
+    at("base_max_size", "listing.rules.limit_order.max_quantity", decimal),
+    at("base_increment", "listing.rules.limit_order.lot_step", decimal),
+    at("quote_increment", "listing.rules.tick_tiers.0.tick_size", decimal),
+    at("min_market_funds", "listing.rules.market_order.min_notional", decimal),
+    at("max_market_funds", "listing.rules.market_order.max_notional", decimal),
+    at("margin_enabled", "listing.margin_enabled", flag),
+    derived("listing.trading_mode", lambda *_: TradingMode.TRADING_MODE_OPEN),
+    _mode("post_only", TradingMode.TRADING_MODE_POST_ONLY),
+    _mode("limit_only", TradingMode.TRADING_MODE_LIMIT_ONLY),
+    _mode("cancel_only", TradingMode.TRADING_MODE_CANCEL_ONLY),
+    _mode("trading_disabled", TradingMode.TRADING_MODE_HALTED),
+    at("status", "listing.raw_trading_mode", text),
+    at("status_message", "listing.trading_mode_reason", text.unless("")),
+)
+
+LEVEL = (at("0", "price", decimal), at("1", "quantity", decimal))
+
+book = table(
+    "book snapshots",
+    {"book": OrderBook},
+    at("received_at", "book.received_at", seconds),
+    derived("book.quantity_unit", lambda *_: BASE),
+    within(
+        "frame",
+        fixed("type", "snapshot"),
+        at("product_id", "book.venue_symbol_id", listing),
+        each("bids", "book.bids", *LEVEL),
+        each("asks", "book.asks", *LEVEL),
+    ),
+)
+
+
+def _by_side(payload: Any) -> Any:
+    """A delta with the changes of each side apart, in their order."""
+    sides: dict[str, list[Any]] = {"buy": [], "sell": []}
+    for side, price, size in payload["frame"]["changes"]:
+        sides[side].append([price, size])
+    return {**payload, "frame": {**payload["frame"], "changes": sides}}
+
+
+delta = table(
+    "book deltas",
+    {"delta": OrderBookDelta},
+    at("received_at", "delta.received_at", seconds),
+    derived("delta.quantity_unit", lambda *_: BASE),
+    within(
+        "frame",
+        fixed("type", "l2update"),
+        at("product_id", "delta.venue_symbol_id", listing),
+        at("time", "delta.timestamp", rfc3339),
+        each("changes.buy", "delta.bids", *LEVEL),
+        each("changes.sell", "delta.asks", *LEVEL),
+    ),
+    prepare=_by_side,
+)
+
+# Here Coinbase states the maker's side: who crossed the spread is the other one.
+MAKER_SIDE = {"buy": AggressorSide.AGGRESSOR_SIDE_SELLER, "sell": AggressorSide.AGGRESSOR_SIDE_BUYER}
+# Here it states the taker's.
+TAKER_SIDE = {"buy": AggressorSide.AGGRESSOR_SIDE_BUYER, "sell": AggressorSide.AGGRESSOR_SIDE_SELLER}
+
+
+def _trade(kind: str) -> Table:
+    return table(
+        "trades",
+        {"trade": Trade},
+        at("received_at", "trade.received_at", seconds),
+        derived("trade.quantity_unit", lambda *_: BASE),
+        within(
+            "frame",
+            fixed("type", kind),
+            at("trade_id", "trade.trade_id", text),
+            at("maker_order_id", "trade.maker_order_id", text),
+            at("taker_order_id", "trade.taker_order_id", text),
+            choice("side", "trade.aggressor", MAKER_SIDE),
+            at("size", "trade.quantity", decimal),
+            at("price", "trade.price", decimal),
+            at("product_id", "trade.venue_symbol_id", listing),
+            at("sequence", "trade.sequence", count),
+            at("time", "trade.timestamp", rfc3339),
+        ),
+    )
+
+
+match, last_match = _trade("match"), _trade("last_match")
+
+ticker = table(
+    "tickers",
+    {"ticker": Ticker},
+    at("received_at", "ticker.received_at", seconds),
+    derived("ticker.quantity_unit", lambda *_: BASE),
+    derived("ticker.windows.0.duration", lambda *_: Duration(seconds=DAY)),
+    derived("ticker.windows.1.duration", lambda *_: Duration(seconds=MONTH)),
+    within(
+        "frame",
+        fixed("type", "ticker"),
+        at("sequence", "ticker.sequence", count),
+        at("product_id", "ticker.venue_symbol_id", listing),
+        at("price", "ticker.last_price", decimal),
+        at("open_24h", "ticker.windows.0.open", decimal),
+        at("volume_24h", "ticker.windows.0.volume", decimal),
+        at("low_24h", "ticker.windows.0.low", decimal),
+        at("high_24h", "ticker.windows.0.high", decimal),
+        at("volume_30d", "ticker.windows.1.volume", decimal),
+        at("best_bid", "ticker.bid_price", decimal),
+        at("best_ask", "ticker.ask_price", decimal),
+        choice("side", "ticker.last_aggressor", TAKER_SIDE),
+        at("time", "ticker.timestamp", rfc3339),
+        at("trade_id", "ticker.last_trade_id", text),
+        at("last_size", "ticker.last_quantity", decimal),
+    ),
+)
+
+
+def _wallets(payload: Any) -> Any:
+    """Each wallet as an account, and its balance."""
+    amounts = ("available_balance", "hold", "currency")
+    return {
+        **{key: value for key, value in payload.items() if key != "accounts"},
+        "wallets": [{k: v for k, v in item.items() if k not in amounts} for item in payload["accounts"]],
+        "amounts": [{k: item[k] for k in (*amounts, "uuid", "updated_at")} for item in payload["accounts"]],
+    }
+
+
+STATE = {True: AccountStatus.ACCOUNT_STATUS_ACTIVE, False: AccountStatus.ACCOUNT_STATUS_SUSPENDED}
+
+accounts = table(
+    "balances",
+    {"accounts": [VenueAccount], "balances": [Balance]},
+    each(
+        "wallets",
+        "accounts",
+        derived("venue_id", lambda _, venue: venue.venue_id),
+        at("uuid", "venue_account_id", text),
+        derived("account_id", lambda account, venue: f"{venue.venue_id}:{account.venue_account_id}"),
+        at("name", "name", text),
+        at("default", "is_default", flag),
+        choice("active", "status", STATE),
+        at("created_at", "opened_at", rfc3339),
+        at("updated_at", "timestamp", rfc3339),
+        at("deleted_at", "closed_at", rfc3339),
+        at("type", "raw_type", text),
+        at("ready", "ready", flag),
+        at("retail_portfolio_id", "parent_account_id", text.unless("")),
+    ),
+    each(
+        "amounts",
+        "balances",
+        derived("received_at", lambda _, venue: venue.received_at),
+        custom(
+            "uuid",
+            lambda balance, value, venue: setattr(balance, "account_id", f"{venue.venue_id}:{value}"),
+            lambda balance, _: balance.account_id.partition(":")[2],
+        ),
+        at("currency", "asset_id", asset),
+        at("available_balance.value", "free", decimal),
+        at("available_balance.currency", "asset_id", asset),
+        at("hold.value", "locked", decimal),
+        at("hold.currency", "asset_id", asset),
+        at("updated_at", "timestamp", rfc3339),
+    ),
+    not_kept("has_next", PAGING),
+    not_kept("cursor", PAGING),
+    not_kept("size", PAGING),
+    prepare=_wallets,
+)
+
+
+def amount(place: str, target: str, message: str = "") -> list[Rule]:
+    """An amount with its currency, which is the one of the whole message."""
+    prefix = f"{message}." if message else ""
+    return [
+        at(f"{place}.value", f"{prefix}{target}", decimal),
+        at(f"{place}.currency", f"{prefix}asset_id", asset),
+    ]
+
+
+def _window(place: str, name: str) -> list[Rule]:
+    return [
+        derived(f"{name}.account_id", lambda _, venue: venue.account_id),
+        derived(f"{name}.received_at", lambda _, venue: venue.received_at),
+        *within(
+            place,
+            word(
+                "margin_window_type",
+                f"{name}.window",
+                {
+                    "FCM_MARGIN_WINDOW_TYPE_INTRADAY": MarginWindow.MARGIN_WINDOW_INTRADAY,
+                    "FCM_MARGIN_WINDOW_TYPE_OVERNIGHT": MarginWindow.MARGIN_WINDOW_OVERNIGHT,
+                },
+            ),
+            at("margin_level", f"{name}.raw_margin_level", text),
+            amount("initial_margin", "initial_margin", name),
+            amount("maintenance_margin", "maintenance_margin", name),
+            at("liquidation_buffer_percentage", f"{name}.liquidation_buffer_percent", decimal),
+            amount("total_hold", "held_amount", name),
+            amount("futures_buying_power", "buying_power", name),
+        ),
+    ]
+
+
+margin = table(
+    "margin",
+    {"total": AccountMargin, "intraday": AccountMargin, "overnight": AccountMargin},
+    derived("total.account_id", lambda _, venue: venue.account_id),
+    derived("total.received_at", lambda _, venue: venue.received_at),
+    within(
+        "balance_summary",
+        amount("futures_buying_power", "buying_power", "total"),
+        amount("total_usd_balance", "wallet_balance", "total"),
+        amount("cbi_usd_balance", "spot_balance", "total"),
+        amount("cfm_usd_balance", "derivatives_balance", "total"),
+        amount("total_open_orders_hold_amount", "held_amount", "total"),
+        amount("unrealized_pnl", "unrealized_pnl", "total"),
+        amount("daily_realized_pnl", "session_realized_pnl", "total"),
+        amount("initial_margin", "initial_margin", "total"),
+        amount("available_margin", "available", "total"),
+        amount("liquidation_threshold", "liquidation_threshold", "total"),
+        amount("liquidation_buffer_amount", "liquidation_buffer", "total"),
+        at("liquidation_buffer_percentage", "total.liquidation_buffer_percent", decimal),
+        _window("intraday_margin_window_measure", "intraday"),
+        _window("overnight_margin_window_measure", "overnight"),
+    ),
+)
+
+
+def in_dollars(place: str, target: str) -> list[Rule]:
+    """An amount of a position, which is settled in dollars."""
+    return [at(f"{place}.value", target, decimal), at(f"{place}.currency", "settlement_asset_id", asset)]
+
+
+POSITION = (
+    *OWNED,
+    at("product_id", "venue_symbol_id", listing),
+    derived("position_id", lambda position, venue: f"{venue.account_id}:{position.venue_symbol_id}"),
+    derived("quantity_unit", lambda *_: QuantityUnit.QUANTITY_UNIT_CONTRACTS),
+    not_kept("expiration_time", "when the contract expires, which its symbol says; empty in every captured position"),
+    word(
+        "side",
+        "side",
+        {"LONG": PositionSide.POSITION_SIDE_LONG, "SHORT": PositionSide.POSITION_SIDE_SHORT},
+    ),
+    at("number_of_contracts", "quantity", decimal),
+    *in_dollars("current_price", "mark_price"),
+    *in_dollars("avg_entry_price", "entry_price"),
+    *in_dollars("unrealized_pnl", "unrealized_pnl"),
+    *in_dollars("daily_realized_pnl", "session_realized_pnl"),
+    at("total_fees.value", "fees.0.amount", decimal),
+    at("total_fees.currency", "fees.0.asset_id", asset),
+    at("contract_size", "contract_size", decimal),
+    *in_dollars("entry_vwap", "entry_vwap"),
+    *in_dollars("liquidation_price", "liquidation_price"),
+    at("leverage", "leverage", decimal),
+    *in_dollars("im_contribution", "initial_margin"),
+    *in_dollars("mm_contribution", "maintenance_margin"),
+    *in_dollars("position_notional", "notional"),
+)
+positions = table("positions", {"positions": [Position]}, each("positions", "positions", *POSITION))
+position = table(
+    "positions",
+    {"positions": [Position]},
+    each("positions", "positions", *POSITION),
+    prepare=lambda payload: {"positions": [payload["position"]]},
+)
+
+UNIT = {True: QUOTE, False: BASE}
+
+
+def _quote_of(report: Any, _venue: Venue) -> str:
+    return str(report.venue_symbol_id.split(":")[1].split("-")[1])
+
+
+fills = table(
+    "fills",
+    {"reports": [ExecutionReport]},
+    each(
+        "fills",
+        "reports",
+        derived("received_at", lambda _, venue: venue.received_at),
+        at("entry_id", "exec_id", text),
+        at("trade_id", "trade_id", text),
+        at("order_id", "venue_order_id", text),
+        at("trade_time", "timestamp", rfc3339),
+        word("trade_type", "exec_type", {"FILL": ExecType.EXEC_TYPE_TRADE}),
+        at("price", "last_price", decimal),
+        at("size", "last_quantity", decimal),
+        at("product_id", "venue_symbol_id", listing),
+        at("commission", "fees.0.amount", decimal),
+        # Coinbase states no currency: it charges the quote currency.
+        derived("fees.0.asset_id", _quote_of),
+        at("sequence_timestamp", "published_at", rfc3339),
+        word(
+            "liquidity_indicator",
+            "liquidity",
+            {"MAKER": LiquiditySide.LIQUIDITY_SIDE_MAKER, "TAKER": LiquiditySide.LIQUIDITY_SIDE_TAKER},
+        ),
+        choice("size_in_quote", "quantity_unit", UNIT),
+        not_kept("user_id", PERSONAL),
+        word("side", "side", SIDES),
+        derived("account_id", lambda _, venue: venue.account_id),
+        not_kept("retail_portfolio_id", "the portfolio that was asked for: account_id names it; empty when captured"),
+    ),
+    not_kept("cursor", PAGING),
+)
+
+STATUSES = {
+    "PENDING": OrderStatus.ORDER_STATUS_PENDING_NEW,
+    "OPEN": OrderStatus.ORDER_STATUS_NEW,
+    "FILLED": OrderStatus.ORDER_STATUS_FILLED,
+    "CANCELLED": OrderStatus.ORDER_STATUS_CANCELLED,
+    "EXPIRED": OrderStatus.ORDER_STATUS_EXPIRED,
+    "FAILED": OrderStatus.ORDER_STATUS_REJECTED,
+}
+ORDER_TYPES = {
+    "LIMIT": OrderType.ORDER_TYPE_LIMIT,
+    "MARKET": OrderType.ORDER_TYPE_MARKET,
+    "STOP_LIMIT": OrderType.ORDER_TYPE_STOP_LIMIT,
+}
+TIMES_IN_FORCE = {
+    "GOOD_UNTIL_CANCELLED": TimeInForce.TIME_IN_FORCE_GTC,
+    "GOOD_UNTIL_DATE_TIME": TimeInForce.TIME_IN_FORCE_GTD,
+    "IMMEDIATE_OR_CANCEL": TimeInForce.TIME_IN_FORCE_IOC,
+    "FILL_OR_KILL": TimeInForce.TIME_IN_FORCE_FOK,
+}
+# Coinbase names the object that holds an order's terms for its kind and its time in force.
+CONFIGURATIONS = {
+    "limit_limit_gtc": ("LIMIT", "GOOD_UNTIL_CANCELLED"),
+    "market_market_ioc": ("MARKET", "IMMEDIATE_OR_CANCEL"),
+}
+
+
+def _configured(name: str) -> list[Rule]:
+    """The terms of an order under one name, given back under it only where kind and time in force say so."""
+
+    def only(rule: Rule) -> Rule:
+        def get(order: Any, venue: Venue) -> Any:
+            named = (order.raw_type, order.raw_time_in_force) == CONFIGURATIONS[name]
+            return rule.get(order, venue) if named else ABSENT
+
+        return Rule(f"order_configuration.{name}.{rule.place}", rule.put, get, rule.codec)
+
+    return [
+        only(at("base_size", "quantity", decimal)),
+        only(at("quote_size", "quote_quantity", decimal)),
+        only(at("limit_price", "price", decimal)),
+        only(at("post_only", "post_only", flag)),
+    ]
+
+
+def _state(order: Any, value: Any, _venue: Venue) -> None:
+    if value:
+        order.status = OrderStatus.ORDER_STATUS_PENDING_CANCEL
+
+
+def _origin(order: Any, value: Any, _venue: Venue) -> None:
+    order.origin = OrderOrigin.ORDER_ORIGIN_LIQUIDATION if value else OrderOrigin.ORDER_ORIGIN_USER
+
+
+def _message(place: str, rejected: bool) -> Rule:
+    """Why an order was rejected, or cancelled."""
+    rule = at(place, "status_reason_text", text.unless(""))
+
+    def get(order: Any, venue: Venue) -> Any:
+        applies = (order.status == OrderStatus.ORDER_STATUS_REJECTED) == rejected
+        return rule.get(order, venue) if applies else ABSENT
+
+    return Rule(place, rule.put, get, rule.codec)
+
+
+ORDER = (
+    *OWNED,
+    at("order_id", "venue_order_id", text),
+    derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
+    at("product_id", "venue_symbol_id", listing),
+    not_kept("user_id", PERSONAL),
+    word("order_type", "type", ORDER_TYPES),
+    word("time_in_force", "time_in_force", TIMES_IN_FORCE),
+    *(rule for name in CONFIGURATIONS for rule in _configured(name)),
+    word("side", "side", SIDES),
+    at("client_order_id", "client_order_id", text),
+    word("status", "status", STATUSES),
+    at("created_time", "created_at", rfc3339),
+    not_kept("completion_percentage", "computed from the filled and the ordered size, which are kept"),
+    at("filled_size", "cumulative_quantity", decimal),
+    at("average_filled_price", "average_price", decimal.unless(0)),
+    not_kept("fee", "documented as deprecated; total_fees is kept"),
+    at("number_of_fills", "fill_count", count),
+    at("filled_value", "cumulative_quote_quantity", decimal),
+    custom("pending_cancel", _state, lambda order, _: order.status == OrderStatus.ORDER_STATUS_PENDING_CANCEL),
+    choice("size_in_quote", "quantity_unit", UNIT),
+    at("total_fees", "fees.0.amount", decimal),
+    derived("fees.0.asset_id", _quote_of),
+    at("size_inclusive_of_fees", "size_includes_fees", flag),
+    at("total_value_after_fees", "net_quote_quantity", decimal),
+    at("trigger_status", "raw_trigger_status", text),
+    at("reject_reason", "raw_status_reason", text.unless("")),
+    at("settled", "settled", flag),
+    not_kept("product_type", "the kind of product, which its symbol says"),
+    _message("reject_message", rejected=True),
+    _message("cancel_message", rejected=False),
+    at("order_placement_source", "raw_origin", text),
+    at("outstanding_hold_amount", "held_amount", decimal),
+    custom(
+        "is_liquidation",
+        _origin,
+        lambda order, _: order.origin == OrderOrigin.ORDER_ORIGIN_LIQUIDATION,
+    ),
+    at("last_fill_time", "last_fill_at", rfc3339),
+    at("leverage", "leverage", decimal.unless("")),
+    word(
+        "margin_type",
+        "margin_mode",
+        {"CROSS": MarginMode.MARGIN_MODE_CROSS, "ISOLATED": MarginMode.MARGIN_MODE_ISOLATED},
+        absent=("",),
+    ),
+    not_kept("retail_portfolio_id", "the portfolio that was asked for: account_id names it; empty when captured"),
+    at("originating_order_id", "parent_venue_order_id", text.unless("")),
+    at("attached_order_id", "attached_venue_order_id", text.unless("")),
+)
+orders = table(
+    "orders",
+    {"orders": [Order]},
+    each("orders", "orders", *ORDER),
+    not_kept("sequence", PAGING),
+    not_kept("has_next", PAGING),
+    not_kept("cursor", PAGING),
+)
+order = table(
+    "orders",
+    {"orders": [Order]},
+    each("orders", "orders", *ORDER),
+    prepare=lambda payload: {"orders": [payload["order"]]},
+)
+
+
+def stream_table(frame: Any) -> Table | None:
+    """The table for a frame of the stream; None for what is no record."""
+    tables = {"snapshot": book, "l2update": delta, "match": match, "last_match": last_match, "ticker": ticker}
+    return tables.get(frame["type"])
+
+
+ACCOUNT: dict[str, Table] = {
+    "http_accounts": accounts,
+    "http_cfm_balance_summary": margin,
+    "http_cfm_position": position,
+    "http_cfm_positions": positions,
+    "http_fills": fills,
+    "http_order": order,
+    "http_orders_list": orders,
+}

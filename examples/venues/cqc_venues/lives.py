@@ -1,0 +1,70 @@
+"""The lives of orders in captured payloads, replayed through the transitions that the contracts allow."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cqc
+from cqc.venues.v1 import ExecutionReport, Order, OrderStatus
+from cqc_venues.records import load
+
+OPEN = (
+    OrderStatus.ORDER_STATUS_PENDING_NEW,
+    OrderStatus.ORDER_STATUS_NEW,
+    OrderStatus.ORDER_STATUS_UNTRIGGERED,
+    OrderStatus.ORDER_STATUS_PARTIALLY_FILLED,
+)
+
+
+def replay(folder: Path) -> dict[str, Any]:
+    """Replay each order of the account payloads from PENDING_NEW to every end that was captured of it.
+
+    Documentation reuses one order's id to show how it is filled, cancelled or expires: each of these is an end of its
+    own. Returns the orders, the transitions that were tried, the states that were seen, and the transitions that were
+    refused.
+    """
+    states: dict[tuple[str, str], list[tuple[int, OrderStatus.ValueType]]] = defaultdict(list)
+    for record in load(folder):
+        if record.table is None or "account" not in record.place:
+            continue
+        for item in record.table.read(record.payload, record.venue).values():
+            for message in item if isinstance(item, list) else [item]:
+                if isinstance(message, (Order, ExecutionReport)):
+                    moment, status = _state(message)
+                    if status:
+                        states[_key(record.venue.venue_id, message)].append((moment, status))
+    seen: set[OrderStatus.ValueType] = set()
+    refused = []
+    transitions = 0
+    for (venue, order), reached in states.items():
+        path: list[OrderStatus.ValueType] = [OrderStatus.ORDER_STATUS_PENDING_NEW]
+        path += [status for _, status in sorted(reached) if status in OPEN]
+        ends = sorted({status for _, status in reached if status not in OPEN})
+        steps = [*pairwise(path), *((path[-1], end) for end in ends)]
+        for before, after in steps:
+            transitions += 1
+            seen |= {before, after}
+            if not cqc.can_transition(before, after):
+                refused.append(f"{venue} {order}: {OrderStatus.Name(before)} to {OrderStatus.Name(after)}")
+    return {
+        "orders": len(states),
+        "transitions": transitions,
+        "states": [cqc.display_name(OrderStatus, status) for status in sorted(seen)],
+        "refused": refused,
+    }
+
+
+def _key(venue: str, message: Order | ExecutionReport) -> tuple[str, str]:
+    order = message.venue_order_id
+    if not order and isinstance(message, ExecutionReport):
+        order = message.order.venue_order_id
+    return venue, order or message.client_order_id
+
+
+def _state(message: Order | ExecutionReport) -> tuple[int, OrderStatus.ValueType]:
+    if isinstance(message, Order):
+        return cqc.to_unix_nanos(message.updated_at or message.created_at), message.status
+    return cqc.to_unix_nanos(message.timestamp), message.order_status
