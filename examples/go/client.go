@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
 	marketpb "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	servicespb "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
 	venuepb "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
@@ -29,7 +30,6 @@ type result struct {
 	Books  int    `json:"books"`
 	Deltas int    `json:"deltas"`
 	Trades int    `json:"trades"`
-	Gaps   int    `json:"gaps"`
 	Digest string `json:"digest"`
 }
 
@@ -68,17 +68,15 @@ func rebuild(address string) (result, error) {
 		total.Books++
 		total.Deltas += deltas
 		total.Trades += len(trades)
-		total.Gaps += book.gaps
 		sequence := "-"
-		if book.sequence != nil {
-			sequence = strconv.FormatUint(*book.sequence, 10)
+		if number, ok := book.Sequence(); ok {
+			sequence = strconv.FormatUint(number, 10)
 		}
-		lines = append(lines, fmt.Sprintf("book %s %s %d", name, sequence, book.gaps))
-		bids, asks := book.bestFirst()
-		for _, level := range bids {
+		lines = append(lines, fmt.Sprintf("book %s %s", name, sequence))
+		for _, level := range book.Bids() {
 			lines = append(lines, "b "+level.GetPrice()+" "+level.GetQuantity())
 		}
-		for _, level := range asks {
+		for _, level := range book.Asks() {
 			lines = append(lines, "a "+level.GetPrice()+" "+level.GetQuantity())
 		}
 		for _, trade := range trades {
@@ -107,12 +105,12 @@ func listVenueSymbols(ctx context.Context, registry servicespb.AssetRegistryClie
 	}
 }
 
-func followBook(ctx context.Context, marketData servicespb.MarketDataClient, name string) (*bookBuilder, int, error) {
+func followBook(ctx context.Context, marketData servicespb.MarketDataClient, name string) (*cqc.BookBuilder, int, error) {
 	stream, err := marketData.StreamOrderBook(ctx, &servicespb.StreamOrderBookRequest{VenueSymbolId: name})
 	if err != nil {
 		return nil, 0, err
 	}
-	var book *bookBuilder
+	var book *cqc.BookBuilder
 	deltas := 0
 	for {
 		step, err := stream.Recv()
@@ -124,14 +122,12 @@ func followBook(ctx context.Context, marketData servicespb.MarketDataClient, nam
 		}
 		switch event := step.GetEvent().(type) {
 		case *servicespb.StreamOrderBookResponse_Snapshot:
-			if book, err = newBook(event.Snapshot); err != nil {
-				return nil, 0, err
-			}
+			book = cqc.NewBookBuilder(event.Snapshot)
 		case *servicespb.StreamOrderBookResponse_Delta:
 			if book == nil {
 				return nil, 0, fmt.Errorf("the server sent a delta of %s before any snapshot", name)
 			}
-			if err := book.apply(event.Delta); err != nil {
+			if _, err := book.Apply(event.Delta); err != nil {
 				return nil, 0, err
 			}
 			deltas++

@@ -1,6 +1,6 @@
 module github.com/Combine-Capital/cqc/examples/go
 
-go 1.23.0
+go 1.24.0
 
 // The contracts are added by `go get github.com/Combine-Capital/cqc/packages/go-cqc/...@vX.Y.Z`.
 require (

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from cqc import BookBuilder
 from cqc.markets.v1 import Trade
 from cqc.services.v1 import (
     GetPriceRequest,
@@ -16,7 +17,6 @@ from cqc.services.v1 import (
     market_data_pb2_grpc,
 )
 from cqc.venues.v1 import VenueSymbol
-from cqc_example.book import BookBuilder
 
 PAGE_SIZE = 5
 TIMEOUT = 60  # seconds
@@ -29,13 +29,12 @@ class Result:
     books: int
     deltas: int
     trades: int
-    gaps: int
     digest: str
 
 
 def rebuild(address: str) -> Result:
     """Follow every listing of a server to the end of its streams."""
-    result = Result(0, 0, 0, 0, "")
+    result = Result(0, 0, 0, "")
     lines: list[str] = []
     with grpc.insecure_channel(address) as channel:
         market_data = market_data_pb2_grpc.MarketDataStub(channel)
@@ -48,11 +47,9 @@ def rebuild(address: str) -> Result:
             result.books += 1
             result.deltas += deltas
             result.trades += len(trades)
-            result.gaps += book.gaps
-            bids, asks = book.best_first()
-            lines.append(f"book {name} {'-' if book.sequence is None else book.sequence} {book.gaps}")
-            lines += [f"b {level.price} {level.quantity}" for level in bids]
-            lines += [f"a {level.price} {level.quantity}" for level in asks]
+            lines.append(f"book {name} {'-' if book.sequence is None else book.sequence}")
+            lines += [f"b {level.price} {level.quantity}" for level in book.bids()]
+            lines += [f"a {level.price} {level.quantity}" for level in book.asks()]
             lines += [f"t {trade.trade_id} {trade.price} {trade.quantity} {trade.aggressor}" for trade in trades]
     result.digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return result

@@ -1,5 +1,6 @@
 // Rebuilds all order books of a server and digests them.
 import { createHash } from "node:crypto";
+import { BookBuilder } from "@cq/cqc";
 import type { Price, Trade } from "@cq/cqc/markets/v1";
 import {
   AssetRegistryClient,
@@ -10,7 +11,6 @@ import {
 } from "@cq/cqc/services/v1";
 import type { VenueSymbol } from "@cq/cqc/venues/v1";
 import { credentials, type requestCallback } from "@grpc/grpc-js";
-import { BookBuilder } from "./book.js";
 
 const pageSize = 5;
 const timeoutMs = 60_000;
@@ -20,7 +20,6 @@ export interface Result {
   books: number;
   deltas: number;
   trades: number;
-  gaps: number;
   digest: string;
 }
 
@@ -28,7 +27,7 @@ export interface Result {
 export async function rebuild(address: string): Promise<Result> {
   const registry = new AssetRegistryClient(address, credentials.createInsecure());
   const marketData = new MarketDataClient(address, credentials.createInsecure());
-  const result: Result = { books: 0, deltas: 0, trades: 0, gaps: 0, digest: "" };
+  const result: Result = { books: 0, deltas: 0, trades: 0, digest: "" };
   const lines: string[] = [];
   try {
     for (const listing of await listVenueSymbols(registry)) {
@@ -40,8 +39,7 @@ export async function rebuild(address: string): Promise<Result> {
       result.books++;
       result.deltas += deltas;
       result.trades += trades.length;
-      result.gaps += book.gaps;
-      lines.push(`book ${name} ${book.sequence ?? "-"} ${book.gaps}`);
+      lines.push(`book ${name} ${book.sequence ?? "-"}`);
       for (const { price, quantity } of book.bids()) lines.push(`b ${price} ${quantity}`);
       for (const { price, quantity } of book.asks()) lines.push(`a ${price} ${quantity}`);
       for (const trade of trades) {
