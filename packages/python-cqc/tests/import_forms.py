@@ -36,6 +36,17 @@ class Prices(market_data_pb2_grpc.MarketDataServicer):
         return price
 
 
+def helpers(price: Price, book: OrderBook) -> tuple[list[cqc.Violation], list[cqc.Oddity], str, int]:
+    """What the package computes, typed."""
+    builder = cqc.BookBuilder(book)
+    return (
+        cqc.validate(price),
+        cqc.check_book(builder.book()),
+        cqc.format_decimal(cqc.parse_decimal("0.10")),
+        cqc.to_unix_nanos(price.timestamp),
+    )
+
+
 def ask(channel: grpc.Channel) -> Price:
     """Ask a server for a price."""
     return market_data_pb2_grpc.MarketDataStub(channel).GetPrice(GetPriceRequest(asset_id="BTC-USD"), timeout=10)

@@ -1,8 +1,11 @@
 // Every form in which users import the contracts, checked by the compiler under strict.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
-import { descriptorSet } from "@cq/cqc";
+import { BookBuilder, descriptorSet, displayName, parseDisplayName, toUnixNanos } from "@cq/cqc";
 import { Asset, AssetType, Token } from "@cq/cqc/assets/v1";
+import { checkBook, type Oddity } from "@cq/cqc/checks";
+import { type Exact, formatDecimal, parseDecimal } from "@cq/cqc/decimal";
+import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
 import { OrderBook, Price, PriceSchema } from "@cq/cqc/markets/v1";
 import {
   MarketData,
@@ -10,6 +13,8 @@ import {
   MarketDataService,
   type ServiceImplementation,
 } from "@cq/cqc/services/v1";
+import { validate, type Violation } from "@cq/cqc/validate";
+import { type OrderType, OrderTypeSchema } from "@cq/cqc/venues/v1";
 import * as grpc from "@grpc/grpc-js";
 
 const price: Price = create(Price, { assetId: "BTC-USD", value: 67890.5, timestamp: timestampNow() });
@@ -44,4 +49,17 @@ const wrong: MessageInitShape<typeof PriceSchema> = { asset: "BTC" };
 // @ts-expect-error a field of the wrong type
 client.getPrice({ assetId: 5 }, () => {});
 
-export const used = [same, asset, quantity, wrong, descriptorSet().file.length];
+const checked = new grpc.Server({ interceptors: [validationServerInterceptor] });
+const checking = new MarketDataClient("127.0.0.1:1", grpc.credentials.createInsecure(), {
+  interceptors: [validationClientInterceptor],
+});
+const violations: Violation[] = validate(PriceSchema, price);
+const oddities: Oddity[] = checkBook(new BookBuilder(book).book());
+const exact: Exact = parseDecimal("0.10");
+const nanos: bigint | undefined = price.timestamp && toUnixNanos(price.timestamp);
+const orderType: OrderType = parseDisplayName(OrderTypeSchema, displayName(OrderTypeSchema, 2));
+
+export const used = [
+  ...[same, asset, quantity, wrong, descriptorSet().file.length, checked, checking, violations, oddities],
+  ...[formatDecimal(exact), nanos, orderType],
+];

@@ -32,7 +32,7 @@ try {
   for (const name of ["@bufbuild", "@grpc", "@types", "bignumber.js", "fast-check"]) {
     symlinkSync(join(modules, name), join(project, "node_modules", name));
   }
-  const tests = ["package.test.mjs", "package.test.cjs", "streaming.test.mjs"];
+  const tests = ["package.test.mjs", "package.test.cjs", "helpers.test.mjs", "streaming.test.mjs"];
   for (const name of [...tests, "forms.ts", "forms.cts"]) {
     cpSync(join(here, name), join(project, name));
   }

@@ -1,0 +1,101 @@
+package interceptors_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/Combine-Capital/cqc/packages/go-cqc/interceptors"
+	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
+)
+
+type prices struct {
+	servicesv1.UnimplementedMarketDataServer
+}
+
+func (prices) GetPrice(_ context.Context, request *servicesv1.GetPriceRequest) (*marketsv1.Price, error) {
+	return &marketsv1.Price{AssetId: request.GetAssetId()}, nil
+}
+
+func (prices) StreamPrices(request *servicesv1.StreamPricesRequest, stream grpc.ServerStreamingServer[servicesv1.StreamPricesResponse]) error {
+	price := &servicesv1.StreamPricesResponse_Price{Price: &marketsv1.Price{AssetId: request.GetAssetIds()[0]}}
+	return stream.Send(&servicesv1.StreamPricesResponse{Event: price})
+}
+
+func client(t *testing.T, server []grpc.ServerOption, dial []grpc.DialOption) servicesv1.MarketDataClient {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving := grpc.NewServer(server...)
+	servicesv1.RegisterMarketDataServer(serving, prices{})
+	go func() { _ = serving.Serve(listener) }()
+	t.Cleanup(serving.Stop)
+	connection, err := grpc.NewClient(listener.Addr().String(), append(dial, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = connection.Close() })
+	return servicesv1.NewMarketDataClient(connection)
+}
+
+func streamed(market servicesv1.MarketDataClient, asset string) (string, error) {
+	stream, err := market.StreamPrices(context.Background(), &servicesv1.StreamPricesRequest{AssetIds: []string{asset}})
+	if err != nil {
+		return "", err
+	}
+	answer, err := stream.Recv()
+	if err != nil {
+		return "", err
+	}
+	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	return answer.GetPrice().GetAssetId(), nil
+}
+
+func TestInterceptors(t *testing.T) {
+	for side, market := range map[string]servicesv1.MarketDataClient{
+		"server": client(t, interceptors.ServerOptions(), nil),
+		"client": client(t, nil, interceptors.DialOptions()),
+	} {
+		t.Run(side, func(t *testing.T) {
+			if price, err := market.GetPrice(context.Background(), &servicesv1.GetPriceRequest{AssetId: "BTC-USD"}); err != nil || price.GetAssetId() != "BTC-USD" {
+				t.Error(price, err)
+			}
+			if asset, err := streamed(market, "ETH"); err != nil || asset != "ETH" {
+				t.Error(asset, err)
+			}
+			_, err := market.GetPrice(context.Background(), &servicesv1.GetPriceRequest{AssetId: "btc"})
+			checkRefusal(t, err, "asset_id")
+			_, err = streamed(market, "btc")
+			checkRefusal(t, err, "asset_ids[0]")
+		})
+	}
+}
+
+func checkRefusal(t *testing.T, err error, field string) {
+	t.Helper()
+	refused := status.Convert(err)
+	if refused.Code() != codes.InvalidArgument || len(refused.Details()) != 1 {
+		t.Fatal(err)
+	}
+	details, ok := refused.Details()[0].(*errdetails.BadRequest)
+	if !ok {
+		t.Fatalf("details: %v", refused.Details())
+	}
+	violation := details.GetFieldViolations()[0]
+	if violation.GetField() != field || violation.GetReason() != "string.asset_reference" || violation.GetDescription() == "" {
+		t.Errorf("%v", violation)
+	}
+}

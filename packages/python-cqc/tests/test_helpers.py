@@ -1,0 +1,420 @@
+"""What the package computes: rules, checks, books, decimals, times, names."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.error_details_pb2 import BadRequest
+from google.rpc.status_pb2 import Status
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cqc
+from cqc import interceptors
+from cqc.markets.v1 import (
+    BOOK_ACTION_DELETE,
+    BookLevel,
+    Candle,
+    OrderBook,
+    OrderBookDelta,
+    Price,
+    QuantityUnit,
+    Symbol,
+    SymbolLeg,
+)
+from cqc.services.v1 import (
+    CreateSymbolRequest,
+    GetPriceRequest,
+    NewOrder,
+    StreamPricesRequest,
+    StreamPricesResponse,
+    market_data_pb2_grpc,
+)
+from cqc.venues.v1 import ExecType, ExecutionReport, Order, OrderStatus, OrderType, TimeInForce, VenueSymbol
+
+PLAIN = st.builds(
+    lambda sign, whole, fraction: (
+        f"{sign if (whole + fraction).strip('0') else ''}{whole.lstrip('0') or '0'}"
+        + (f".{fraction}" if fraction else "")
+    ),
+    st.sampled_from(["", "-"]),
+    st.text("0123456789", min_size=1, max_size=78),
+    st.text("0123456789", max_size=38),
+)
+
+
+# Rules
+
+
+def test_validate_names_field_rule_and_text() -> None:
+    found = cqc.validate(NewOrder(type=OrderType.ORDER_TYPE_LIMIT, account_id="a", slippage_limit_bps="1.00001"))
+    by_rule = {item.rule: item for item in found}
+    assert by_rule["new_order.limit_price"].field == ""
+    assert by_rule["new_order.limit_price"].message == "a limit order needs a price, or a price_match"
+    assert by_rule["required"].field == "size"
+    assert by_rule["string.decimal_max_scale"].field == "slippage_limit_bps"
+
+
+def test_validate_leads_into_lists() -> None:
+    found = cqc.validate(CreateSymbolRequest(symbol=Symbol(legs=[SymbolLeg(symbol_id="A-B-SPOT", ratio="0")])))
+    assert ("symbol.legs[0].ratio", "string.decimal_positive") in {(item.field, item.rule) for item in found}
+
+
+def test_validate_finds_nothing_in_a_valid_message() -> None:
+    assert cqc.validate(Price(asset_id="BTC-USD", value=67890.5)) == []
+
+
+def test_without_the_extra_the_error_says_what_to_install() -> None:
+    code = "import sys; sys.modules['protovalidate'] = None; import cqc; cqc.validate"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert 'pip install "cqc[validation]"' in done.stderr
+
+
+def test_helpers_are_imported_when_asked_for() -> None:
+    code = "import cqc, sys; print([name for name in sys.modules if name in ('protovalidate', 'decimal', 'cqc.books')])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+    for name in cqc.__all__:
+        assert getattr(cqc, name)
+        assert name in dir(cqc)
+
+
+class Prices(market_data_pb2_grpc.MarketDataServicer):
+    def GetPrice(self, request: GetPriceRequest, context: Any) -> Price:
+        return Price(asset_id=request.asset_id)
+
+    def StreamPrices(self, request: StreamPricesRequest, context: Any) -> Iterator[StreamPricesResponse]:
+        yield StreamPricesResponse(price=Price(asset_id=request.asset_ids[0]))
+
+
+class AsyncPrices(market_data_pb2_grpc.MarketDataServicer):
+    async def GetPrice(self, request: GetPriceRequest, context: Any) -> Price:
+        return Price(asset_id=request.asset_id)
+
+    async def StreamPrices(self, request: StreamPricesRequest, context: Any) -> Any:
+        yield StreamPricesResponse(price=Price(asset_id=request.asset_ids[0]))
+
+
+@pytest.fixture(params=["server", "client"])
+def stub(request: pytest.FixtureRequest) -> Iterator[market_data_pb2_grpc.MarketDataStub]:
+    """A client of a server, one of which has the interceptor."""
+    checks = [interceptors.ValidationServerInterceptor()] if request.param == "server" else []
+    server = grpc.server(futures.ThreadPoolExecutor(2), interceptors=checks)
+    market_data_pb2_grpc.add_MarketDataServicer_to_server(Prices(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        if request.param == "client":
+            channel = grpc.intercept_channel(channel, interceptors.ValidationClientInterceptor())
+        yield market_data_pb2_grpc.MarketDataStub(channel)
+    server.stop(None).wait()
+
+
+def check_refusal(error: Any, field: str, rule: str) -> None:
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "breaks its contract" in error.details()
+    (data,) = [value for key, value in error.trailing_metadata() if key == "grpc-status-details-bin"]
+    status = Status.FromString(data)
+    details = BadRequest()
+    assert status.details[0].Unpack(details)
+    assert (field, rule) in {(item.field, item.reason) for item in details.field_violations}
+    assert all(item.description for item in details.field_violations)
+
+
+def test_interceptors_pass_what_is_valid(stub: market_data_pb2_grpc.MarketDataStub) -> None:
+    assert stub.GetPrice(GetPriceRequest(asset_id="BTC-USD")).asset_id == "BTC-USD"
+    (answer,) = stub.StreamPrices(StreamPricesRequest(asset_ids=["ETH"]))
+    assert answer.price.asset_id == "ETH"
+
+
+def test_interceptors_refuse_what_breaks_a_rule(stub: market_data_pb2_grpc.MarketDataStub) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: stub.GetPrice(GetPriceRequest(asset_id="btc")),
+        lambda: list(stub.StreamPrices(StreamPricesRequest(asset_ids=["btc"]))),
+    ]
+    for call, field in zip(calls, ("asset_id", "asset_ids[0]"), strict=True):
+        with pytest.raises(grpc.RpcError) as refused:
+            call()
+        check_refusal(refused.value, field, "string.asset_reference")
+
+
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_asyncio_interceptors(side: str) -> None:
+    async def run() -> None:
+        on_server, on_client = side == "server", side == "client"
+        server = grpc.aio.server(interceptors=[interceptors.AsyncValidationServerInterceptor()] if on_server else [])
+        market_data_pb2_grpc.add_MarketDataServicer_to_server(AsyncPrices(), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            checks = interceptors.async_validation_client_interceptors() if on_client else []
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=checks) as channel:
+                stub: Any = market_data_pb2_grpc.MarketDataStub(channel)
+                assert (await stub.GetPrice(GetPriceRequest(asset_id="BTC"))).asset_id == "BTC"
+                answers = [item async for item in stub.StreamPrices(StreamPricesRequest(asset_ids=["ETH"]))]
+                assert [item.price.asset_id for item in answers] == ["ETH"]
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await stub.GetPrice(GetPriceRequest(asset_id="btc"))
+                check_refusal(refused.value, "asset_id", "string.asset_reference")
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    async for _ in stub.StreamPrices(StreamPricesRequest(asset_ids=["btc"])):
+                        pass
+                check_refusal(refused.value, "asset_ids[0]", "string.asset_reference")
+        finally:
+            await server.stop(None)
+
+    asyncio.run(run())
+
+
+# Decimals
+
+
+@given(PLAIN)
+def test_decimals_keep_every_digit(text: str) -> None:
+    assert cqc.format_decimal(cqc.parse_decimal(text)) == text
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30, places=20))
+def test_a_decimal_is_written_plainly(value: Decimal) -> None:
+    text = cqc.format_decimal(value)
+    assert cqc.parse_decimal(text) == value
+    assert "E" not in text.upper()
+
+
+@pytest.mark.parametrize("text", ["", "-0", "01", "1.", ".5", "1e-8", "NaN", "+1", "\u0661", "1\n", "9" * 79])
+def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a plain decimal"):
+        cqc.parse_decimal(text)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1E78", "1E-39", "1E+999999", "0E-39"])
+def test_what_the_contracts_cannot_hold_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match=r"finite|digits"):
+        cqc.format_decimal(Decimal(value))
+
+
+def test_spellings_of_decimals() -> None:
+    assert cqc.format_decimal(Decimal("2.288e-5")) == "0.00002288"
+    assert cqc.format_decimal(Decimal("1E+3")) == "1000"
+    assert cqc.format_decimal(Decimal("-0.00")) == "0.00"
+    with pytest.raises(TypeError, match=r"no decimal\.Decimal"):
+        cqc.format_decimal(0.1)  # type: ignore[arg-type]
+
+
+BASE, QUOTE, CONTRACTS = (
+    QuantityUnit.QUANTITY_UNIT_BASE,
+    QuantityUnit.QUANTITY_UNIT_QUOTE,
+    QuantityUnit.QUANTITY_UNIT_CONTRACTS,
+)
+
+
+def test_notional_by_what_the_quantity_counts() -> None:
+    spot = VenueSymbol(quantity_unit=BASE)
+    assert cqc.notional("67890.50", "0.00010000", spot) == Decimal("6.7890500000000")
+    assert cqc.notional("67890.50", "-250.00", VenueSymbol(quantity_unit=QUOTE)) == Decimal("-250.00")
+    linear = VenueSymbol(quantity_unit=CONTRACTS, contract_size="0.01", contract_size_unit=BASE)
+    assert cqc.notional("50000", "3", linear) == Decimal("1500.00")
+    inverse = VenueSymbol(quantity_unit=CONTRACTS, contract_size="10", contract_size_unit=QUOTE)
+    assert cqc.notional("50000", "3", inverse) == Decimal("30")
+
+
+def test_notional_does_not_guess() -> None:
+    with pytest.raises(ValueError, match="a:B does not say"):
+        cqc.notional("1", "1", VenueSymbol(venue_symbol_id="a:B"))
+    with pytest.raises(ValueError, match="a:B counts contracts and has no contract_size"):
+        cqc.notional("1", "1", VenueSymbol(venue_symbol_id="a:B", quantity_unit=CONTRACTS))
+
+
+@given(PLAIN, PLAIN)
+def test_notional_is_exact(price: str, quantity: str) -> None:
+    found = cqc.notional(price, quantity, VenueSymbol(quantity_unit=BASE))
+    whole, other = Decimal(price).as_integer_ratio(), Decimal(quantity).as_integer_ratio()
+    numerator, denominator = found.as_integer_ratio()
+    assert numerator * whole[1] * other[1] == whole[0] * other[0] * denominator
+
+
+# Times and names
+
+
+@given(st.integers(-62_135_596_800 * 10**9, 253_402_300_800 * 10**9 - 1))
+def test_nanoseconds_come_back(nanos: int) -> None:
+    assert cqc.to_unix_nanos(cqc.from_unix_nanos(nanos)) == nanos
+
+
+def test_datetimes() -> None:
+    time = Timestamp(seconds=1710500000, nanos=123456789)
+    assert cqc.to_datetime(time) == datetime(2024, 3, 15, 10, 53, 20, 123456, UTC)
+    assert cqc.to_datetime(Timestamp(seconds=-1, nanos=999_999_999)).microsecond == 999_999
+    for wrong in (Timestamp(nanos=-1), Timestamp(nanos=10**9), Timestamp(seconds=253_402_300_800)):
+        with pytest.raises(ValueError, match="no timestamp"):
+            cqc.to_unix_nanos(wrong)
+    with pytest.raises(ValueError, match="years 1 to 9999"):
+        cqc.from_unix_nanos(10**21)
+
+
+@pytest.mark.parametrize("enum", [OrderType, OrderStatus, TimeInForce])
+def test_display_names_come_back(enum: Any) -> None:
+    for value in [*enum.values(), 99]:
+        shown = cqc.display_name(enum, value)
+        assert "_" not in shown
+        for spelling in (shown, shown.lower(), f" {shown.replace(' ', '-')} ", shown.replace(" ", "_")):
+            assert cqc.parse_display_name(enum, spelling) == value
+
+
+def test_display_names() -> None:
+    assert cqc.display_name(OrderType, OrderType.ORDER_TYPE_STOP_LIMIT) == "STOP LIMIT"
+    assert cqc.parse_display_name(OrderType, "ORDER_TYPE_STOP_LIMIT") == OrderType.ORDER_TYPE_STOP_LIMIT
+    with pytest.raises(ValueError, match=r"'stopp' is none of UNSPECIFIED, MARKET, LIMIT"):
+        cqc.parse_display_name(OrderType, "stopp")
+
+
+# Books
+
+NAME = "binance:BTC-USDT-SPOT"
+
+
+def level(price: str, quantity: str, **other: Any) -> BookLevel:
+    return BookLevel(price=price, quantity=quantity, **other)
+
+
+def snapshot(**other: Any) -> OrderBook:
+    bids, asks = [level("10.0", "1"), level("9", "2")], [level("11", "1"), level("100", "5")]
+    return OrderBook(venue_symbol_id=NAME, bids=bids, asks=asks, sequence=5, checksum=1, **other)
+
+
+def delta(first: int, last: int, **other: Any) -> OrderBookDelta:
+    return OrderBookDelta(venue_symbol_id=NAME, first_sequence=first, sequence=last, **other)
+
+
+def prices(levels: list[BookLevel]) -> list[str]:
+    return [item.price for item in levels]
+
+
+def test_a_book_follows_deltas() -> None:
+    book = cqc.BookBuilder(snapshot())
+    assert not book.apply(delta(4, 5, bids=[level("10", "7")]))
+    assert book.apply(delta(5, 7, bids=[level("10.00", "0.0"), level("9.50", "3")], asks=[level("12", "1")]))
+    assert book.sequence == 7
+    assert prices(book.bids()) == ["9.50", "9"]
+    assert prices(book.asks()) == ["11", "12", "100"]
+    now = book.book()
+    assert (now.sequence, now.HasField("checksum"), prices(list(now.asks))) == (7, False, ["11", "12", "100"])
+
+
+def test_a_gap_leaves_the_book_as_it_was_until_a_new_snapshot() -> None:
+    book = cqc.BookBuilder(snapshot())
+    with pytest.raises(cqc.SequenceGapError, match="the delta follows sequence 7, the book is at 5") as gap:
+        book.apply(delta(8, 9, bids=[level("10", "0")]))
+    assert (gap.value.have, gap.value.before) == (5, 7)
+    assert prices(book.bids()) == ["10.0", "9"]
+    with pytest.raises(cqc.SequenceGapError):
+        book.apply(delta(6, 9, previous_sequence=6))
+    book.reset(snapshot())
+    assert book.apply(delta(8, 9, previous_sequence=5))
+
+
+def test_single_orders_and_removals_by_action() -> None:
+    book = cqc.BookBuilder(snapshot())
+    book.apply(delta(6, 6, bids=[level("10.0", "1", order_id="x"), level("9", "3", action=BOOK_ACTION_DELETE)]))
+    assert [(item.price, item.order_id) for item in book.bids()] == [("10.0", ""), ("10.0", "x")]
+
+
+def test_a_delta_of_another_listing_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be applied to a book of"):
+        cqc.BookBuilder(snapshot()).apply(OrderBookDelta(venue_symbol_id="kraken:BTC-USD-SPOT"))
+
+
+PRICES = st.sampled_from(["1", "1.0", "2", "2.50", "2.5", "10", "-1"])
+CHANGES = st.lists(st.tuples(PRICES, st.sampled_from(["0", "1", "0.00", "3"])), max_size=8)
+
+
+@given(CHANGES, st.lists(CHANGES, max_size=5))
+def test_a_book_is_what_a_plain_dictionary_by_value_is(start: Any, changes: Any) -> None:
+    expected: dict[Decimal, str] = {}
+    book = cqc.BookBuilder(OrderBook(venue_symbol_id=NAME, bids=[level(*item) for item in start]))
+    for step in changes:
+        assert book.apply(OrderBookDelta(venue_symbol_id=NAME, bids=[level(*item) for item in step]))
+    for price, quantity in [*start, *(item for step in changes for item in step)]:
+        expected.pop(Decimal(price), None)
+        if Decimal(quantity):
+            expected[Decimal(price)] = quantity
+    found = [(Decimal(item.price), item.quantity) for item in book.bids()]
+    assert found == sorted(expected.items(), reverse=True)
+
+
+# Checks
+
+
+def kinds(oddities: list[cqc.Oddity]) -> list[tuple[str, str]]:
+    return [(item.kind, item.field) for item in oddities]
+
+
+def test_oddities_of_books() -> None:
+    assert cqc.check_book(snapshot()) == []
+    crossed = OrderBook(bids=[level("10.00", "1")], asks=[level("9.99", "1")])
+    assert [item.text for item in cqc.check_book(crossed)] == ["the best bid 10.00 is above the best ask 9.99"]
+    odd = OrderBook(
+        bids=[level("9", "0"), level("10", "-1"), level("10.0", "1")], asks=[level("10", "1e5")], sequence=1
+    )
+    odd.previous_sequence = 2
+    assert kinds(cqc.check_book(odd)) == [
+        ("book.zero_quantity", "bids[0].quantity"),
+        ("book.negative_quantity", "bids[1].quantity"),
+        ("book.unsorted", "bids[1].price"),
+        ("book.duplicate_price", "bids[2].price"),
+        ("number.malformed", "asks[0].quantity"),
+        ("book.locked", "bids"),
+        ("book.sequence", "previous_sequence"),
+    ]
+
+
+def test_oddities_of_executions() -> None:
+    fill = ExecutionReport(
+        exec_type=ExecType.EXEC_TYPE_TRADE,
+        order_status=OrderStatus.ORDER_STATUS_PARTIALLY_FILLED,
+        last_quantity="0.001",
+        cumulative_quantity="0.001",
+        leaves_quantity="0.001",
+        order=Order(quantity="0.002"),
+    )
+    assert cqc.check_execution(fill) == []
+    fill.leaves_quantity = "0.000"
+    assert kinds(cqc.check_execution(fill)) == [
+        ("execution.leaves_mismatch", "leaves_quantity"),
+        ("execution.partial_without_leaves", "order_status"),
+    ]
+    fill.order_status = OrderStatus.ORDER_STATUS_CANCELLED
+    assert cqc.check_execution(fill) == []
+    fill.cumulative_quantity, fill.order_status = "0.0021", OrderStatus.ORDER_STATUS_FILLED
+    fill.leaves_quantity, fill.last_quantity = "1", "0"
+    assert {kind for kind, _ in kinds(cqc.check_execution(fill))} == {
+        "execution.overfilled",
+        "execution.leaves_mismatch",
+        "execution.filled_with_leaves",
+        "execution.trade_without_quantity",
+    }
+
+
+def test_oddities_of_candles() -> None:
+    candle = Candle(open="2", high="3", low="1", close="2", volume="5", taker_buy_base_volume="5.0")
+    assert cqc.check_candle(candle) == []
+    candle.high, candle.taker_buy_base_volume, candle.vwap = "1.5", "5.01", "0.9"
+    candle.open_time.seconds = 1
+    candle.close_time.nanos = 1
+    assert kinds(cqc.check_candle(candle)) == [
+        ("candle.open_outside", "open"),
+        ("candle.close_outside", "close"),
+        ("candle.vwap_outside", "vwap"),
+        ("candle.taker_volume_above_volume", "taker_buy_base_volume"),
+        ("candle.closes_before_open", "close_time"),
+    ]
+    candle.high = "0.5"
+    assert ("candle.high_below_low", "high") in kinds(cqc.check_candle(candle))

@@ -1,0 +1,267 @@
+// What the package computes: rules, interceptors, books, decimals, times, names, checks.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { anyUnpack, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import {
+  BookBuilder,
+  displayName,
+  fromUnixNanos,
+  parseDisplayName,
+  SequenceGapError,
+  toUnixNanos,
+} from "@cq/cqc";
+import { checkBook, checkCandle, checkExecution } from "@cq/cqc/checks";
+import { formatDecimal, notional, parseDecimal } from "@cq/cqc/decimal";
+import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
+import {
+  BookAction,
+  CandleSchema,
+  OrderBookDeltaSchema,
+  OrderBookSchema,
+  PriceSchema,
+  QuantityUnit,
+} from "@cq/cqc/markets/v1";
+import { CreateSymbolRequestSchema, MarketDataClient, MarketDataService, NewOrderSchema } from "@cq/cqc/services/v1";
+import { validate } from "@cq/cqc/validate";
+import {
+  ExecType,
+  ExecutionReportSchema,
+  OrderStatus,
+  OrderType,
+  OrderTypeSchema,
+  VenueSymbolSchema,
+} from "@cq/cqc/venues/v1";
+import * as grpc from "@grpc/grpc-js";
+import { BigNumber } from "bignumber.js";
+import fc from "fast-check";
+
+const details = (name) => new URL(`node_modules/@cq/cqc/dist/esm/gen/google/rpc/${name}_pb.js`, import.meta.url);
+const { BadRequestSchema } = await import(details("error_details"));
+const { StatusSchema } = await import(details("status"));
+const name = "binance:BTC-USDT-SPOT";
+
+const plain = fc
+  .tuple(
+    fc.boolean(),
+    fc.bigInt({ min: 0n, max: 10n ** 78n - 1n }),
+    fc.string({ unit: fc.constantFrom(..."0123456789"), maxLength: 38 }),
+  )
+  .map(([negative, whole, fraction]) => {
+    const text = fraction ? `${whole}.${fraction}` : `${whole}`;
+    return negative && /[1-9]/.test(text) ? `-${text}` : text;
+  });
+
+test("validate names field, rule and text", () => {
+  const found = new Map(
+    validate(NewOrderSchema, create(NewOrderSchema, { type: OrderType.LIMIT, slippageLimitBps: "1.00001" })).map(
+      (violation) => [violation.rule, violation],
+    ),
+  );
+  assert.deepEqual(found.get("new_order.limit_price"), {
+    field: "",
+    rule: "new_order.limit_price",
+    message: "a limit order needs a price, or a price_match",
+  });
+  assert.equal(found.get("required").field, "size");
+  assert.equal(found.get("string.decimal_max_scale").field, "slippage_limit_bps");
+  const request = create(CreateSymbolRequestSchema, { symbol: { legs: [{ symbolId: "A-B-SPOT", ratio: "0" }] } });
+  assert.ok(validate(CreateSymbolRequestSchema, request).some(({ field }) => field === "symbol.legs[0].ratio"));
+  assert.deepEqual(validate(PriceSchema, create(PriceSchema, { assetId: "BTC-USD" })), []);
+});
+
+const servers = [];
+const clients = {};
+before(async () => {
+  for (const side of ["server", "client"]) {
+    const server = new grpc.Server(side === "server" ? { interceptors: [validationServerInterceptor] } : {});
+    const handlers = {
+      getPrice: (call, callback) => callback(null, { assetId: call.request.assetId }),
+      streamPrices(call) {
+        call.write({ event: { case: "price", value: { assetId: call.request.assetIds[0] } } });
+        call.end();
+      },
+    };
+    server.addService(MarketDataService, handlers);
+    const port = await new Promise((resolve, reject) => {
+      server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      );
+    });
+    servers.push(server);
+    const interceptors = side === "client" ? [validationClientInterceptor] : [];
+    clients[side] = new MarketDataClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), { interceptors });
+  }
+});
+after(() => {
+  for (const client of Object.values(clients)) client.close();
+  for (const server of servers) server.forceShutdown();
+});
+
+const getPrice = (client, assetId) =>
+  new Promise((resolve, reject) => {
+    client.getPrice({ assetId }, (error, price) => (error ? reject(error) : resolve(price)));
+  });
+async function streamPrices(client, assetId) {
+  const found = [];
+  for await (const { event } of client.streamPrices({ assetIds: [assetId] })) found.push(event.value.assetId);
+  return found;
+}
+const refusalOf = (field) => (error) => {
+  assert.equal(error.code, grpc.status.INVALID_ARGUMENT);
+  assert.match(error.details, /breaks its contract/);
+  const [data] = error.metadata.get("grpc-status-details-bin");
+  const [violation] = anyUnpack(fromBinary(StatusSchema, data).details[0], BadRequestSchema).fieldViolations;
+  assert.equal(violation.field, field);
+  assert.equal(violation.reason, "string.asset_reference");
+  assert.ok(violation.description);
+  return true;
+};
+
+for (const side of ["server", "client"]) {
+  test(`the ${side}'s interceptor passes what is valid and refuses what breaks a rule`, async () => {
+    assert.equal((await getPrice(clients[side], "BTC-USD")).assetId, "BTC-USD");
+    assert.deepEqual(await streamPrices(clients[side], "ETH"), ["ETH"]);
+    await assert.rejects(getPrice(clients[side], "btc"), refusalOf("asset_id"));
+    await assert.rejects(streamPrices(clients[side], "btc"), refusalOf("asset_ids[0]"));
+  });
+}
+
+test("decimals keep every digit", () => {
+  fc.assert(
+    fc.property(plain, (text) => {
+      assert.equal(formatDecimal(parseDecimal(text), (text.split(".")[1] ?? "").length), text);
+    }),
+  );
+  assert.equal(formatDecimal(new BigNumber("2.288e-5")), "0.00002288");
+  assert.equal(formatDecimal(new BigNumber("1e3")), "1000");
+  assert.equal(formatDecimal(new BigNumber("-0"), 2), "0.00");
+  for (const text of ["", "-0", "01", "1.", ".5", "1e-8", "NaN", "+1", "\u0661", "1\n", "9".repeat(79)]) {
+    assert.throws(() => parseDecimal(text), RangeError, text);
+  }
+  for (const text of ["NaN", "Infinity", "1e78", "1e-39"]) {
+    assert.throws(() => formatDecimal(new BigNumber(text)), RangeError, text);
+  }
+  assert.throws(() => formatDecimal(new BigNumber(1), 39), RangeError);
+});
+
+test("notional by what the quantity counts", () => {
+  const of = (price, quantity, listing) => notional(price, quantity, create(VenueSymbolSchema, listing)).toFixed();
+  const { BASE, CONTRACTS, QUOTE } = QuantityUnit;
+  assert.equal(of("67890.50", "0.00010000", { quantityUnit: BASE }), "6.78905");
+  assert.equal(of("67890.50", "-250.00", { quantityUnit: QUOTE }), "-250");
+  const linear = { quantityUnit: CONTRACTS, contractSize: "0.01", contractSizeUnit: BASE };
+  assert.equal(of("50000", "3", linear), "1500");
+  assert.equal(of("50000", "3", { ...linear, contractSize: "10", contractSizeUnit: QUOTE }), "30");
+  assert.throws(() => of("1", "1", { venueSymbolId: name }), /does not say/);
+  assert.throws(() => of("1", "1", { venueSymbolId: name, quantityUnit: CONTRACTS }), /no contract_size/);
+});
+
+test("nanoseconds come back", () => {
+  const limits = { min: -62_135_596_800_000_000_000n, max: 253_402_300_799_999_999_999n };
+  fc.assert(fc.property(fc.bigInt(limits), (nanos) => assert.equal(toUnixNanos(fromUnixNanos(nanos)), nanos)));
+  for (const wrong of [{ nanos: -1 }, { nanos: 1e9 }, { seconds: 253_402_300_800n }]) {
+    assert.throws(() => toUnixNanos(create(TimestampSchema, wrong)), RangeError);
+  }
+  assert.throws(() => fromUnixNanos(10n ** 21n), RangeError);
+});
+
+test("display names come back", () => {
+  for (const { number, name: full } of OrderTypeSchema.values) {
+    const shown = displayName(OrderTypeSchema, number);
+    for (const spelling of [shown, shown.toLowerCase(), ` ${shown.replaceAll(" ", "-")} `, full]) {
+      assert.equal(parseDisplayName(OrderTypeSchema, spelling), number);
+    }
+  }
+  assert.equal(displayName(OrderTypeSchema, OrderType.STOP_LIMIT), "STOP LIMIT");
+  assert.equal(parseDisplayName(OrderTypeSchema, displayName(OrderTypeSchema, 99)), 99);
+  assert.throws(() => parseDisplayName(OrderTypeSchema, "stopp"), /"stopp" is none of UNSPECIFIED, MARKET, LIMIT/);
+});
+
+const level = (price, quantity, other = {}) => ({ price, quantity, ...other });
+const snapshot = () =>
+  create(OrderBookSchema, {
+    venueSymbolId: name,
+    bids: [level("10.0", "1"), level("9", "2")],
+    asks: [level("11", "1"), level("100", "5")],
+    sequence: 5n,
+    checksum: 1,
+  });
+const delta = (firstSequence, sequence, other = {}) =>
+  create(OrderBookDeltaSchema, { venueSymbolId: name, firstSequence, sequence, ...other });
+const prices = (levels) => levels.map(({ price }) => price);
+
+test("a book follows deltas", () => {
+  const book = new BookBuilder(snapshot());
+  assert.equal(book.apply(delta(4n, 5n, { bids: [level("10", "7")] })), false);
+  assert.equal(book.apply(delta(5n, 7n, { bids: [level("10.00", "0.0"), level("9.50", "3")] })), true);
+  assert.equal(book.sequence, 7n);
+  assert.deepEqual(prices(book.bids()), ["9.50", "9"]);
+  assert.deepEqual(prices(book.asks()), ["11", "100"]);
+  assert.equal(book.book().checksum, undefined);
+  assert.deepEqual(prices(book.book().bids), ["9.50", "9"]);
+  book.apply(delta(8n, 8n, { bids: [level("9", "3", { action: BookAction.DELETE }), level("8", "1", { orderId: "x" })] }));
+  assert.deepEqual(prices(book.bids()), ["9.50", "8"]);
+});
+
+test("a gap leaves the book as it was until a new snapshot", () => {
+  const book = new BookBuilder(snapshot());
+  assert.throws(
+    () => book.apply(delta(8n, 9n, { bids: [level("10", "0")] })),
+    (error) => error instanceof SequenceGapError && error.have === 5n && error.before === 7n,
+  );
+  assert.deepEqual(prices(book.bids()), ["10.0", "9"]);
+  book.reset(snapshot());
+  assert.equal(book.apply(delta(8n, 9n, { previousSequence: 5n })), true);
+  assert.throws(() => book.apply(create(OrderBookDeltaSchema, { venueSymbolId: "kraken:BTC-USD-SPOT" })), RangeError);
+});
+
+test("a book is what a plain map by value is", () => {
+  const change = fc.record({
+    price: fc.constantFrom("1", "1.0", "2", "2.50", "2.5", "10", "-1"),
+    quantity: fc.constantFrom("0", "1", "0.00", "3"),
+  });
+  fc.assert(
+    fc.property(fc.array(change), fc.array(fc.array(change)), (start, steps) => {
+      const book = new BookBuilder(create(OrderBookSchema, { venueSymbolId: name, bids: start }));
+      for (const bids of steps) book.apply(create(OrderBookDeltaSchema, { venueSymbolId: name, bids }));
+      const expected = new Map();
+      for (const { price, quantity } of [...start, ...steps.flat()]) {
+        if (Number(quantity)) expected.set(Number(price), quantity);
+        else expected.delete(Number(price));
+      }
+      const found = book.bids().map(({ price, quantity }) => [Number(price), quantity]);
+      assert.deepEqual(found, [...expected].sort(([one], [other]) => other - one));
+    }),
+  );
+});
+
+test("oddities", () => {
+  const kinds = (oddities) => oddities.map(({ kind, field }) => `${kind} ${field}`);
+  assert.deepEqual(checkBook(snapshot()), []);
+  const bids = [level("10.00", "0"), level("10", "-1")];
+  assert.deepEqual(kinds(checkBook(create(OrderBookSchema, { bids, asks: [level("9.99", "x")] }))), [
+    "book.zero_quantity bids[0].quantity",
+    "book.negative_quantity bids[1].quantity",
+    "book.duplicate_price bids[1].price",
+    "number.malformed asks[0].quantity",
+    "book.crossed bids",
+  ]);
+  const fill = create(ExecutionReportSchema, {
+    execType: ExecType.TRADE,
+    orderStatus: OrderStatus.PARTIALLY_FILLED,
+    lastQuantity: "0.001",
+    cumulativeQuantity: "0.001",
+    leavesQuantity: "0.000",
+    order: { size: { case: "quantity", value: "0.002" } },
+  });
+  assert.deepEqual(kinds(checkExecution(fill)), [
+    "execution.leaves_mismatch leaves_quantity",
+    "execution.partial_without_leaves order_status",
+  ]);
+  const candle = { open: "2", high: "1.5", low: "1", close: "1.2", volume: "5", takerBuyBaseVolume: "5.01" };
+  assert.deepEqual(kinds(checkCandle(create(CandleSchema, candle))), [
+    "candle.open_outside open",
+    "candle.taker_volume_above_volume taker_buy_base_volume",
+  ]);
+});
