@@ -6,7 +6,7 @@ export PYTHONPATH := tools
 RELEASE_OPTION = $(if $(VERSION),--release "$$VERSION")
 TARGET_OPTION = $(if $(TARGET),--target "$$TARGET")
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop version diff plan preflight changelog notes module-path breaking build attest publish verify report draft draft-save draft-fetch announce rehearse faults clean lock retract
+.PHONY: help setup generate check format test test-python test-go test-typescript test-tools interop lossless golden version diff plan preflight changelog notes module-path breaking build attest publish verify report draft draft-save draft-fetch announce rehearse faults clean lock retract
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ test-typescript: setup ## Test the built npm tarball, as ESM and as CommonJS
 
 interop: setup ## Send every message type through all six directed language pairs, binary and JSON
 	@$(CQC) test interop $(RELEASE_OPTION)
+
+lossless: setup ## Map venues' own payloads to the contracts, through all languages and back, and account for every value
+	@$(CQC) lossless $(RELEASE_OPTION)
+
+golden: setup ## Keep every message's bytes, as each language writes it, before a release (VERSION=1.2.0)
+	@$(if $(VERSION),$(CQC) golden "$$VERSION",echo "error: say for which version: make golden VERSION=1.2.0"; exit 2)
 
 version: setup ## Print the version of what is checked out, in its three spellings
 	@$(CQC) version

@@ -327,9 +327,36 @@ def faults(as_json: Json = False) -> None:
 
 
 @app.command()
+def golden(
+    release: Annotated[str, typer.Argument(help="Version that is about to be released, such as 1.2.0.")],
+) -> None:
+    """Keep every message's bytes, as each language writes it, for a version: they must be readable for ever."""
+    from cqc_tools import testing as stage
+    from cqc_tools.golden import file_of
+    from cqc_tools.version import parse_release
+
+    version = parse_release(release)
+    count = stage.write_golden(version)
+    console.output.print(f"wrote {count} messages to {file_of(version)}: commit it before the tag")
+
+
+@app.command()
+def lossless(release: Release = "", as_json: Json = False) -> None:
+    """Map the venues' own payloads to the contracts, through all languages and back, and account for every value."""
+    from cqc_tools import testing as stage
+
+    result = stage.lossless(stage.Subject(release))
+    if as_json:
+        console.print_json(result.to_json())
+    else:
+        result.show()
+    result.refuse_losses()
+
+
+@app.command()
 def test(
     part: Annotated[
-        str, typer.Argument(help="check, tools, python, go, typescript, interop, rehearsal, faults or all.")
+        str, typer.Argument(help="check, tools, python, go, typescript, interop, lossless, rehearsal, faults or all.")
     ] = "all",
     release: Annotated[str, typer.Option(help="Test the build of this version in dist/, such as 1.2.0.")] = "",
     python: Annotated[str, typer.Option(help="Test the wheel on this Python instead of the toolchain's.")] = "",

@@ -15,6 +15,7 @@ PYTHON_SOURCES = [
     "packages/python-cqc/src/cqc/__init__.py",
     "packages/python-cqc/tests",
     "examples/python",
+    "examples/venues",
 ]
 GO_FOLDERS = ["packages/go-cqc", "tools/go", "tools/interop/go", "examples/go"]
 RUFF_CONFIG = ["--config", "tools/pyproject.toml"]
@@ -80,13 +81,15 @@ def _drift() -> None:
 
 def _mypy() -> None:
     environment = workspace.tool_environment(
-        MYPYPATH=os.pathsep.join([str(workspace.PYTHON_PACKAGE / "src"), "tools", "tools/tests", "examples/python"])
+        MYPYPATH=os.pathsep.join(
+            [str(workspace.PYTHON_PACKAGE / "src"), "tools", "tools/tests", "examples/python", "examples/venues"]
+        )
     )
     # Apart, because their modules have the same names.
     sets = (
         ["tools/cqc_tools", "tools/tests"],
         ["packages/python-cqc/tests"],
-        ["examples/python"],
+        ["examples/python", "examples/venues"],
     )
     for sources in sets:
         command: list[str | Path] = [workspace.VENV_BIN / "mypy", "--config-file", "tools/pyproject.toml", *sources]

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from cqc_tools import agreement, build, check, console, faults, interop, process, rehearse, workspace
+from cqc_tools import agreement, build, check, console, faults, golden, interop, process, rehearse, workspace
+from cqc_tools import lossless as stage
 from cqc_tools.build import Build
 from cqc_tools.contracts import DESCRIPTOR_SET
 from cqc_tools.errors import StageFailed, UserError
-from cqc_tools.version import parse_release
+from cqc_tools.lossless import Lossless
+from cqc_tools.version import Version, parse_release, released
 
 RUNTIMES = ("oldest", "newest")
 INTEROP = workspace.ROOT / "tools" / "interop"
@@ -49,6 +51,7 @@ def run(part: str, subject: Subject) -> None:
         "go": lambda: _go(subject),
         "typescript": lambda: _typescript(subject),
         "interop": lambda: _interop(subject),
+        "lossless": lambda: _lossless(subject),
         "rehearsal": lambda: rehearse.rehearse("").show(),
         # Of each fault at some registry and moment; `make faults` runs all.
         "faults": lambda: faults.run(faults.scenarios()[::3]).show(),
@@ -170,13 +173,15 @@ def _interop(subject: Subject) -> None:
     with tempfile.TemporaryDirectory(prefix="cqc-interop-") as scratch:
         folder = Path(scratch)
         with console.step("build the peers"):
-            peers = [_python_peer(subject), _go_peer(folder), _typescript_peer(folder, subject)]
+            peers = _peers(folder, subject)
         outcomes = list(interop.cross(peers, descriptor_set, INTEROP_MESSAGES_PER_TYPE, INTEROP_SEED))
         forwarded = interop.forward(peers, descriptor_set, INTEROP_SEED)
         with console.step("verdicts on the corpus of valid and invalid messages"):
             verdicts = agreement.rules(peers, descriptor_set)
         with console.step("answers of the helpers"):
             answers = agreement.helpers(peers, descriptor_set, INTEROP_SEED)
+        with console.step("golden bytes of released versions"):
+            kept = golden.read(peers, descriptor_set, released())
     console.table(
         ("written by", "read by", "format", "types", "messages"),
         [(item.writer, item.reader, item.format, item.types, item.messages) for item in outcomes],
@@ -187,6 +192,42 @@ def _interop(subject: Subject) -> None:
         console.table((subject, "asked", "agreed"), [(row.subject, row.asked, row.agreed) for row in rows])
         asked, agreed = sum(row.asked for row in rows), sum(row.agreed for row in rows)
         console.output.print(f"{agreed} of {asked} answers agree in {len(peers)} languages")
+    for row in kept:
+        console.output.print(f"{row.types} messages of {row.version}, read {row.read} times: each says what it said")
+
+
+def write_golden(version: Version) -> int:
+    """Keep the bytes of every message as the built packages write it; returns the number of messages.
+
+    Raises UserError for a version that is released: what it wrote is kept already.
+    """
+    if version in released():
+        raise UserError(f"{version.tag} is released: its golden bytes in {golden.FOLDER} stay as they are")
+    descriptor_set = FileDescriptorSet.FromString((workspace.GO_MODULE / DESCRIPTOR_SET).read_bytes())
+    with tempfile.TemporaryDirectory(prefix="cqc-golden-") as scratch:
+        folder = Path(scratch)
+        with console.step("build the peers"):
+            peers = _peers(folder, Subject())
+        return golden.write(version, peers, descriptor_set)
+
+
+def lossless(subject: Subject) -> Lossless:
+    """Venue payloads through the built packages of all languages and back."""
+    with tempfile.TemporaryDirectory(prefix="cqc-lossless-") as scratch:
+        folder = Path(scratch)
+        with console.step("build the peers"):
+            python, peers = _runtime("newest", subject), [_go_peer(folder), _typescript_peer(folder, subject)]
+        return stage.lossless(python, peers)
+
+
+def _lossless(subject: Subject) -> None:
+    result = lossless(subject)
+    result.show()
+    result.refuse_losses()
+
+
+def _peers(folder: Path, subject: Subject) -> list[interop.Peer]:
+    return [_python_peer(subject), _go_peer(folder), _typescript_peer(folder, subject)]
 
 
 def _python_peer(subject: Subject) -> interop.Peer:
