@@ -54,7 +54,9 @@ def write(version: Version, peers: Sequence[Peer], descriptor_set: descriptor_pb
     samples, texts = _samples(descriptor_set)
     written: list[dict[str, list[str]]] = [defaultdict(list) for _ in samples]
     for peer in peers:
-        requests = [_convert(sample.DESCRIPTOR.full_name, "json", text) for sample, text in zip(samples, texts, strict=True)]
+        requests = [
+            _convert(sample.DESCRIPTOR.full_name, "json", text) for sample, text in zip(samples, texts, strict=True)
+        ]
         for wires, answer, text in zip(written, peer.ask(requests), texts, strict=True):
             if "error" in answer:
                 raise StageFailed(f"{peer.language} could not write {text[:500]}: {answer['error']}")

@@ -188,8 +188,8 @@ def _interop(subject: Subject) -> None:
     )
     console.output.print(f"{sum(item.messages for item in outcomes)} messages came back equal (seed {INTEROP_SEED})")
     console.output.print(f"{forwarded} types kept the fields of a newer schema in {len(peers)} languages")
-    for subject, rows in (("rule", verdicts), ("helper", answers)):
-        console.table((subject, "asked", "agreed"), [(row.subject, row.asked, row.agreed) for row in rows])
+    for asked_of, rows in (("rule", verdicts), ("helper", answers)):
+        console.table((asked_of, "asked", "agreed"), [(row.subject, row.asked, row.agreed) for row in rows])
         asked, agreed = sum(row.asked for row in rows), sum(row.agreed for row in rows)
         console.output.print(f"{agreed} of {asked} answers agree in {len(peers)} languages")
     for row in kept:

@@ -106,7 +106,7 @@ class AsyncPrices(market_data_pb2_grpc.MarketDataServicer):
 @pytest.fixture(params=["server", "client"])
 def stub(request: pytest.FixtureRequest) -> Iterator[market_data_pb2_grpc.MarketDataStub]:
     """A client of a server, one of which has the interceptor."""
-    checks = [interceptors.ValidationServerInterceptor()] if request.param == "server" else []
+    checks: Any = [interceptors.ValidationServerInterceptor()] if request.param == "server" else []
     server = grpc.server(futures.ThreadPoolExecutor(2), interceptors=checks)
     market_data_pb2_grpc.add_MarketDataServicer_to_server(Prices(), server)
     port = server.add_insecure_port("127.0.0.1:0")
