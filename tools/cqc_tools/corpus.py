@@ -333,7 +333,11 @@ class Contracts:
                 changes += [Change(text, f"string.{rule.name}") for text in invalid]
                 if rule.name == "uuid":
                     changes.append(Change("", "string.uuid_empty"))
-        return changes
+        scale = next((limit for rule, limit in rules.ListFields() if rule.name == "decimal_max_scale"), None)
+        if scale is None:
+            return changes
+        # What the rules beside it allow may have more digits.
+        return [change for change in changes if change.rule or len(change.value.partition(".")[2]) <= scale]
 
     def _enums(self, rules: Any, numbers: list[int]) -> list[Change]:
         changes = [Change(number) for number in numbers if number not in rules.not_in]
@@ -408,7 +412,7 @@ def _of_message(contracts: Contracts, descriptor: Descriptor) -> Iterator[Case]:
             yield from _nested(contracts, descriptor, field)
         for change in contracts.changes(field):
             # A value that breaks rules over several fields too belongs to those.
-            if descriptor.full_name in BASES and field.containing_oneof:
+            if descriptor.full_name in BASES and _alternative(field):
                 continue
             message = contracts.minimal(descriptor)
             if not change.rule and _changes_meaning(descriptor, field, change.value):
@@ -432,11 +436,16 @@ def _nested(contracts: Contracts, descriptor: Descriptor, field: FieldDescriptor
             return
 
 
+def _alternative(field: FieldDescriptor) -> bool:
+    """Whether a field is one of several of which one is set; `optional` alone makes a oneof of one field."""
+    return field.containing_oneof is not None and not field.containing_oneof.name.startswith("_")
+
+
 def _changes_meaning(descriptor: Descriptor, field: FieldDescriptor, value: Any) -> bool:
     """Whether a valid value of a field has others ask for more: those combinations are in CELS."""
     return any(cel_type == descriptor.full_name for cel_type, _, _ in CELS.values()) and (
         field.cpp_type == FieldDescriptor.CPPTYPE_ENUM
-        or field.name in ("trigger_price", "trailing_offset", "activation_price", "post_only", "to_account_id")
+        or field.name in ("trigger_price", "trailing_offset", "activation_price", "to_account_id")
         or (field.name == "from_account_id" and value != "x")
     )
 

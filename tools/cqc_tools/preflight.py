@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cqc_tools import build, changelog, configuration, console, generate, plan, process, publish, workspace
+from cqc_tools import build, changelog, configuration, console, generate, golden, plan, process, publish, workspace
 from cqc_tools.build import Build
 from cqc_tools.configuration import Configuration
 from cqc_tools.ecosystems import NoAnswer, Refused, Registry, go, npm, python
@@ -210,6 +210,15 @@ def _in_changelog(subject: _Subject) -> Found:
         yield f"CHANGELOG.md says nothing about {version.final.npm}", f"make changelog VERSION={version.npm}"
 
 
+def _golden(subject: _Subject) -> Found:
+    version = subject.plan.candidate.version
+    if version == version.final and not golden.file_of(version).exists():
+        yield (
+            f"the bytes of {version.npm}'s messages were not kept",
+            f"make golden VERSION={version.npm}, then commit it",
+        )
+
+
 def _answers(subject: _Subject) -> Found:
     for shelf in subject.plan.shelves:
         if shelf.problem:
@@ -354,6 +363,7 @@ CHECKS: Mapping[str, Callable[[_Subject], Found]] = {
     "bump suffices": _bump_suffices,
     "generated code": _generated,
     "changelog": _in_changelog,
+    "golden bytes": _golden,
     "registries answer": _answers,
     "names are ours": _names_are_ours,
     "version is free": _not_taken,
