@@ -61,6 +61,7 @@ from cqc_venues.mapping import (
     within,
     word,
 )
+from cqc_venues.orders import partly_filled
 
 BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
 SIDES = {"BUY": OrderSide.ORDER_SIDE_BUY, "SELL": OrderSide.ORDER_SIDE_SELL}
@@ -498,6 +499,7 @@ ORDER = (
     at("created_time", "created_at", rfc3339),
     not_kept("completion_percentage", "computed from the filled and the ordered size, which are kept"),
     at("filled_size", "cumulative_quantity", decimal),
+    partly_filled(),
     at("average_filled_price", "average_price", decimal.unless(0)),
     not_kept("fee", "documented as deprecated; total_fees is kept"),
     at("number_of_fills", "fill_count", count),

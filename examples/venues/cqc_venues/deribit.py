@@ -61,6 +61,7 @@ from cqc_venues.mapping import (
     within,
     word,
 )
+from cqc_venues.orders import partly_filled
 
 ENVELOPE = "the envelope of the answer: which request it is for, and how long it took"
 PERSONAL = "who the user is, or how they log in"
@@ -355,6 +356,7 @@ ORDER = (
     ),
     at("mmp", "market_maker_protection", flag),
     word("order_state", "status", STATUSES),
+    partly_filled(),
     word("order_type", "type", ORDER_TYPES),
     custom(
         "is_liquidation",

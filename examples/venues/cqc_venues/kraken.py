@@ -65,6 +65,7 @@ from cqc_venues.mapping import (
     within,
     word,
 )
+from cqc_venues.orders import partly_filled
 
 BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
 # One listing has three names: AAVEAUD in orders, AAVE/AUD in streams, AAVEZAUD as the key of positions.
@@ -412,6 +413,7 @@ ORDER = (
     at("expiretm", "good_til_time", seconds.unless(0)),
     at("vol", "quantity", decimal),
     at("vol_exec", "cumulative_quantity", decimal),
+    partly_filled(),
     at("cost", "cumulative_quote_quantity", decimal),
     at("fee", "fees.0.amount", decimal),
     # Kraken names no asset: it charges the quote asset unless the order's flags say otherwise.
@@ -861,6 +863,7 @@ OPEN_ORDER = (
     at("last_update_time", "timestamp", milliseconds),
     at("qty", "leaves_quantity", decimal),
     at("filled", "cumulative_quantity", decimal),
+    partly_filled("order_status"),
     at("limit_price", "order.price", decimal),
     at("stop_price", "order.trigger_price", decimal.unless(0)),
     word("type", "order.type", FUTURES_TYPES),
@@ -913,9 +916,9 @@ open_orders_snapshot = table(
         "orders",
         "reports",
         *OWNED,
-        *OPEN_ORDER,
         derived("exec_type", lambda *_: ExecType.EXEC_TYPE_ORDER_STATUS),
         derived("order_status", lambda *_: OrderStatus.ORDER_STATUS_NEW),
+        *OPEN_ORDER,
         derived("exec_id", _exec_id),
     ),
 )
