@@ -65,6 +65,7 @@ from cqc_venues.mapping import (
     word,
     words,
 )
+from cqc_venues.orders import OWNED
 
 QUOTES = (
     "USDT",
@@ -173,6 +174,21 @@ def _is_market_limited(bundle: Any, _venue: Venue) -> Any:
     return rules.HasField("market_order") and rules.market_order.HasField("min_notional")
 
 
+# What spot and futures say alike of a listing's limits.
+FILTERS = (
+    at("PRICE_FILTER.minPrice", "listing.rules.min_price", decimal.unless(0)),
+    at("PRICE_FILTER.maxPrice", "listing.rules.max_price", decimal.unless(0)),
+    at("PRICE_FILTER.tickSize", "listing.rules.tick_tiers.0.tick_size", decimal.unless(0)),
+    at("PERCENT_PRICE.multiplierUp", "listing.rules.price_band.multiplier_up", decimal),
+    at("PERCENT_PRICE.multiplierDown", "listing.rules.price_band.multiplier_down", decimal),
+    at("LOT_SIZE.minQty", "listing.rules.limit_order.min_quantity", decimal),
+    at("LOT_SIZE.maxQty", "listing.rules.limit_order.max_quantity", decimal),
+    at("LOT_SIZE.stepSize", "listing.rules.limit_order.lot_step", decimal),
+    at("MARKET_LOT_SIZE.minQty", "listing.rules.market_order.min_quantity", decimal),
+    at("MARKET_LOT_SIZE.maxQty", "listing.rules.market_order.max_quantity", decimal),
+    at("MARKET_LOT_SIZE.stepSize", "listing.rules.market_order.lot_step", decimal),
+)
+
 instrument = table(
     "instruments",
     {"symbol": Symbol, "listing": VenueSymbol},
@@ -205,22 +221,12 @@ instrument = table(
     at("permissions", "listing.permissions", texts),
     within(
         "filters",
-        at("PRICE_FILTER.minPrice", "listing.rules.min_price", decimal.unless(0)),
-        at("PRICE_FILTER.maxPrice", "listing.rules.max_price", decimal.unless(0)),
-        at("PRICE_FILTER.tickSize", "listing.rules.tick_tiers.0.tick_size", decimal.unless(0)),
-        at("PERCENT_PRICE.multiplierUp", "listing.rules.price_band.multiplier_up", decimal),
-        at("PERCENT_PRICE.multiplierDown", "listing.rules.price_band.multiplier_down", decimal),
+        *FILTERS,
         at("PERCENT_PRICE.avgPriceMins", "listing.rules.price_band.averaging_window", minutes),
-        at("LOT_SIZE.minQty", "listing.rules.limit_order.min_quantity", decimal),
-        at("LOT_SIZE.maxQty", "listing.rules.limit_order.max_quantity", decimal),
-        at("LOT_SIZE.stepSize", "listing.rules.limit_order.lot_step", decimal),
         at("MIN_NOTIONAL.minNotional", "listing.rules.limit_order.min_notional", decimal),
         at("MIN_NOTIONAL.avgPriceMins", "listing.rules.limit_order.notional_averaging_window", minutes),
         custom("MIN_NOTIONAL.applyToMarket", _applies_to_market, _is_market_limited),
         at("ICEBERG_PARTS.limit", "listing.rules.max_iceberg_parts", count),
-        at("MARKET_LOT_SIZE.minQty", "listing.rules.market_order.min_quantity", decimal),
-        at("MARKET_LOT_SIZE.maxQty", "listing.rules.market_order.max_quantity", decimal),
-        at("MARKET_LOT_SIZE.stepSize", "listing.rules.market_order.lot_step", decimal),
         at("MAX_NUM_ORDERS.maxNumOrders", "listing.rules.max_open_orders", count),
         at("MAX_NUM_ALGO_ORDERS.maxNumAlgoOrders", "listing.rules.max_algo_orders", count),
     ),
@@ -381,8 +387,7 @@ account = table(
         at("asset", "asset_id", asset),
         at("free", "free", decimal),
         at("locked", "locked", decimal),
-        derived("account_id", lambda _, venue: venue.account_id),
-        derived("received_at", lambda _, venue: venue.received_at),
+        *OWNED,
     ),
 )
 
@@ -396,8 +401,7 @@ fills = table(
         at("id", "trade_id", text),
         derived("exec_id", lambda report, _: report.trade_id),
         derived("exec_type", lambda *_: ExecType.EXEC_TYPE_TRADE),
-        derived("account_id", lambda _, venue: venue.account_id),
-        derived("received_at", lambda _, venue: venue.received_at),
+        *OWNED,
         derived("quantity_unit", lambda *_: BASE),
         at("orderId", "venue_order_id", text),
         at("orderListId", "list_id", text.unless(-1)),
@@ -418,9 +422,8 @@ fills = table(
 )
 
 ORDER = (
-    derived("account_id", lambda _, venue: venue.account_id),
+    *OWNED,
     derived("quantity_unit", lambda *_: BASE),
-    derived("received_at", lambda _, venue: venue.received_at),
     at("symbol", "venue_symbol_id", listing),
     at("orderId", "venue_order_id", text),
     derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
@@ -469,8 +472,7 @@ placed = table(
         at("tradeId", "trade_id", text),
         derived("exec_id", lambda report, _: report.trade_id),
         derived("exec_type", lambda *_: ExecType.EXEC_TYPE_TRADE),
-        derived("account_id", lambda _, venue: venue.account_id),
-        derived("received_at", lambda _, venue: venue.received_at),
+        *OWNED,
         derived("quantity_unit", lambda *_: BASE),
     ),
     prepare=lambda payload: {
@@ -495,8 +497,7 @@ CANCELLED = (
     at("clientOrderId", "client_order_id", text),
     derived("exec_type", lambda *_: ExecType.EXEC_TYPE_CANCELLED),
     derived("order_status", lambda *_: OrderStatus.ORDER_STATUS_CANCELLED),
-    derived("account_id", lambda _, venue: venue.account_id),
-    derived("received_at", lambda _, venue: venue.received_at),
+    *OWNED,
     derived("quantity_unit", lambda *_: BASE),
     *(_in_order(rule) for rule in _order("clientOrderId", "updateTime")),
     # Binance gives a cancellation no id.
@@ -506,8 +507,7 @@ CANCELLED = (
 ORDER_LIST = (
     at("orderListId", "venue_list_id", text),
     derived("list_id", lambda order_list, venue: f"{venue.venue_id}:{order_list.venue_list_id}"),
-    derived("account_id", lambda _, venue: venue.account_id),
-    derived("received_at", lambda _, venue: venue.received_at),
+    *OWNED,
     word(
         "contingencyType", "type", {"OCO": OrderListType.ORDER_LIST_TYPE_OCO, "OTO": OrderListType.ORDER_LIST_TYPE_OTO}
     ),
@@ -564,8 +564,7 @@ balances = table(
         # When the account last changed, and when it was sent.
         at("u", "timestamp", milliseconds),
         at("E", "published_at", milliseconds),
-        derived("account_id", lambda _, venue: venue.account_id),
-        derived("received_at", lambda _, venue: venue.received_at),
+        *OWNED,
     ),
     prepare=lambda payload: [
         {**item, "e": payload["e"], "E": payload["E"], "u": payload["u"]} for item in payload["B"]
@@ -582,8 +581,7 @@ balance_change = table(
         at("d", "change", decimal),
         at("T", "timestamp", milliseconds),
         at("E", "published_at", milliseconds),
-        derived("account_id", lambda _, venue: venue.account_id),
-        derived("received_at", lambda _, venue: venue.received_at),
+        *OWNED,
     ),
     prepare=lambda one: [one],
 )

@@ -27,7 +27,7 @@ from cqc.venues.v1 import (
     VenueSymbol,
 )
 from cqc_venues import binance
-from cqc_venues.binance import BASE, EXEC_TYPES, IGNORED, SELF_TRADE, SIDES, STATUSES, TIMES_IN_FORCE, about
+from cqc_venues.binance import BASE, EXEC_TYPES, FILTERS, IGNORED, SELF_TRADE, SIDES, STATUSES, TIMES_IN_FORCE, about
 from cqc_venues.mapping import (
     Rule,
     Table,
@@ -54,6 +54,7 @@ from cqc_venues.mapping import (
     word,
     words,
 )
+from cqc_venues.orders import OWNED
 
 ORDER_TYPES = {
     "LIMIT": OrderType.ORDER_TYPE_LIMIT,
@@ -163,31 +164,16 @@ instrument = table(
     words("timeInForce", "listing.rules.times_in_force", TIMES_IN_FORCE),
     within(
         "filters",
-        at("PRICE_FILTER.minPrice", "listing.rules.min_price", decimal),
-        at("PRICE_FILTER.maxPrice", "listing.rules.max_price", decimal),
-        at("PRICE_FILTER.tickSize", "listing.rules.tick_tiers.0.tick_size", decimal),
-        at("LOT_SIZE.minQty", "listing.rules.limit_order.min_quantity", decimal),
-        at("LOT_SIZE.maxQty", "listing.rules.limit_order.max_quantity", decimal),
-        at("LOT_SIZE.stepSize", "listing.rules.limit_order.lot_step", decimal),
-        at("MARKET_LOT_SIZE.minQty", "listing.rules.market_order.min_quantity", decimal),
-        at("MARKET_LOT_SIZE.maxQty", "listing.rules.market_order.max_quantity", decimal),
-        at("MARKET_LOT_SIZE.stepSize", "listing.rules.market_order.lot_step", decimal),
+        *FILTERS,
         at("MAX_NUM_ORDERS.limit", "listing.rules.max_open_orders", count),
         at("MAX_NUM_ALGO_ORDERS.limit", "listing.rules.max_algo_orders", count),
         at("MIN_NOTIONAL.notional", "listing.rules.limit_order.min_notional", decimal),
-        at("PERCENT_PRICE.multiplierDown", "listing.rules.price_band.multiplier_down", decimal),
-        at("PERCENT_PRICE.multiplierUp", "listing.rules.price_band.multiplier_up", decimal),
         not_kept("PERCENT_PRICE.multiplierDecimal", "how many digits the multipliers have, which they show"),
     ),
     prepare=binance.keyed,
 )
 
 book, delta, ticker, trade, candle = binance.book, binance.delta, binance.ticker, binance.trade, binance.candle
-
-OWNED = (
-    derived("account_id", lambda _, venue: venue.account_id),
-    derived("received_at", lambda _, venue: venue.received_at),
-)
 
 
 def _isolated(value: bool) -> int:

@@ -61,7 +61,7 @@ from cqc_venues.mapping import (
     within,
     word,
 )
-from cqc_venues.orders import partly_filled
+from cqc_venues.orders import OWNED, partly_filled
 
 BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
 SIDES = {"BUY": OrderSide.ORDER_SIDE_BUY, "SELL": OrderSide.ORDER_SIDE_SELL}
@@ -83,12 +83,6 @@ def _venue_symbol_id(native: str) -> str:
 def venue() -> Venue:
     """Coinbase."""
     return Venue("coinbase", _venue_symbol_id)
-
-
-OWNED = (
-    derived("account_id", lambda _, venue: venue.account_id),
-    derived("received_at", lambda _, venue: venue.received_at),
-)
 
 
 def _mode(place: str, mode: int) -> Rule:

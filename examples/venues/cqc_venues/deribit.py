@@ -61,7 +61,7 @@ from cqc_venues.mapping import (
     within,
     word,
 )
-from cqc_venues.orders import partly_filled
+from cqc_venues.orders import OWNED, partly_filled
 
 ENVELOPE = "the envelope of the answer: which request it is for, and how long it took"
 PERSONAL = "who the user is, or how they log in"
@@ -93,12 +93,6 @@ def _venue_symbol_id(native: str) -> str:
 def venue() -> Venue:
     """Deribit."""
     return Venue("deribit", _venue_symbol_id)
-
-
-OWNED = (
-    derived("account_id", lambda _, venue: venue.account_id),
-    derived("received_at", lambda _, venue: venue.received_at),
-)
 
 
 def envelope(*rules: Rule | list[Rule]) -> list[Rule]:

@@ -65,7 +65,7 @@ from cqc_venues.mapping import (
     within,
     word,
 )
-from cqc_venues.orders import partly_filled
+from cqc_venues.orders import OWNED, partly_filled
 
 BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
 # One listing has three names: AAVEAUD in orders, AAVE/AUD in streams, AAVEZAUD as the key of positions.
@@ -122,12 +122,6 @@ def _unit(message: Any, _venue: Venue) -> int:
 
 def _quote_of(message: Any, _venue: Venue) -> str:
     return str(message.venue_symbol_id.partition(":")[2].split("-")[1])
-
-
-OWNED = (
-    derived("account_id", lambda _, venue: venue.account_id),
-    derived("received_at", lambda _, venue: venue.received_at),
-)
 
 
 def _tiers(payload: Any) -> Any:

@@ -7,6 +7,12 @@ from decimal import Decimal
 from cqc.venues.v1 import Order, OrderStatus
 from cqc_venues.mapping import Rule, Venue, derived
 
+# What every message about an account of ours says beside the payload.
+OWNED = (
+    derived("account_id", lambda _, venue: venue.account_id),
+    derived("received_at", lambda _, venue: venue.received_at),
+)
+
 
 def partly_filled(status: str = "status") -> Rule:
     """An open order of which something is filled is partly filled, also where the venue still calls it open."""
