@@ -201,7 +201,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "manifest is binary": (lambda folder: (folder / "release.json").write_bytes(b"\xff\xfe\x00"), "is not JSON"),
     "key is missing": (
         lambda folder: rewrite(folder / "release.json", lambda content: content.pop("commit")),
-        "'commit' is a required property",
+        '"commit" is a required property',
     ),
     "key is unknown": (
         lambda folder: rewrite(folder / "release.json", lambda content: content.update(extra=1)),
