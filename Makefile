@@ -33,7 +33,7 @@ test-tools: setup ## Run the tests of tools/
 test-python: setup ## Test the built wheel on the oldest and the newest supported runtimes (TEST_PYTHON=python3.15 on another Python)
 	@$(CQC) test python $(RELEASE_OPTION) $(if $(TEST_PYTHON),--python "$$TEST_PYTHON")
 
-test-go: setup ## Test the built Go module with the race detector (TEST_GO=1.23.0 with another Go)
+test-go: setup ## Test the built Go module with the race detector (TEST_GO=1.24.0 with another Go)
 	@$(CQC) test go $(RELEASE_OPTION) $(if $(TEST_GO),--go "$$TEST_GO")
 
 test-typescript: setup ## Test the built npm tarball, as ESM and as CommonJS

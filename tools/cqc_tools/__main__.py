@@ -360,7 +360,7 @@ def test(
     ] = "all",
     release: Annotated[str, typer.Option(help="Test the build of this version in dist/, such as 1.2.0.")] = "",
     python: Annotated[str, typer.Option(help="Test the wheel on this Python instead of the toolchain's.")] = "",
-    go: Annotated[str, typer.Option(help="Test the module with this version of Go, such as 1.23.0.")] = "",
+    go: Annotated[str, typer.Option(help="Test the module with this version of Go, such as 1.24.0.")] = "",
 ) -> None:
     """Run the tests."""
     from cqc_tools import testing as stage
