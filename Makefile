@@ -24,7 +24,7 @@ check: setup ## Lint and format of the protos and tools, drift of generated code
 format: setup ## Format protos, Python and Go in place
 	@$(CQC) format
 
-test: setup ## Run everything: tools, three packages, interoperability, check, rehearsal
+test: setup ## Run everything: check, tools, three packages, interoperability, venues, rehearsal, a third of the faults
 	@$(CQC) test
 
 test-tools: setup ## Run the tests of tools/
@@ -39,7 +39,7 @@ test-go: setup ## Test the built Go module with the race detector (TEST_GO=1.24.
 test-typescript: setup ## Test the built npm tarball, as ESM and as CommonJS
 	@$(CQC) test typescript $(RELEASE_OPTION)
 
-interop: setup ## Send every message type through all six directed language pairs, binary and JSON
+interop: setup ## Every message type through all language pairs, the same verdicts and answers in all languages, and golden bytes
 	@$(CQC) test interop $(RELEASE_OPTION)
 
 lossless: setup ## Map venues' own payloads to the contracts, through all languages and back, and account for every value
