@@ -44,6 +44,8 @@ def test_an_interrupted_rehearsal_leaves_nothing(checkout: Checkout, tmp_path: P
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell that runs the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as running:
         assert running.stderr
         seen = ""
