@@ -1,7 +1,6 @@
 """The report of a release, as a real browser shows it on a phone and on a desk, by day and by night."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from browser import launch_options
 from conftest import Checkout
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -16,7 +16,6 @@ from cqc_tools import build, rehearse, report, version
 from cqc_tools.build import Build
 from cqc_tools.report import HeldFile, Holding, Report
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 RELEASE = version.parse_release("1.2.0")
 CHANGES = """### Breaking
 
@@ -74,18 +73,14 @@ def in_every_state(built: Build) -> Report:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    options = launch_options()
     with sync_playwright() as playwright:
         try:
-            # Where no program is in the path, the place where Chrome is usually installed is tried.
-            where = {"executable_path": program} if program else {"channel": "chrome"}
-            running = playwright.chromium.launch(**where)  # type: ignore[arg-type]
+            running = playwright.chromium.launch(**options)
         except Exception as error:
-            if program:
+            if "channel" not in options:
                 raise
-            pytest.skip(
-                f"NOT TESTED here: no browser was found, install Chromium or Chrome ({error.__class__.__name__})"
-            )
+            pytest.skip(f"NOT TESTED here: no Chrome was found, install it ({error.__class__.__name__})")
         yield running
         running.close()
 

@@ -1,0 +1,54 @@
+"""A Chromium that is pinned like every other tool, installed inside the checkout when a test first asks for it."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from cqc_tools import workspace
+
+PACKAGE = workspace.ROOT / "tools" / "browser"
+FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>{fonts}</dir><cachedir>{fonts}/cache</cachedir></fontconfig>
+"""
+
+
+def launch_options() -> dict[str, Any]:
+    """How playwright starts it. Elsewhere than on 64-bit Linux, the Chrome that the user has is started."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return {"channel": "chrome"}
+    folder = _unpacked()
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(folder / "al2023" / "lib"),
+        "FONTCONFIG_FILE": str(folder / "cqc-fonts.conf"),
+    }
+    return {
+        "executable_path": str(folder / "chromium"),
+        # It looks at pages that the test made, and root has no sandbox.
+        "args": ["--no-sandbox"],
+        "env": environment,
+    }
+
+
+def _unpacked() -> Path:
+    lock = hashlib.sha256((PACKAGE / "package-lock.json").read_bytes()).hexdigest()[:16]
+    folder = workspace.CACHE / "browser" / lock
+    if not folder.exists():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json", "unpack.mjs"):
+            shutil.copyfile(PACKAGE / name, part / name)
+        environment = workspace.tool_environment(TMPDIR=str(part))
+        for command in (["npm", "ci", "--ignore-scripts", "--prefer-offline"], ["node", "unpack.mjs"]):
+            subprocess.run(command, cwd=part, env=environment, check=True, capture_output=True)
+        shutil.rmtree(part / "node_modules")
+        (part / "cqc-fonts.conf").write_text(FONTS.format(fonts=folder / "fonts"))
+        part.rename(folder)
+    return folder
