@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
 
@@ -108,6 +109,18 @@ def at(revision: str) -> FileDescriptorSet:
         raise UserError(f"{revision} has no {path}: choose a revision in which the contracts were generated") from None
     except DecodeError:
         raise UserError(f"{path} of {revision} is no descriptor set: choose another revision") from None
+
+
+def canonical(descriptor_set: bytes) -> bytes:
+    """A descriptor set in one order of fields: protoc and each language write options in an order of their own.
+
+    Options of our contracts are only put in order by messages that know them, and the set itself describes them.
+    """
+    pool = descriptor_pool.DescriptorPool()
+    for file in FileDescriptorSet.FromString(descriptor_set).file:
+        pool.AddSerializedFile(file.SerializeToString())
+    known = message_factory.GetMessageClass(pool.FindMessageTypeByName(FileDescriptorSet.DESCRIPTOR.full_name))
+    return known.FromString(descriptor_set).SerializeToString(deterministic=True)
 
 
 def describe(descriptor_set: FileDescriptorSet) -> list[ProtoFile]:

@@ -53,7 +53,7 @@ def generate() -> Tree:
         contracts.protoc(_protoc_options(out, **folders), [*files, VALIDATE])
         # Error details for the TypeScript package's interceptors; Python and Go have a package of them to depend on.
         contracts.protoc(_es_options(folders["typescript"]), GOOGLE_RPC)
-        descriptor_set_bytes = (out / DESCRIPTOR_SET).read_bytes()
+        descriptor_set_bytes = contracts.canonical((out / DESCRIPTOR_SET).read_bytes())
         protos = contracts.describe(FileDescriptorSet.FromString(descriptor_set_bytes))
         return {
             **_python(folders["python"], protos, descriptor_set_bytes),

@@ -10,10 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
-from cqc_tools import build, configuration, console, process, publish, report, talk, targets, workspace
+from cqc_tools import build, configuration, console, contracts, process, publish, report, talk, targets, workspace
 from cqc_tools.build import Build
 from cqc_tools.ecosystems import Installation, NoAnswer, Refused, Registry
 from cqc_tools.errors import StageFailed
@@ -209,20 +206,8 @@ def _install(version: Version, registries: Mapping[str, Registry], scratch: Path
 def _described(package: Package, example: Installation) -> Package:
     what = f"descriptor set of {package.package}"
     printed = process.run(example.describe, cwd=example.folder, env=example.environment, what=what)
-    digest = hashlib.sha256(_canonical(base64.b64decode(printed))).hexdigest()
+    digest = hashlib.sha256(contracts.canonical(base64.b64decode(printed))).hexdigest()
     return replace(package, descriptor_set_sha256=digest, install_seconds=round(example.seconds, 2))
-
-
-def _canonical(descriptor_set: bytes) -> bytes:
-    """A descriptor set as our build writes it: each language has another order of fields on the wire.
-
-    The options of our contracts are only put in order by messages that know them, and the set itself describes them.
-    """
-    pool = descriptor_pool.DescriptorPool()
-    for file in FileDescriptorSet.FromString(descriptor_set).file:
-        pool.AddSerializedFile(file.SerializeToString())
-    known = message_factory.GetMessageClass(pool.FindMessageTypeByName(FileDescriptorSet.DESCRIPTOR.full_name))
-    return known.FromString(descriptor_set).SerializeToString(deterministic=True)
 
 
 def _versions(packages: Mapping[str, Package], examples: Mapping[str, Installation]) -> list[str]:
