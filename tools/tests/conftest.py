@@ -46,10 +46,10 @@ def make_checkout(folder: Path) -> Checkout:
     build.clone(folder)
     for name in (".venv", "packages/ts-cqc/node_modules", "tools/node/node_modules"):
         (folder / name).symlink_to(workspace.ROOT / name)
-    # The registries of its target `local` are its own.
+    # The registries of its target `local` are its own, and what a rehearsal leaves to look at.
     (folder / ".cache").mkdir()
     for path in workspace.CACHE.iterdir():
-        if path.name != "registries":
+        if path.name not in ("registries", "rehearsal"):
             (folder / ".cache" / path.name).symlink_to(path)
     # A link is not the folder that .gitignore names.
     exclude = folder / ".git" / "info" / "exclude"
