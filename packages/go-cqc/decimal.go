@@ -49,16 +49,9 @@ func FormatDecimal(value *apd.Decimal) (string, error) {
 	if value.Exponent < -MaxFractionDigits || (integer > MaxIntegerDigits && !value.IsZero()) {
 		return "", fmt.Errorf("%s has more than %d digits before or %d after the point", value, MaxIntegerDigits, MaxFractionDigits)
 	}
-	if value.IsZero() && value.Exponent > 0 {
-		return "0", nil
+	if value.IsZero() {
+		// A zero has no sign, and no digits before the point but one.
+		return apd.New(0, min(value.Exponent, 0)).Text('f'), nil
 	}
-	return strings.TrimPrefix(value.Text('f'), minusOf(value)), nil
-}
-
-// minusOf is the sign that a negative zero would be written with.
-func minusOf(value *apd.Decimal) string {
-	if value.IsZero() && value.Negative {
-		return "-"
-	}
-	return ""
+	return value.Text('f'), nil
 }

@@ -90,6 +90,11 @@ def protoc(options: Sequence[str], files: Sequence[str], root: Path = workspace.
         raise StageFailed("\n".join(["the protos do not compile:", *lines])) from None
 
 
+def generated() -> FileDescriptorSet:
+    """The descriptor set as it was generated last."""
+    return FileDescriptorSet.FromString((workspace.GO_MODULE / DESCRIPTOR_SET).read_bytes())
+
+
 def at(revision: str) -> FileDescriptorSet:
     """The descriptor set that was committed at a git revision, such as a tag.
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import descriptor_pb2, message_factory, text_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.message import Message
 
 from cqc_tools.errors import StageFailed
+from cqc_tools.interop import message_types
 
 LONG = "9" * 78 + "." + "9" * 38
 NOT_DECIMAL = [
@@ -234,19 +235,8 @@ class Contracts:
     """The contracts' messages with their rules, in a descriptor pool of their own."""
 
     def __init__(self, descriptor_set: descriptor_pb2.FileDescriptorSet) -> None:
-        self.pool = descriptor_pool.DescriptorPool()
-        for file in descriptor_set.file:
-            self.pool.Add(file)
-        self.types: list[Descriptor] = []
-        for file in descriptor_set.file:
-            if file.package.startswith("cqc."):
-                for message in file.message_type:
-                    self._add(self.pool.FindMessageTypeByName(f"{file.package}.{message.name}"))
-
-    def _add(self, descriptor: Descriptor) -> None:
-        self.types.append(descriptor)
-        for nested in descriptor.nested_types:
-            self._add(nested)
+        self.types = message_types(descriptor_set)
+        self.pool = self.types[0].file.pool
 
     @cache  # noqa: B019 there is one of these, for as long as the cases are made
     def rules(self, of: FieldDescriptor | Descriptor | OneofDescriptor) -> Any:

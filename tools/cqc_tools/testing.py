@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
-from cqc_tools import agreement, build, check, console, faults, golden, interop, process, rehearse, workspace
+from cqc_tools import agreement, build, check, console, contracts, faults, golden, interop, process, rehearse, workspace
 from cqc_tools import lossless as stage
 from cqc_tools.build import Build
-from cqc_tools.contracts import DESCRIPTOR_SET
 from cqc_tools.errors import StageFailed, UserError
 from cqc_tools.lossless import Lossless
 from cqc_tools.version import Version, parse_release, released
@@ -169,7 +166,7 @@ def _typescript(subject: Subject) -> None:
 
 
 def _interop(subject: Subject) -> None:
-    descriptor_set = FileDescriptorSet.FromString((workspace.GO_MODULE / DESCRIPTOR_SET).read_bytes())
+    descriptor_set = contracts.generated()
     with tempfile.TemporaryDirectory(prefix="cqc-interop-") as scratch:
         folder = Path(scratch)
         with console.step("build the peers"):
@@ -203,7 +200,7 @@ def write_golden(version: Version) -> int:
     """
     if version in released():
         raise UserError(f"{version.tag} is released: its golden bytes in {golden.FOLDER} stay as they are")
-    descriptor_set = FileDescriptorSet.FromString((workspace.GO_MODULE / DESCRIPTOR_SET).read_bytes())
+    descriptor_set = contracts.generated()
     with tempfile.TemporaryDirectory(prefix="cqc-golden-") as scratch:
         folder = Path(scratch)
         with console.step("build the peers"):

@@ -1,5 +1,6 @@
 """Scratch checkouts on which the command line is run as a user runs it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cqc_tools import build, workspace
+from cqc_tools.registries import Registries
 
 IDENTITY = {
     f"GIT_{role}_{key}": value
@@ -58,6 +60,14 @@ def make_checkout(folder: Path) -> Checkout:
     for tag in checkout.git("tag").split():
         checkout.git("tag", "--delete", tag)
     return checkout
+
+
+def point_target(checkout: Checkout, local: Registries, *more: str) -> None:
+    """Let the target `test` of a checkout's release.toml be registries that run; `more` are lines for it."""
+    names = ("python_index", "python_upload", "npm", "git")
+    lines = [f"{name} = {json.dumps(getattr(local, name))}" for name in names]
+    settings = checkout.folder / "release.toml"
+    settings.write_text("\n".join([settings.read_text(), "[targets.test]", *lines, *more, ""]))
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 import re
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
 from cqc_tools import contracts, workspace
-from cqc_tools.contracts import DESCRIPTOR_SET
 
 SPEC = workspace.ROOT / "docs" / "SPEC.md"
 
 
 def declared() -> list[contracts.ProtoFile]:
-    return contracts.describe(FileDescriptorSet.FromString((workspace.GO_MODULE / DESCRIPTOR_SET).read_bytes()))
+    return contracts.describe(contracts.generated())
 
 
 def test_spec_names_every_message_enum_and_service() -> None:

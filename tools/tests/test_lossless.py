@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from cqc_tools import agreement, corpus, golden, talk, workspace
-from cqc_tools.contracts import DESCRIPTOR_SET
+from cqc_tools import agreement, contracts, corpus, golden, talk, workspace
 from cqc_tools.errors import StageFailed
 from cqc_tools.interop import Peer
 from cqc_tools.version import parse_release
 
 SOURCES = os.pathsep.join(map(str, (workspace.PYTHON_PACKAGE / "src", workspace.EXAMPLES / "venues")))
 PEER = workspace.ROOT / "tools" / "interop" / "peer.py"
-DESCRIPTORS = FileDescriptorSet.FromString((workspace.GO_MODULE / DESCRIPTOR_SET).read_bytes())
+DESCRIPTORS = contracts.generated()
 
 
 def venues(command: str, folder: Path, stdin: str = "") -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import Checkout, make_checkout
+from conftest import Checkout, make_checkout, point_target
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,15 +67,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     # What is not committed in the checkout under test is committed here.
     checkout.git("checkout", "--quiet", "-B", "main")
     with registries.running(tmp_path / "registries") as local:
-        settings = checkout.folder / "release.toml"
-        addresses = {
-            "python_index": local.python_index,
-            "python_upload": local.python_upload,
-            "npm": local.npm,
-            "git": local.git,
-        }
-        lines = [f"{key} = {json.dumps(value)}" for key, value in addresses.items()]
-        settings.write_text("\n".join([settings.read_text(), "[targets.test]", *lines, "answer_seconds = 10", ""]))
+        point_target(checkout, local, "answer_seconds = 10")
         # npm and twine find their credentials where they always do.
         user = tmp_path / "npmrc"
         user.write_text(f"{local.npm.partition(':')[2]}:_authToken={npm_token(local.npm)}\n")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Checkout, make_checkout
+from conftest import Checkout, make_checkout, point_target
 
 from cqc_tools import configuration, registries, targets
 from cqc_tools.ecosystems.go import GitRemote
@@ -28,15 +28,7 @@ def local(tmp_path: Path) -> Iterator[Registries]:
 def released(local: Registries, tmp_path: Path) -> Checkout:
     """A checkout of v1.2.0, whose tags are on the remote, with release.toml pointing the target `test` there."""
     checkout = make_checkout(tmp_path / "checkout")
-    settings = checkout.folder / "release.toml"
-    addresses = {
-        "python_index": local.python_index,
-        "python_upload": local.python_upload,
-        "npm": local.npm,
-        "git": local.git,
-    }
-    lines = [f"{key} = {json.dumps(value)}" for key, value in addresses.items()]
-    settings.write_text("\n".join([settings.read_text(), "[targets.test]", *lines, ""]))
+    point_target(checkout, local)
     publish_go(checkout, local, "1.2.0")
     return checkout
 

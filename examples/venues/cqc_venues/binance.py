@@ -38,6 +38,7 @@ from cqc.venues.v1 import (
     VenueAccount,
     VenueSymbol,
 )
+from cqc_venues.common import OWNED, listed, owned
 from cqc_venues.mapping import (
     ABSENT,
     Rule,
@@ -65,7 +66,6 @@ from cqc_venues.mapping import (
     word,
     words,
 )
-from cqc_venues.orders import OWNED
 
 QUOTES = (
     "USDT",
@@ -155,9 +155,8 @@ def keyed(payload: Any) -> Any:
 def about(name: str, unit: int = BASE) -> list[Rule]:
     """What every message about an order of ours says beside the payload."""
     return [
-        derived(f"{name}.account_id", lambda _, venue: venue.account_id),
+        *owned(name),
         derived(f"{name}.quantity_unit", lambda *_: unit),
-        derived(f"{name}.received_at", lambda _, venue: venue.received_at),
     ]
 
 
@@ -192,12 +191,8 @@ FILTERS = (
 instrument = table(
     "instruments",
     {"symbol": Symbol, "listing": VenueSymbol},
-    derived("listing.venue_id", lambda _, venue: venue.venue_id),
-    at("symbol", "listing.venue_symbol_id", listing),
-    derived("listing.native_symbol", lambda bundle, venue: venue.native(bundle.messages["listing"].venue_symbol_id)),
-    derived("listing.symbol_id", lambda bundle, _: bundle.messages["listing"].venue_symbol_id.split(":")[1]),
+    listed("symbol"),
     derived("listing.quantity_unit", lambda *_: BASE),
-    derived("symbol.symbol_id", lambda bundle, _: bundle.messages["listing"].symbol_id),
     derived("symbol.symbol", lambda bundle, _: "/".join(bundle.messages["listing"].symbol_id.split("-")[:2])),
     derived("symbol.type", lambda *_: SymbolType.SYMBOL_TYPE_SPOT),
     word(

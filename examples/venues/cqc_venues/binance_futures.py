@@ -28,6 +28,7 @@ from cqc.venues.v1 import (
 )
 from cqc_venues import binance
 from cqc_venues.binance import BASE, EXEC_TYPES, FILTERS, IGNORED, SELF_TRADE, SIDES, STATUSES, TIMES_IN_FORCE, about
+from cqc_venues.common import OWNED, listed, owned, received
 from cqc_venues.mapping import (
     Rule,
     Table,
@@ -54,7 +55,6 @@ from cqc_venues.mapping import (
     word,
     words,
 )
-from cqc_venues.orders import OWNED
 
 ORDER_TYPES = {
     "LIMIT": OrderType.ORDER_TYPE_LIMIT,
@@ -126,12 +126,8 @@ def _symbol_type(bundle: Any, _venue: Venue) -> int:
 instrument = table(
     "instruments",
     {"symbol": Symbol, "listing": VenueSymbol},
-    derived("listing.venue_id", lambda _, venue: venue.venue_id),
-    at("symbol", "listing.venue_symbol_id", listing),
-    derived("listing.native_symbol", lambda bundle, venue: venue.native(bundle.messages["listing"].venue_symbol_id)),
-    derived("listing.symbol_id", lambda bundle, _: bundle.messages["listing"].venue_symbol_id.split(":")[1]),
+    listed("symbol"),
     derived("listing.quantity_unit", lambda *_: BASE),
-    derived("symbol.symbol_id", lambda bundle, _: bundle.messages["listing"].symbol_id),
     derived("symbol.symbol", lambda bundle, _: bundle.messages["listing"].native_symbol),
     derived("symbol.type", _symbol_type),
     derived("symbol.payoff", lambda *_: PayoffType.PAYOFF_TYPE_LINEAR),
@@ -214,8 +210,7 @@ account = table(
     {"account": VenueAccount, "total": AccountMargin, "assets": [AccountMargin], "positions": [Position]},
     derived("account.account_id", lambda _, venue: venue.account_id),
     derived("account.venue_id", lambda _, venue: venue.venue_id),
-    derived("total.account_id", lambda _, venue: venue.account_id),
-    derived("total.received_at", lambda _, venue: venue.received_at),
+    *owned("total"),
     # Binance states the totals in USD whatever the assets are.
     derived("total.asset_id", lambda *_: "USD"),
     at("feeTier", "account.fee_tier", text),
@@ -380,7 +375,7 @@ liquidation = table(
     {"liquidation": Liquidation},
     fixed("e", "forceOrder"),
     at("E", "liquidation.published_at", milliseconds),
-    derived("liquidation.received_at", lambda _, venue: venue.received_at),
+    received("liquidation"),
     derived("liquidation.quantity_unit", lambda *_: BASE),
     within(
         "o",

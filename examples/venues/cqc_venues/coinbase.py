@@ -37,8 +37,8 @@ from cqc.venues.v1 import (
     VenueAccount,
     VenueSymbol,
 )
+from cqc_venues.common import OWNED, listed, owned, partly_filled, received
 from cqc_venues.mapping import (
-    ABSENT,
     Rule,
     Table,
     Venue,
@@ -54,6 +54,7 @@ from cqc_venues.mapping import (
     flag,
     listing,
     not_kept,
+    only_where,
     rfc3339,
     seconds,
     table,
@@ -61,7 +62,6 @@ from cqc_venues.mapping import (
     within,
     word,
 )
-from cqc_venues.orders import OWNED, partly_filled
 
 BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
 SIDES = {"BUY": OrderSide.ORDER_SIDE_BUY, "SELL": OrderSide.ORDER_SIDE_SELL}
@@ -98,12 +98,8 @@ def _mode(place: str, mode: int) -> Rule:
 instrument = table(
     "instruments",
     {"symbol": Symbol, "listing": VenueSymbol},
-    derived("listing.venue_id", lambda _, venue: venue.venue_id),
-    at("id", "listing.venue_symbol_id", listing),
-    derived("listing.native_symbol", lambda bundle, venue: venue.native(bundle.messages["listing"].venue_symbol_id)),
-    derived("listing.symbol_id", lambda bundle, _: bundle.messages["listing"].venue_symbol_id.split(":")[1]),
+    listed("id"),
     derived("listing.quantity_unit", lambda *_: BASE),
-    derived("symbol.symbol_id", lambda bundle, _: bundle.messages["listing"].symbol_id),
     derived("symbol.type", lambda *_: SymbolType.SYMBOL_TYPE_SPOT),
     at("display_name", "symbol.symbol", text),
     at("base_currency", "symbol.base_asset_id", asset),
@@ -257,7 +253,7 @@ accounts = table(
     each(
         "amounts",
         "balances",
-        derived("received_at", lambda _, venue: venue.received_at),
+        received(),
         custom(
             "uuid",
             lambda balance, value, venue: setattr(balance, "account_id", f"{venue.venue_id}:{value}"),
@@ -288,8 +284,7 @@ def amount(place: str, target: str, message: str = "") -> list[Rule]:
 
 def _window(place: str, name: str) -> list[Rule]:
     return [
-        derived(f"{name}.account_id", lambda _, venue: venue.account_id),
-        derived(f"{name}.received_at", lambda _, venue: venue.received_at),
+        *owned(name),
         *within(
             place,
             word(
@@ -313,8 +308,7 @@ def _window(place: str, name: str) -> list[Rule]:
 margin = table(
     "margin",
     {"total": AccountMargin, "intraday": AccountMargin, "overnight": AccountMargin},
-    derived("total.account_id", lambda _, venue: venue.account_id),
-    derived("total.received_at", lambda _, venue: venue.received_at),
+    *owned("total"),
     within(
         "balance_summary",
         amount("futures_buying_power", "buying_power", "total"),
@@ -387,7 +381,7 @@ fills = table(
     each(
         "fills",
         "reports",
-        derived("received_at", lambda _, venue: venue.received_at),
+        received(),
         at("entry_id", "exec_id", text),
         at("trade_id", "trade_id", text),
         at("order_id", "venue_order_id", text),
@@ -443,18 +437,15 @@ CONFIGURATIONS = {
 def _configured(name: str) -> list[Rule]:
     """The terms of an order under one name, given back under it only where kind and time in force say so."""
 
-    def only(rule: Rule) -> Rule:
-        def get(order: Any, venue: Venue) -> Any:
-            named = (order.raw_type, order.raw_time_in_force) == CONFIGURATIONS[name]
-            return rule.get(order, venue) if named else ABSENT
-
-        return Rule(f"order_configuration.{name}.{rule.place}", rule.put, get, rule.codec)
-
+    rules = (
+        at("base_size", "quantity", decimal),
+        at("quote_size", "quote_quantity", decimal),
+        at("limit_price", "price", decimal),
+        at("post_only", "post_only", flag),
+    )
     return [
-        only(at("base_size", "quantity", decimal)),
-        only(at("quote_size", "quote_quantity", decimal)),
-        only(at("limit_price", "price", decimal)),
-        only(at("post_only", "post_only", flag)),
+        only_where(rule, lambda order: (order.raw_type, order.raw_time_in_force) == CONFIGURATIONS[name])
+        for rule in within(f"order_configuration.{name}", *rules)
     ]
 
 
@@ -469,13 +460,10 @@ def _origin(order: Any, value: Any, _venue: Venue) -> None:
 
 def _message(place: str, rejected: bool) -> Rule:
     """Why an order was rejected, or cancelled."""
-    rule = at(place, "status_reason_text", text.unless(""))
-
-    def get(order: Any, venue: Venue) -> Any:
-        applies = (order.status == OrderStatus.ORDER_STATUS_REJECTED) == rejected
-        return rule.get(order, venue) if applies else ABSENT
-
-    return Rule(place, rule.put, get, rule.codec)
+    return only_where(
+        at(place, "status_reason_text", text.unless("")),
+        lambda order: (order.status == OrderStatus.ORDER_STATUS_REJECTED) == rejected,
+    )
 
 
 ORDER = (

@@ -36,6 +36,7 @@ from cqc.venues.v1 import (
     VenueAccount,
     VenueSymbol,
 )
+from cqc_venues.common import OWNED, listed, partly_filled, received
 from cqc_venues.mapping import (
     ABSENT,
     Rule,
@@ -61,7 +62,6 @@ from cqc_venues.mapping import (
     within,
     word,
 )
-from cqc_venues.orders import OWNED, partly_filled
 
 ENVELOPE = "the envelope of the answer: which request it is for, and how long it took"
 PERSONAL = "who the user is, or how they log in"
@@ -116,11 +116,7 @@ def _settlement(bundle: Any, _venue: Venue) -> str:
 instrument = table(
     "instruments",
     {"symbol": Symbol, "listing": VenueSymbol},
-    derived("listing.venue_id", lambda _, venue: venue.venue_id),
-    at("instrument_name", "listing.venue_symbol_id", listing),
-    derived("listing.native_symbol", lambda bundle, venue: venue.native(bundle.messages["listing"].venue_symbol_id)),
-    derived("listing.symbol_id", lambda bundle, _: bundle.messages["listing"].venue_symbol_id.split(":")[1]),
-    derived("symbol.symbol_id", lambda bundle, _: bundle.messages["listing"].symbol_id),
+    listed("instrument_name"),
     derived("symbol.symbol", lambda bundle, _: bundle.messages["listing"].native_symbol),
     choice("kind", "symbol.type", {"option": SymbolType.SYMBOL_TYPE_OPTION, "future": SymbolType.SYMBOL_TYPE_FUTURE}),
     at("base_currency", "symbol.base_asset_id", asset),
@@ -196,7 +192,7 @@ snapshot, delta = _book("snapshot", "book", OrderBook), _book("change", "delta",
 def _quotes(*names: str) -> list[Rule]:
     """What a ticker and a book that was asked for say alike, for the messages that they become."""
     return [
-        *(derived(f"{name}.received_at", lambda _, venue: venue.received_at) for name in names),
+        *(received(name) for name in names),
         *(at("timestamp", f"{name}.timestamp", milliseconds) for name in names),
         *(at("instrument_name", f"{name}.venue_symbol_id", listing) for name in names),
         derived("ticker.windows.0.duration", lambda *_: Duration(seconds=86_400)),

@@ -37,6 +37,7 @@ from cqc.venues.v1 import (
     TriggerKind,
     VenueSymbol,
 )
+from cqc_venues.common import OWNED, owned, partly_filled, received
 from cqc_venues.mapping import (
     ABSENT,
     Rule,
@@ -65,7 +66,6 @@ from cqc_venues.mapping import (
     within,
     word,
 )
-from cqc_venues.orders import OWNED, partly_filled
 
 BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
 # One listing has three names: AAVEAUD in orders, AAVE/AUD in streams, AAVEZAUD as the key of positions.
@@ -491,7 +491,7 @@ funding = table(
     each(
         "rates",
         "rates",
-        derived("received_at", lambda _, venue: venue.received_at),
+        received(),
         # The answer does not name the contract: the request did.
         derived("venue_symbol_id", lambda *_: "kraken_futures:BTC-USD-PERP-USD"),
         derived("settled", lambda *_: True),
@@ -560,8 +560,7 @@ EVENT_STATUSES = {
 }
 # The order that a report has in it.
 EMBEDDED = (
-    derived("order.account_id", lambda _, venue: venue.account_id),
-    derived("order.received_at", lambda _, venue: venue.received_at),
+    *owned("order"),
     derived("order.venue_symbol_id", lambda report, _: report.venue_symbol_id),
     derived("order.order_id", lambda report, venue: f"{venue.venue_id}:{report.venue_order_id}"),
     derived("order.quantity_unit", _unit),
@@ -608,7 +607,7 @@ futures_book = table(
     "book snapshots",
     {"book": OrderBook},
     RESULT,
-    derived("book.received_at", lambda _, venue: venue.received_at),
+    received("book"),
     # The answer does not name the contract: the request did.
     derived("book.venue_symbol_id", lambda *_: "kraken_futures:BTC-USD-PERP-USD"),
     derived("book.quantity_unit", lambda *_: BASE),
@@ -619,7 +618,7 @@ futures_book = table(
 spot_book = table(
     "book snapshots",
     {"book": OrderBook},
-    derived("book.received_at", lambda _, venue: venue.received_at),
+    received("book"),
     derived("book.quantity_unit", lambda *_: BASE),
     at("pair", "book.venue_symbol_id", altname),
     each("bids", "book.bids", *PAIR),
@@ -651,7 +650,7 @@ executions = table(
     each(
         "elements",
         "trades",
-        derived("received_at", lambda _, venue: venue.received_at),
+        received(),
         derived("quantity_unit", lambda *_: BASE),
         not_kept("uid", "the id of the record of the trade, which has an id of its own"),
         at("timestamp", "published_at", milliseconds),
@@ -681,8 +680,7 @@ sent = table(
     "executions",
     {"report": ExecutionReport},
     RESULT,
-    *(derived(f"report.{rule}", value) for rule, value in (("account_id", lambda _, venue: venue.account_id),)),
-    derived("report.received_at", lambda _, venue: venue.received_at),
+    owned("report"),
     derived("report.exec_type", lambda *_: ExecType.EXEC_TYPE_NEW),
     at("serverTime", "report.published_at", rfc3339),
     within(
@@ -698,8 +696,7 @@ cancelled = table(
     "executions",
     {"report": ExecutionReport},
     RESULT,
-    derived("report.account_id", lambda _, venue: venue.account_id),
-    derived("report.received_at", lambda _, venue: venue.received_at),
+    *owned("report"),
     derived("report.exec_type", lambda *_: ExecType.EXEC_TYPE_CANCELLED),
     at("serverTime", "report.published_at", rfc3339),
     within(
@@ -748,8 +745,7 @@ spot_positions = table(
 margin = table(
     "margin",
     {"margin": AccountMargin},
-    derived("margin.account_id", lambda _, venue: venue.account_id),
-    derived("margin.received_at", lambda _, venue: venue.received_at),
+    *owned("margin"),
     # Kraken states it in the asset that was asked for, dollars where none was.
     derived("margin.asset_id", lambda *_: "USD"),
     within(
@@ -776,8 +772,7 @@ def _answered(is_taken: bool) -> Table:
         not_kept("method", ENVELOPE),
         not_kept("req_id", ENVELOPE),
         fixed("success", is_taken),
-        derived("report.account_id", lambda _, venue: venue.account_id),
-        derived("report.received_at", lambda _, venue: venue.received_at),
+        *owned("report"),
         derived("report.exec_type", lambda *_: ExecType.EXEC_TYPE_NEW if is_taken else ExecType.EXEC_TYPE_REJECTED),
         derived(
             "report.order_status",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
+
+from google.protobuf.message import Message
 
 import cqc
 from cqc.venues.v1 import ExecutionReport, Order, OrderStatus
-from cqc_venues.records import load
 
 OPEN = (
     OrderStatus.ORDER_STATUS_PENDING_NEW,
@@ -19,23 +20,19 @@ OPEN = (
 )
 
 
-def replay(folder: Path) -> dict[str, Any]:
-    """Replay each order of the account payloads from PENDING_NEW to every end that was captured of it.
+def replay(messages: Iterable[tuple[str, Message]]) -> dict[str, Any]:
+    """Replay each order, of messages with their venues, from PENDING_NEW to every end that was captured of it.
 
     Documentation reuses one order's id to show how it is filled, cancelled or expires: each of these is an end of its
     own. Returns the orders, the transitions that were tried, the states that were seen, and the transitions that were
     refused.
     """
     states: dict[tuple[str, str], list[tuple[int, OrderStatus.ValueType]]] = defaultdict(list)
-    for record in load(folder):
-        if record.table is None or "account" not in record.place:
-            continue
-        for item in record.table.read(record.payload, record.venue).values():
-            for message in item if isinstance(item, list) else [item]:
-                if isinstance(message, (Order, ExecutionReport)):
-                    moment, status = _state(message)
-                    if status:
-                        states[_key(record.venue.venue_id, message)].append((moment, status))
+    for venue, message in messages:
+        if isinstance(message, (Order, ExecutionReport)):
+            moment, status = _state(message)
+            if status:
+                states[_key(venue, message)].append((moment, status))
     seen: set[OrderStatus.ValueType] = set()
     refused = []
     transitions = 0

@@ -260,10 +260,12 @@ def not_kept(place: str, reason: str) -> Rule:
 
 def within(place: str, *rules: Rule | Sequence[Rule]) -> list[Rule]:
     """Rules for what stands below a place."""
-    return [
-        Rule(f"{place}.{rule.place}" if rule.place else "", rule.put, rule.get, rule.codec, rule.elements, rule.reason)
-        for rule in _flat(rules)
-    ]
+    return [replace(rule, place=f"{place}.{rule.place}") if rule.place else rule for rule in _flat(rules)]
+
+
+def only_where(rule: Rule, applies: Callable[[Any], bool]) -> Rule:
+    """A rule whose value is given back only from messages to which it applies."""
+    return replace(rule, get=lambda message, venue: rule.get(message, venue) if applies(message) else ABSENT)
 
 
 def _flat(rules: Sequence[Rule | Sequence[Rule]]) -> list[Rule]:

@@ -132,7 +132,7 @@ function sorted(side: Map<string, BookLevel>, direction: number): BookLevel[] {
 }
 
 /** Compares two plain decimals by value, without converting them: by sign, digits before the point, digits. */
-export function comparePlain(one: string, other: string): number {
+function comparePlain(one: string, other: string): number {
   const negative = one.startsWith("-");
   if (negative !== other.startsWith("-")) return negative ? -1 : 1;
   const [oneInteger = "", oneFraction = ""] = canonical(one.replace("-", "")).split(".");
