@@ -12,6 +12,6 @@ if sys.version_info < (3, 11):
     )
     sys.exit(2)
 
-from cqc_tools.setup import main
+from cqc_tools.toolchain.setup import main
 
 sys.exit(main())

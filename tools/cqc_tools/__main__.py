@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from cqc_tools import console, process
-from cqc_tools.errors import StageFailed, UserError
+from cqc_tools.foundation import console, process
+from cqc_tools.foundation.errors import StageFailed, UserError
 
 app = typer.Typer(
     name="cqc_tools",
@@ -30,7 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 @app.command()
 def generate() -> None:
     """Compile proto/ into the three packages and the descriptor set."""
-    from cqc_tools import generate as stage
+    from cqc_tools.generation import generate as stage
 
     with console.step("compile the contracts"):
         tree = stage.generate()
@@ -50,7 +50,7 @@ def generate() -> None:
 @app.command()
 def check() -> None:
     """Lint, format, drift of generated code, and that all three languages compile."""
-    from cqc_tools import check as stage
+    from cqc_tools.proof import check as stage
 
     stage.check()
 
@@ -58,7 +58,7 @@ def check() -> None:
 @app.command("format")
 def format_sources() -> None:
     """Format protos, Python and Go in place."""
-    from cqc_tools import check as stage
+    from cqc_tools.proof import check as stage
 
     stage.format_sources()
 
@@ -66,7 +66,7 @@ def format_sources() -> None:
 @app.command()
 def version(as_json: Json = False) -> None:
     """Print the version of what is checked out, in its three spellings."""
-    from cqc_tools.version import of_checkout
+    from cqc_tools.foundation.version import of_checkout
 
     found = of_checkout()
     if as_json:
@@ -84,7 +84,7 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build sdist, wheel, npm tarball and Go module zip, of a tag or of what is checked out, into dist/<version>/."""
-    from cqc_tools import build as stage
+    from cqc_tools.packages import build as stage
 
     built = stage.build_checkout(release)
     if as_json:
@@ -104,9 +104,9 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Print what changed in the contracts between two tags, what it breaks, and the bump that it asks for."""
-    from cqc_tools import api_diff, contracts
+    from cqc_tools.contracts import api_diff, descriptors
 
-    found = api_diff.diff(contracts.at(before), contracts.at(after))
+    found = api_diff.diff(descriptors.at(before), descriptors.at(after))
     if as_json:
         console.print_json(found.to_json())
         return
@@ -118,7 +118,7 @@ def diff(
 @app.command()
 def plan(release: Release = "", target: Target = "local", as_json: Json = False) -> None:
     """Print what the next release is, what changed, what the registries hold and what will be written."""
-    from cqc_tools import plan as stage
+    from cqc_tools.release import plan as stage
 
     found = stage.plan(release, target)
     if as_json:
@@ -130,7 +130,7 @@ def plan(release: Release = "", target: Target = "local", as_json: Json = False)
 @app.command()
 def preflight(release: Release = "", target: Target = "local", as_json: Json = False) -> None:
     """Print everything that stands in the way of a release, with what to do about it; exit code 1 if there is any."""
-    from cqc_tools import preflight as stage
+    from cqc_tools.release import preflight as stage
 
     found = stage.preflight(release, target)
     if as_json:
@@ -144,8 +144,8 @@ def preflight(release: Release = "", target: Target = "local", as_json: Json = F
 @app.command()
 def changelog(release: Release = "", as_json: Json = False) -> None:
     """Write the section of a release into CHANGELOG.md; what people wrote there is kept."""
-    from cqc_tools import candidate
-    from cqc_tools import changelog as stage
+    from cqc_tools.release import candidate
+    from cqc_tools.release import changelog as stage
 
     chosen = candidate.choose(release)
     section = stage.update(chosen)
@@ -158,8 +158,8 @@ def changelog(release: Release = "", as_json: Json = False) -> None:
 @app.command()
 def notes(release: Release = "", as_json: Json = False) -> None:
     """Print the release notes: the release's section of CHANGELOG.md."""
-    from cqc_tools import candidate
-    from cqc_tools import changelog as stage
+    from cqc_tools.release import candidate
+    from cqc_tools.release import changelog as stage
 
     chosen = candidate.choose(release).version
     text = stage.notes(chosen)
@@ -172,7 +172,7 @@ def notes(release: Release = "", as_json: Json = False) -> None:
 @app.command()
 def module_path(as_json: Json = False) -> None:
     """Write the Go module path of release.toml wherever the one of go.mod stands, and generate."""
-    from cqc_tools import module_path as stage
+    from cqc_tools.generation import module_path as stage
 
     with console.step("move the Go module"):
         moved = stage.move()
@@ -188,8 +188,8 @@ def module_path(as_json: Json = False) -> None:
 @app.command()
 def publish(release: Tagged = "", target: Target = "local", as_json: Json = False) -> None:
     """Publish a release to a target's three registries; what is there already is compared, never written again."""
-    from cqc_tools import publish as stage
-    from cqc_tools.version import chosen
+    from cqc_tools.foundation.version import chosen
+    from cqc_tools.release import publish as stage
 
     outcomes = stage.publish_release(chosen(release), target)
     if as_json:
@@ -201,8 +201,8 @@ def publish(release: Tagged = "", target: Target = "local", as_json: Json = Fals
 @app.command()
 def verify(release: Tagged = "", target: Target = "local", as_json: Json = False) -> None:
     """Install a release from a target's registries as its users do, and compare bytes, contracts and behaviour."""
-    from cqc_tools import verify as stage
-    from cqc_tools.version import chosen
+    from cqc_tools.foundation.version import chosen
+    from cqc_tools.release import verify as stage
 
     result = stage.verify_release(chosen(release), target)
     if as_json:
@@ -215,8 +215,8 @@ def verify(release: Tagged = "", target: Target = "local", as_json: Json = False
 @app.command()
 def report(release: Tagged = "", target: Target = "local", as_json: Json = False) -> None:
     """Write dist/<version>/report.html: what is on which registry, with digests, contract changes and timings."""
-    from cqc_tools import report as stage
-    from cqc_tools.version import chosen
+    from cqc_tools.foundation.version import chosen
+    from cqc_tools.release import report as stage
 
     page = stage.make(chosen(release), target)
     if as_json:
@@ -228,7 +228,7 @@ def report(release: Tagged = "", target: Target = "local", as_json: Json = False
 @app.command()
 def breaking(as_json: Json = False) -> None:
     """Print what changed in the contracts since the last release; fail when it breaks more than the version may."""
-    from cqc_tools import breaking as stage
+    from cqc_tools.release import breaking as stage
 
     found = stage.find()
     if as_json:
@@ -242,8 +242,8 @@ def breaking(as_json: Json = False) -> None:
 @app.command()
 def attest(release: Tagged = "", as_json: Json = False) -> None:
     """Sign the sdist and the wheel in dist/<version>/ with the identity of the CI run."""
-    from cqc_tools import attest as stage
-    from cqc_tools.version import chosen
+    from cqc_tools.foundation.version import chosen
+    from cqc_tools.release import attest as stage
 
     attestations = stage.attest(chosen(release))
     if as_json:
@@ -264,8 +264,8 @@ class DraftStep(StrEnum):
 @app.command()
 def draft(step: DraftStep, release: Tagged = "", as_json: Json = False) -> None:
     """The release on GitHub: a draft that holds the build, then state and report too, until it is announced."""
-    from cqc_tools import draft as stage
-    from cqc_tools.version import chosen
+    from cqc_tools.foundation.version import chosen
+    from cqc_tools.release import draft as stage
 
     wanted = chosen(release)
     done = {
@@ -289,7 +289,7 @@ def retract(
     as_json: Json = False,
 ) -> None:
     """Print what each registry lets one do about a bad release; no registry is written."""
-    from cqc_tools import retract as stage
+    from cqc_tools.release import retract as stage
 
     found = stage.retract(release, reason, target, apply)
     if as_json:
@@ -304,7 +304,7 @@ def rehearse(
     as_json: Json = False,
 ) -> None:
     """A whole release against registries on this machine; the user's tags and registries are not touched."""
-    from cqc_tools import rehearse as stage
+    from cqc_tools.proof import rehearse as stage
 
     result = stage.rehearse(release)
     if as_json:
@@ -316,7 +316,7 @@ def rehearse(
 @app.command()
 def faults(as_json: Json = False) -> None:
     """Publish with everything that can go wrong on the way, and see that a rerun completes it or stops in conflict."""
-    from cqc_tools import faults as stage
+    from cqc_tools.proof import faults as stage
 
     results = stage.run(stage.scenarios())
     if as_json:
@@ -331,9 +331,9 @@ def golden(
     release: Annotated[str, typer.Argument(help="Version that is about to be released, such as 1.2.0.")],
 ) -> None:
     """Keep every message's bytes, as each language writes it, for a version: they must be readable for ever."""
-    from cqc_tools import testing as stage
-    from cqc_tools.golden import file_of
-    from cqc_tools.version import parse_release
+    from cqc_tools.foundation.version import parse_release
+    from cqc_tools.proof import menu as stage
+    from cqc_tools.proof.golden import file_of
 
     version = parse_release(release)
     count = stage.write_golden(version)
@@ -343,7 +343,7 @@ def golden(
 @app.command()
 def lossless(release: Release = "", as_json: Json = False) -> None:
     """Map the venues' own payloads to the contracts, through all languages and back, and account for every value."""
-    from cqc_tools import testing as stage
+    from cqc_tools.proof import menu as stage
 
     result = stage.lossless(stage.Subject(release))
     if as_json:
@@ -363,7 +363,7 @@ def test(
     go: Annotated[str, typer.Option(help="Test the module with this version of Go, such as 1.24.0.")] = "",
 ) -> None:
     """Run the tests."""
-    from cqc_tools import testing as stage
+    from cqc_tools.proof import menu as stage
 
     stage.run(part, stage.Subject(release, python, go))
 
@@ -371,7 +371,7 @@ def test(
 @app.command()
 def lock() -> None:
     """Resolve the Python requirements of the toolchain and the test runtimes again, with hashes."""
-    from cqc_tools import locks as stage
+    from cqc_tools.toolchain import locks as stage
 
     for path in stage.lock():
         console.output.print(f"resolved {path}")
@@ -380,7 +380,7 @@ def lock() -> None:
 @app.command(hidden=True)
 def serve_packages(folder: Path) -> None:
     """Serve a folder as a Python index; used by the rehearsal."""
-    from cqc_tools.registries import pypi
+    from cqc_tools.packages.local import pypi
 
     pypi.serve(folder)
 
@@ -388,7 +388,7 @@ def serve_packages(folder: Path) -> None:
 @app.command(hidden=True)
 def serve_git(folder: Path) -> None:
     """Serve bare repositories over HTTP; used by the rehearsal."""
-    from cqc_tools.registries import git
+    from cqc_tools.packages.local import git
 
     git.serve(folder)
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cqc_tools import workspace
+from cqc_tools.foundation import workspace
 
 PACKAGE = workspace.ROOT / "tools" / "browser"
 FONTS = """<?xml version="1.0"?>

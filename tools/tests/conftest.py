@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cqc_tools import build, workspace
-from cqc_tools.registries import Registries
+from cqc_tools.foundation import workspace
+from cqc_tools.packages import build
+from cqc_tools.packages.local import Registries
 
 IDENTITY = {
     f"GIT_{role}_{key}": value

@@ -16,9 +16,10 @@ from google.protobuf.descriptor_pb2 import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqc_tools import contracts, workspace
-from cqc_tools.api_diff import BROKEN, ApiDiff, Change, diff, elements
-from cqc_tools.version import Bump
+from cqc_tools.contracts import descriptors
+from cqc_tools.contracts.api_diff import BROKEN, ApiDiff, Change, diff, elements
+from cqc_tools.foundation import workspace
+from cqc_tools.foundation.version import Bump
 
 PRICE = "cqc/markets/v1/price.proto"
 POOL = "cqc/markets/v1/pool.proto"
@@ -30,7 +31,7 @@ P = "cqc.markets.v1.Price"
 def compiled(root: Path) -> FileDescriptorSet:
     out = root / "set.binpb"
     options = ["--include_imports", "--include_source_info", f"--descriptor_set_out={out}"]
-    contracts.protoc(options, contracts.find(root), root)
+    descriptors.protoc(options, descriptors.find(root), root)
     return FileDescriptorSet.FromString(out.read_bytes())
 
 

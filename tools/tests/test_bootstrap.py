@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cqc_tools import workspace
+from cqc_tools.foundation import workspace
 
 BOOTSTRAP = workspace.ROOT / "tools" / "bootstrap.py"
 

@@ -16,8 +16,8 @@ from conftest import Checkout, make_checkout
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from cqc_tools import build
-from cqc_tools.errors import UserError
+from cqc_tools.foundation.errors import UserError
+from cqc_tools.packages import build
 
 FILES = [
     "SHA256SUMS",

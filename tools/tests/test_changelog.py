@@ -8,9 +8,10 @@ from conftest import Checkout
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqc_tools import changelog, version
-from cqc_tools.api_diff import ApiDiff, Change
-from cqc_tools.candidate import Candidate
+from cqc_tools.contracts.api_diff import ApiDiff, Change
+from cqc_tools.foundation import version
+from cqc_tools.release import changelog
+from cqc_tools.release.candidate import Candidate
 
 REPOSITORY = "https://example.com/team/contracts"
 WORDS = st.text(st.characters(categories=["Ll", "Lu", "Nd", "Po", "Zs"], exclude_characters="<`~"), max_size=30)

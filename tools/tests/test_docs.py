@@ -2,13 +2,14 @@
 
 import re
 
-from cqc_tools import contracts, workspace
+from cqc_tools.contracts import descriptors
+from cqc_tools.foundation import workspace
 
 SPEC = workspace.ROOT / "docs" / "SPEC.md"
 
 
-def declared() -> list[contracts.ProtoFile]:
-    return contracts.describe(contracts.generated())
+def declared() -> list[descriptors.ProtoFile]:
+    return descriptors.describe(descriptors.generated())
 
 
 def test_spec_names_every_message_enum_and_service() -> None:

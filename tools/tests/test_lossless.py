@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
-from cqc_tools import agreement, contracts, corpus, golden, talk, workspace
-from cqc_tools.errors import StageFailed
-from cqc_tools.interop import Peer
-from cqc_tools.version import parse_release
+from cqc_tools.contracts import descriptors
+from cqc_tools.foundation import workspace
+from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.foundation.version import parse_release
+from cqc_tools.packages import examples
+from cqc_tools.proof import conformance, corpus, golden
+from cqc_tools.proof.interop import Peer
 
 SOURCES = os.pathsep.join(map(str, (workspace.PYTHON_PACKAGE / "src", workspace.EXAMPLES / "venues")))
 PEER = workspace.ROOT / "tools" / "interop" / "peer.py"
-DESCRIPTORS = contracts.generated()
+DESCRIPTORS = descriptors.generated()
 
 
 def venues(command: str, folder: Path, stdin: str = "") -> str:
@@ -46,7 +49,7 @@ def peer(language: str, folder: Path, answer: str = "") -> Peer:
 
 @pytest.fixture
 def payloads(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(talk.SAMPLE, tmp_path / "payloads"))
+    return Path(shutil.copytree(examples.SAMPLE, tmp_path / "payloads"))
 
 
 def test_the_samples_lose_nothing(payloads: Path) -> None:
@@ -125,14 +128,14 @@ def test_a_lost_trailing_zero_of_a_level_is_named(payloads: Path) -> None:
 def test_a_language_that_judges_otherwise_is_named(tmp_path: Path) -> None:
     lenient = 'answer = {"data": []} if request["op"] == "validate" and "Liquidation" in request["type"] else answer'
     with pytest.raises(StageFailed, match=r"verdicts are not what they should be") as stopped:
-        agreement.rules([peer("Python", tmp_path), peer("Lenient", tmp_path, lenient)], DESCRIPTORS)
+        conformance.rules([peer("Python", tmp_path), peer("Lenient", tmp_path, lenient)], DESCRIPTORS)
     assert "Lenient: {'data': []}" in str(stopped.value)
 
 
 def test_a_language_that_computes_otherwise_is_named(tmp_path: Path) -> None:
     wrong = 'answer = {"data": "0"} if request["op"] == "notional" and "data" in answer else answer'
     with pytest.raises(StageFailed, match=r"notional differ") as stopped:
-        agreement.helpers([peer("Python", tmp_path), peer("Wrong", tmp_path, wrong)], DESCRIPTORS, 1)
+        conformance.helpers([peer("Python", tmp_path), peer("Wrong", tmp_path, wrong)], DESCRIPTORS, 1)
     assert "Wrong: {'data': '0'}" in str(stopped.value)
 
 

@@ -16,8 +16,8 @@ from conftest import Checkout, make_checkout, point_target
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqc_tools import registries
-from cqc_tools.plan import is_same_repository
+from cqc_tools.packages import local as registries
+from cqc_tools.release.plan import is_same_repository
 
 CHECKS = 16
 

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from conftest import make_checkout
 
-from cqc_tools import build, configuration, publish, record, registries, rehearse, targets, version
-from cqc_tools.ecosystems import Registry, Source
-from cqc_tools.ecosystems.go import GitRemote
-from cqc_tools.errors import StageFailed, UserError
-from cqc_tools.registries import Registries
+from cqc_tools.foundation import configuration, version
+from cqc_tools.foundation.errors import StageFailed, UserError
+from cqc_tools.packages import Registry, Source, build, targets
+from cqc_tools.packages import local as registries
+from cqc_tools.packages.go import GitRemote
+from cqc_tools.packages.local import Registries
+from cqc_tools.proof import rehearse
+from cqc_tools.release import journal, publish
 
 RELEASE = version.parse_release("1.2.0")
 TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")
@@ -42,7 +45,7 @@ def packages(local: Registries, source: Source) -> list[Registry]:
 
 def publish_to(where: list[Registry], built: build.Build, source: Source, tmp_path: Path) -> list[str]:
     """Publish with an empty record; returns the names of what was written."""
-    outcomes = publish.publish(built, source, where, record.load(tmp_path, "test"))
+    outcomes = publish.publish(built, source, where, journal.load(tmp_path, "test"))
     return [name for outcome in outcomes for name in outcome.written]
 
 

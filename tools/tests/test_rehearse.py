@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import Checkout
 
-from cqc_tools import talk
-from cqc_tools.ecosystems import Installation
-from cqc_tools.errors import StageFailed
+from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.packages import Installation, examples
 
 
 def processes_naming(text: str) -> list[str]:
@@ -99,6 +98,6 @@ def example(folder: Path, digest: str) -> Installation:
 
 def test_a_language_that_rebuilds_another_book_is_named(tmp_path: Path) -> None:
     agreeing = {name: example(tmp_path, "same") for name in ("python", "go")}
-    assert len(talk.all_pairs(agreeing, tmp_path, tmp_path / "logs")) == 4
+    assert len(examples.all_pairs(agreeing, tmp_path, tmp_path / "logs")) == 4
     with pytest.raises(StageFailed, match="client typescript: other"):
-        talk.all_pairs({**agreeing, "typescript": example(tmp_path, "other")}, tmp_path, tmp_path / "logs")
+        examples.all_pairs({**agreeing, "typescript": example(tmp_path, "other")}, tmp_path, tmp_path / "logs")

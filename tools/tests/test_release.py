@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import Checkout, make_checkout
 
-from cqc_tools import registries, version
-from cqc_tools.ecosystems import npm
+from cqc_tools.foundation import version
+from cqc_tools.packages import local as registries
+from cqc_tools.packages import npm
 
 RELEASE = version.parse_release("1.2.0")
 TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")

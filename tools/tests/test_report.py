@@ -12,9 +12,12 @@ from browser import launch_options
 from conftest import Checkout
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from cqc_tools import build, rehearse, report, version
-from cqc_tools.build import Build
-from cqc_tools.report import HeldFile, Holding, Report
+from cqc_tools.foundation import version
+from cqc_tools.packages import build
+from cqc_tools.packages.build import Build
+from cqc_tools.proof import rehearse
+from cqc_tools.release import report
+from cqc_tools.release.report import HeldFile, Holding, Report
 
 RELEASE = version.parse_release("1.2.0")
 CHANGES = """### Breaking

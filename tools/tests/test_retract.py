@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from conftest import Checkout, make_checkout, point_target
 
-from cqc_tools import configuration, registries, targets
-from cqc_tools.ecosystems.go import GitRemote
-from cqc_tools.registries import Registries
+from cqc_tools.foundation import configuration
+from cqc_tools.packages import local as registries
+from cqc_tools.packages import targets
+from cqc_tools.packages.go import GitRemote
+from cqc_tools.packages.local import Registries
 
 REASON = 'orders of zero quantity pass; see "Order.quantity"'
 MODULE = "github.com/Combine-Capital/cqc/packages/go-cqc"

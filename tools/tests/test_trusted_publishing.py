@@ -15,11 +15,12 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from cqc_tools import build, configuration, rehearse, version
-from cqc_tools.build import Build
-from cqc_tools.configuration import Patience
-from cqc_tools.ecosystems import Refused, Source
-from cqc_tools.ecosystems.python import PythonIndex, attestation_of
+from cqc_tools.foundation import configuration, version
+from cqc_tools.foundation.configuration import Patience
+from cqc_tools.packages import Refused, Source, build
+from cqc_tools.packages.build import Build
+from cqc_tools.packages.python import PythonIndex, attestation_of
+from cqc_tools.proof import rehearse
 
 RELEASE = version.parse_release("1.2.0")
 CLAIMS = json.dumps({"aud": "the-index", "iss": "the CI", "sub": "the run"}).encode()

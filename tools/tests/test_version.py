@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version as PythonVersion
 
-from cqc_tools import version
-from cqc_tools.errors import UserError
+from cqc_tools.foundation import version
+from cqc_tools.foundation.errors import UserError
 
 NUMBERS = st.integers(0, 10**6)
 RELEASES = st.builds(

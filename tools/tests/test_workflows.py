@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from cqc_tools import workspace
+from cqc_tools.foundation import workspace
 
 WORKFLOWS = sorted((workspace.ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (workspace.ROOT / "Makefile").read_text(), re.MULTILINE))

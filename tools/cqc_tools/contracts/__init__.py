@@ -1,0 +1,1 @@
+"""Read the contracts and compare them."""

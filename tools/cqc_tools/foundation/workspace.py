@@ -1,0 +1,60 @@
+"""Where things live in the checkout, and the environment that keeps every tool inside it.
+
+Standard library only: the bootstrap imports this module before anything is installed.
+"""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+CACHE = ROOT / ".cache"
+VENV = ROOT / ".venv"
+VENV_BIN = VENV / "bin"
+DIST = ROOT / "dist"
+PROTO = ROOT / "proto"
+THIRD_PARTY_PROTO = CACHE / "third"
+PYTHON_PACKAGE = ROOT / "packages" / "python-cqc"
+GO_MODULE = ROOT / "packages" / "go-cqc"
+TYPESCRIPT_PACKAGE = ROOT / "packages" / "ts-cqc"
+EXAMPLES = ROOT / "examples"
+NODE_TOOLS = ROOT / "tools" / "node"
+GO_TOOLS = CACHE / "bin"
+# Real exchange traffic that some checkouts have beside them; the repository ships only the small sample.
+CAPTURED_VENUES = ROOT.parent / "shared" / "fixtures" / "venues"
+
+
+def venv_bin(venv: Path, name: str) -> Path:
+    """Path of a program of a virtual environment."""
+    return venv / "bin" / name
+
+
+def tool_environment(**extra: str) -> dict[str, str]:
+    """The user's environment, with every cache of pip, npm and Go moved inside the checkout.
+
+    What says how to reach registries (proxies, certificates, indexes) stays the user's own.
+    """
+    environment = {
+        **os.environ,
+        "PIP_CACHE_DIR": str(CACHE / "pip"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "npm_config_cache": str(CACHE / "npm"),
+        "npm_config_update_notifier": "false",
+        "npm_config_audit": "false",
+        "npm_config_fund": "false",
+        "GOCACHE": str(CACHE / "go-build"),
+        "GOPATH": str(CACHE / "go-path"),  # where go keeps what it knows of the checksum database
+        "GOMODCACHE": str(CACHE / "go-mod"),
+        # Without it the module cache is read-only and `make clean` could not remove it.
+        "GOFLAGS": (os.environ.get("GOFLAGS", "") + " -modcacherw").strip(),
+        "GOWORK": "off",
+        "GOTOOLCHAIN": "local",
+        "UV_CACHE_DIR": str(CACHE / "uv"),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
+        **extra,
+    }
+    # A virtual environment or PYTHONPATH of the caller must not leak into the environments that are made here.
+    for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
+        if name not in extra:
+            environment.pop(name, None)
+    return environment

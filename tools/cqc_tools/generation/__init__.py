@@ -1,0 +1,1 @@
+"""From the contracts to the code of the three packages."""

@@ -1,0 +1,71 @@
+"""verdaccio without any uplink: it knows our packages and no others."""
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cqc_tools.foundation import process, workspace
+from cqc_tools.foundation.errors import StageFailed
+
+ATTEMPTS = 3
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """A registry with its files under `folder`; yields its address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for attempt in range(1, ATTEMPTS + 1):
+        log = folder.with_suffix(f".{attempt}.log")
+        port = _free_port()
+        settings = folder / "config.json"  # JSON is YAML
+        settings.write_text(json.dumps(_configuration(folder)))
+        command: list[str | Path] = ["node", workspace.NODE_TOOLS / "node_modules" / "verdaccio" / "bin" / "verdaccio"]
+        words = [*command, "--config", settings, "--listen", f"http://127.0.0.1:{port}"]
+        environment = workspace.tool_environment(NO_COLOR="1", HOME=str(folder))
+        with process.server(words, cwd=folder, env=environment, log=log) as server:
+            # Another program may take the port between our look and verdaccio's: it ends then, and we look again.
+            if _is_ready(server.stdout, log):
+                yield f"http://127.0.0.1:{port}/"
+                return
+    raise StageFailed(f"verdaccio did not start:\n{log.read_text(errors='replace').strip()}")
+
+
+def _configuration(folder: Path) -> dict[str, object]:
+    return {
+        "storage": str(folder / "storage"),
+        "auth": {"htpasswd": {"file": str(folder / "htpasswd")}},
+        "uplinks": {},
+        "packages": {"**": {"access": "$all", "publish": "$anonymous", "unpublish": "$anonymous"}},
+        "max_body_size": "100mb",
+        "web": {"enable": False},
+        "log": {"type": "stdout", "format": "pretty", "level": "http", "colors": False},
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_ready(printed: object, log: Path, patience: float = 60) -> bool:
+    """Wait until verdaccio says that it listens; False when it ends first. What it prints goes to the log."""
+    ready = threading.Event()
+    ended = threading.Event()
+
+    def follow() -> None:
+        with log.open("ab", buffering=0) as file:
+            for line in printed:  # type: ignore[attr-defined]
+                file.write(line)
+                if re.search(rb"http address", line):
+                    ready.set()
+                    ended.set()
+        ended.set()
+
+    threading.Thread(target=follow, daemon=True).start()
+    ended.wait(patience)
+    return ready.is_set()

@@ -1,0 +1,346 @@
+"""The Python distribution: sdist and wheel by hatchling, any index that speaks the simple API."""
+
+import argparse
+import hashlib
+import io
+import shutil
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any
+
+import pypi_simple
+import requests
+import tomlkit
+import urllib3
+from packageurl import PackageURL
+from packaging.metadata import Metadata, parse_email
+from packaging.version import InvalidVersion
+from packaging.version import Version as PythonVersion
+from twine.exceptions import TwineException
+from twine.package import PackageFile
+from twine.repository import Repository
+from twine.settings import Settings
+
+from cqc_tools.foundation import process, workspace
+from cqc_tools.foundation.configuration import Patience
+from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.foundation.version import Version
+from cqc_tools.packages import (
+    Artifact,
+    Credentials,
+    Declaration,
+    Holdings,
+    Installation,
+    NoAnswer,
+    Refused,
+    Requirement,
+    Source,
+    belonging,
+    is_trusted_publisher,
+    sha256,
+)
+
+ECOSYSTEM = "PyPI"
+CREDENTIALS = (
+    "Give twine credentials that may upload this project: "
+    "TWINE_USERNAME and TWINE_PASSWORD, .pypirc or trusted publishing"
+)
+# Too early, too many, or a file of this name is there already: the index has to be read to know what came of it. Some
+# answer the last with 400.
+AMBIGUOUS = (400, 408, 409, 425, 429)
+
+
+def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
+    """Build the sdist from the clone, then the wheel from the unpacked sdist, so that the sdist is known to build."""
+    package = source.folder / source.configuration.python.folder
+    shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
+    _stamp_name(package / "pyproject.toml", source.configuration.python.name)
+    unpacked = scratch / "sdist"
+    files: list[Path] = []
+    for target, folder in (("sdist", package), ("wheel", unpacked)):
+        if target == "wheel":
+            with tarfile.open(files[0]) as archive:
+                archive.extractall(unpacked, filter="data")
+            (folder,) = unpacked.iterdir()
+        files.append(_hatchling(target, folder, out, source.version))
+    return tuple(
+        Artifact(ECOSYSTEM, file, file.stat().st_size, digest := sha256(file), f"sha256:{digest}") for file in files
+    )
+
+
+def _stamp_name(project: Path, name: str) -> None:
+    """Hatch can compute a version, but no name."""
+    content = tomlkit.parse(project.read_text())
+    if content.unwrap()["project"]["name"] != name:
+        content["project"]["name"] = name
+        project.write_text(tomlkit.dumps(content))
+
+
+def _hatchling(target: str, folder: Path, out: Path, version: Version) -> Path:
+    before = set(out.iterdir())
+    environment = workspace.tool_environment(SETUPTOOLS_SCM_PRETEND_VERSION_FOR_CQC=version.pypi)
+    # hatchling's own fixed time stamp is used everywhere: the caller's would change the bytes.
+    environment.pop("SOURCE_DATE_EPOCH", None)
+    command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(out)]
+    process.run(command, cwd=folder, env=environment, what=f"build the {target}")
+    (made,) = set(out.iterdir()) - before
+    return made
+
+
+def declared(artifacts: Sequence[Artifact]) -> Declaration:
+    """What the wheel's metadata says, which is what installers read.
+
+    Raises StageFailed when the sdist says something else.
+    """
+    sdist, wheel = sorted((artifact.path for artifact in artifacts), key=lambda path: path.suffix == ".whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name)
+    with tarfile.open(sdist) as archive:
+        (member,) = (item for item in archive.getmembers() if item.name.count("/") == 1 and "PKG-INFO" in item.name)
+        file = archive.extractfile(member)
+        if file is None or file.read() != metadata:
+            raise StageFailed(f"{sdist.name} and {wheel.name} hold different metadata")
+    found = Metadata.from_email(metadata)
+    return Declaration(
+        found.name,
+        str(found.version),
+        PackageURL("pypi", name=found.name, version=str(found.version)),
+        tuple(
+            Requirement(PackageURL("pypi", name=item.name), str(item.specifier), optional=item.marker is not None)
+            for item in found.requires_dist or ()
+        ),
+    )
+
+
+def attestation_of(file: Path) -> Path:
+    """Where the attestation of a distribution lies, if there is one."""
+    return file.with_name(f"{file.name}.publish.attestation")
+
+
+class PythonIndex:
+    """A distribution on the Python index whose simple API is at `address`; twine uploads to `upload`, or where it does
+    by itself when that is empty. Without `credentials` twine and pip find their own."""
+
+    ecosystem = ECOSYSTEM
+
+    def __init__(
+        self, package: str, address: str, upload: str, credentials: Credentials | None, patience: Patience
+    ) -> None:
+        self.package = package
+        self.address = address
+        self.upload = upload
+        self.credentials = credentials
+        self.patience = patience
+
+    def spell(self, version: Version) -> str:
+        """See Registry."""
+        return version.pypi
+
+    def expected(self, artifacts: Sequence[Artifact], version: Version, commit: str) -> dict[str, str]:
+        """See Registry."""
+        return {artifact.path.name: artifact.digest for artifact in belonging(artifacts, ECOSYSTEM)}
+
+    def read(self, version: Version) -> dict[str, str]:
+        """See Registry."""
+        with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
+            try:
+                page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
+            except pypi_simple.NoSuchProjectError:
+                return {}
+            return {
+                file.filename: f"sha256:{self._sha256(index.s, file)}"
+                for file in page.packages
+                if file.version == version.pypi
+            }
+
+    def _sha256(self, session: requests.Session, file: pypi_simple.DistributionPackage) -> str:
+        """Digest of the bytes behind a link, which have to be the ones that the index says they are."""
+        digest = hashlib.sha256()
+        promised = {name: hashlib.new(name) for name in file.digests}
+        with session.get(file.url, stream=True, timeout=self.patience.answer_seconds) as answer:
+            answer.raise_for_status()
+            for chunk in answer.iter_content(1 << 16):
+                for one in (digest, *promised.values()):
+                    one.update(chunk)
+        for name, value in file.digests.items():
+            if promised[name].hexdigest() != value:
+                raise NoAnswer(f"{file.url} came with other bytes than the index promises: {name} is not {value}")
+        return digest.hexdigest()
+
+    def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
+        """See Registry."""
+        kinds = {"a wheel": ".whl", "an sdist": ".tar.gz"}
+        return [kind for kind, ending in kinds.items() if not any(name.endswith(ending) for name in served)]
+
+    def holdings(self) -> Holdings:
+        """See Registry: the metadata of the newest version names its source."""
+        with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
+            try:
+                page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
+            except pypi_simple.NoSuchProjectError:
+                return Holdings()
+            found: dict[PythonVersion, list[pypi_simple.DistributionPackage]] = {}
+            for file in page.packages:
+                with suppress(InvalidVersion):
+                    found.setdefault(PythonVersion(file.version or ""), []).append(file)
+            if not found:
+                return Holdings()
+            newest = min(found[max(found)], key=lambda file: (not file.has_metadata, file.package_type != "wheel"))
+            # A stranger's metadata need not be valid.
+            metadata, _ = parse_email(self._metadata(index, newest))
+        sources = [*metadata.get("project_urls", {}).values(), metadata.get("home_page", "")]
+        return Holdings(tuple(map(str, sorted(found))), tuple(filter(None, sources)))
+
+    def _metadata(self, index: pypi_simple.PyPISimple, file: pypi_simple.DistributionPackage) -> bytes:
+        """The metadata of a file, out of the file itself where the index does not serve it apart."""
+        if file.has_metadata:
+            return index.get_package_metadata_bytes(file, timeout=self.patience.answer_seconds)
+        answer = index.s.get(file.url, timeout=self.patience.answer_seconds)
+        answer.raise_for_status()
+        content = io.BytesIO(answer.content)
+        if file.filename.endswith(".whl"):
+            with zipfile.ZipFile(content) as wheel:
+                (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+                return wheel.read(name)
+        with tarfile.open(fileobj=content) as sdist:
+            names = sorted((name for name in sdist.getnames() if name.endswith("/PKG-INFO")), key=len)
+            member = sdist.extractfile(names[0]) if names else None
+            return member.read() if member else b""
+
+    def authorise(self) -> None:
+        """See Registry."""
+        if not self.credentials and not is_trusted_publisher():
+            with _answering(self.upload or "twine's index"):
+                repository = self._repository()
+            repository.close()
+            # A secret that is not set is passed on as an empty text.
+            if not isinstance(repository.session.auth, tuple) or not repository.session.auth[1]:
+                raise Refused(f"twine was given an empty password\n{CREDENTIALS}")
+
+    def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
+        """See Registry."""
+        return (
+            f"yank {self.package} {version.pypi} on the project's page: Manage, Releases, Options, Yank, with the "
+            f'reason "{reason}". pip takes it then only where its exact version is asked for; no client can do this',
+            "",
+        )
+
+    def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
+        """See Registry: file by file, the wheel first, because pip would build from an sdist that is there alone."""
+        return [(name,) for name in sorted(missing, key=lambda name: not name.endswith(".whl"))]
+
+    def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
+        """See Registry."""
+        paths = [artifact.path for artifact in belonging(artifacts, ECOSYSTEM) if artifact.path.name in names]
+        # twine speaks to the user on standard output, which is for results here.
+        with redirect_stdout(io.StringIO()), _answering(self.upload or "twine's index"):
+            repository = self._repository()
+            try:
+                for path in paths:
+                    package = PackageFile.from_filename(str(path), None)
+                    if (attestation := attestation_of(path)).exists():
+                        package.add_attestations([str(attestation)])
+                    # One attempt: twine would send a file again after an error, without looking whether it arrived.
+                    answer = repository.upload(package, max_redirects=1)
+                    answer.raise_for_status()
+                    if answer.is_redirect:
+                        raise Refused(f"{repository.url} redirects to {answer.headers['location']}: upload there")
+            except TwineException as error:
+                raise Refused(f"twine cannot upload {paths[0].name}: {error}") from error
+            finally:
+                repository.close()
+
+    def _repository(self) -> Repository:
+        """What twine makes of its own configuration."""
+        options = ["--non-interactive", "--disable-progress-bar"]
+        options += ["--repository-url", self.upload] if self.upload else []
+        if self.credentials:
+            options += ["--username", self.credentials.name, "--password", self.credentials.secret]
+        parser = argparse.ArgumentParser()
+        Settings.register_argparse_arguments(parser)
+        try:
+            repository = Settings.from_argparse(parser.parse_args(options)).create_repository()
+        except TwineException as error:
+            raise Refused(f"twine has no credentials for the upload: {error}\n{CREDENTIALS}") from error
+        for scheme in ("https://", "http://"):
+            repository.session.mount(scheme, _Timely(self.patience.answer_seconds))
+        return repository
+
+    def install(self, example: Path, version: Version, folder: Path) -> Installation:
+        """See Registry."""
+        shutil.copytree(example, folder, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
+        venv = folder / ".venv"
+        process.run([sys.executable, "-m", "venv", venv], what="make a virtual environment")
+        python = workspace.venv_bin(venv, "python")
+        environment = workspace.tool_environment()
+        started = time.monotonic()
+        # Our package from this index and from no other; what it depends on from where the user's pip takes it.
+        alone = {**environment, "PIP_INDEX_URL": self.address, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+        process.run(
+            [
+                *(
+                    python,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--no-deps",
+                    "--no-cache-dir",
+                    "--dest",
+                    folder / "wheel",
+                ),
+                f"{self.package}=={version.pypi}",
+            ],
+            cwd=folder,
+            env=alone,
+            what="pip download",
+        )
+        (wheel,) = (folder / "wheel").iterdir()
+        process.run([python, "-m", "pip", "install", "--quiet", wheel], cwd=folder, env=environment, what="pip install")
+        seconds = time.monotonic() - started
+        describe = "import base64, cqc; print(base64.b64encode(cqc.descriptor_set().SerializeToString()).decode())"
+        return Installation(
+            (str(python), "-m", "cqc_example"), folder, environment, seconds, (str(python), "-c", describe)
+        )
+
+
+class _Timely(requests.adapters.HTTPAdapter):
+    """Gives up on a registry that stays silent."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().send(*args, **{**kwargs, "timeout": self.seconds})
+
+
+@contextmanager
+def _answering(address: str) -> Iterator[None]:
+    """Turn what goes wrong on the way to an index into NoAnswer or Refused."""
+    try:
+        yield
+    except requests.HTTPError as error:
+        answer = error.response
+        said = f"{answer.request.method} {answer.url} was answered with {answer.status_code} {answer.reason}"
+        if answer.status_code in (401, 403):
+            raise Refused(f"{said}\n{CREDENTIALS}") from error
+        if answer.status_code in AMBIGUOUS or answer.status_code >= 500:
+            raise NoAnswer(said, _retry_after(answer)) from error
+        raise Refused(f"{said}: {answer.text[:500].strip()}") from error
+    except (requests.RequestException, pypi_simple.UnsupportedContentTypeError, ValueError) as error:
+        raise NoAnswer(f"{address} did not answer: {error}") from error
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    wanted = answer.headers.get("Retry-After")
+    try:
+        return urllib3.Retry().parse_retry_after(wanted) if wanted else None
+    except urllib3.exceptions.InvalidHeader:
+        return None

@@ -1,0 +1,477 @@
+"""Publishing with everything that can go wrong on the way: after each fault a plain rerun completes the release with
+identical bytes on all registries, or stops with a conflict.
+
+The registries are the real local ones, each behind a proxy that lets a request go wrong; the tool is the command line,
+in a process of its own that can be killed.
+"""
+
+import gzip
+import itertools
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cqc_tools.foundation import configuration, console, process, version, workspace
+from cqc_tools.foundation.configuration import Configuration
+from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.packages import Source, belonging, build, go, local, npm, python, sha256
+from cqc_tools.packages.build import Build
+from cqc_tools.packages.local.git import REPOSITORY
+from cqc_tools.proof import fault_proxy, rehearse
+from cqc_tools.proof.fault_proxy import Fault, Kind, Moment, Proxy
+
+VERSION = version.parse_release("1.2.0")
+TARGET = "faults"
+# In the order in which they are published.
+REGISTRIES = (python.ECOSYSTEM, npm.ECOSYSTEM, go.ECOSYSTEM)
+# How many requests publish a release there: two files, one file, both tags at once.
+WRITES = {python.ECOSYSTEM: 2, npm.ECOSYSTEM: 1, go.ECOSYSTEM: 1}
+WORKERS = 2
+LONGEST_RUN = 120
+# A fault that cannot be at a moment, and why.
+MEANINGLESS = {
+    (Moment.BEFORE_WRITE, Kind.TRUNCATED): "nothing is read back before the write",
+    (Moment.BEFORE_ANSWER, Kind.TRUNCATED): "nothing is read back before the answer",
+    (Moment.BEFORE_ANSWER, Kind.OTHER_BYTES): "ours were taken, so other bytes cannot be",
+    (Moment.BEFORE_RECORD, Kind.SAME_BYTES): "409 answers a write, and that was answered",
+    (Moment.BEFORE_RECORD, Kind.OTHER_BYTES): "409 answers a write, and that was answered",
+}
+# The registries on this machine answer at once and show what they took; a fault that lasts is met this long.
+ANSWER_SECONDS = 3
+SETTLE_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One thing that goes wrong. Without a kind it is in what the remote holds or does: `tags` are there already, by
+    name whether on our commit; `hook` is the script of a git hook that refuses."""
+
+    registry: str
+    moment: Moment | None = None
+    kind: Kind | None = None
+    number: int = 1
+    tags: tuple[tuple[str, bool], ...] = ()
+    hook: str = ""
+    forgets: bool = False
+
+    @property
+    def title(self) -> str:
+        """What goes wrong, in words."""
+        words = [str(self.kind)] if self.kind else []
+        words += [f"at write {self.number}"] if self.number > 1 else []
+        words += [f"{tag} is there on {'our' if ours else 'another'} commit" for tag, ours in self.tags]
+        words += [f"{self.hook} hook refuses"] if self.hook else []
+        words += ["the record is lost"] if self.forgets else []
+        return ", ".join(words)
+
+    @property
+    def ends_in_conflict(self) -> bool:
+        """Whether other bytes are under our version, so that no rerun can complete it."""
+        return self.kind is Kind.OTHER_BYTES or not all(ours for _, ours in self.tags)
+
+
+def tags_of(settings: Configuration) -> tuple[str, str]:
+    """The tags of the release."""
+    return VERSION.tag, f"{settings.go.folder}/{VERSION.tag}"
+
+
+def scenarios() -> list[Scenario]:
+    """All of them, always in the same order."""
+    crossed = [
+        Scenario(registry, moment, kind)
+        for registry, moment, kind in itertools.product(REGISTRIES, Moment, Kind)
+        if (moment, kind) not in MEANINGLESS
+    ]
+    half_uploaded = [Scenario(python.ECOSYSTEM, moment, Kind.KILL, number=2) for moment in Moment]
+    forgotten = [Scenario(registry, Moment.BEFORE_ANSWER, Kind.KILL, forgets=True) for registry in REGISTRIES]
+    names = tags_of(configuration.load())
+    half_tagged = [
+        Scenario(go.ECOSYSTEM, moment, kind, tags=((name, True),))
+        for name in names
+        for moment, kind in ((None, None), (Moment.BEFORE_WRITE, Kind.KILL), (Moment.BEFORE_ANSWER, Kind.KILL))
+    ]
+    foreign_tags = [Scenario(go.ECOSYSTEM, tags=((name, False),)) for name in names]
+    hooks = [Scenario(go.ECOSYSTEM, hook=hook) for hook in ("pre-receive", "update")]
+    return [*crossed, *half_uploaded, *forgotten, *half_tagged, *foreign_tags, *hooks]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a scenario went: what the first run, which met the fault, and the rerun said; `broken` is empty when it
+    converged."""
+
+    registry: str
+    moment: str
+    fault: str
+    first: str
+    rerun: str
+    broken: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """All scenarios that were run."""
+
+    results: tuple[Result, ...]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for a program."""
+        left_out = [{"moment": moment, "fault": kind, "because": why} for (moment, kind), why in MEANINGLESS.items()]
+        return {
+            "scenarios": len(self.results),
+            "converged": self._converged(),
+            "seconds": round(self.seconds, 1),
+            "results": [asdict(result) for result in self.results],
+            "left_out": left_out,
+        }
+
+    def _converged(self) -> int:
+        return sum(not result.broken for result in self.results)
+
+    def require(self) -> None:
+        """Raise StageFailed naming every scenario that did not converge."""
+        broken = [
+            f"  {item.registry}, {item.moment}, {item.fault}: {item.broken}" for item in self.results if item.broken
+        ]
+        if broken:
+            raise StageFailed("\n".join(["not converged:", *broken]))
+
+    def show(self) -> None:
+        """Print the result for a person, the count in the last line.
+
+        Raises StageFailed when a scenario did not converge.
+        """
+        console.table(
+            ("registry", "moment", "fault", "first run", "rerun", "time"),
+            [
+                (item.registry, item.moment, item.fault, item.first, item.rerun, f"{item.seconds:.1f} s")
+                for item in self.results
+            ],
+        )
+        console.output.print("\nLeft out, because it cannot be:")
+        for (moment, kind), why in MEANINGLESS.items():
+            console.output.print(f"  {kind} {moment}: {why}")
+        console.output.print(f"\n{len(self.results)} scenarios, {self._converged()} converged")
+        self.require()
+
+
+def run(chosen: Sequence[Scenario]) -> Results:
+    """Run scenarios, two at a time, each against registries that hold what they held before it."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="cqc-faults-", ignore_cleanup_errors=True) as scratch, ExitStack() as stack:
+        benches: queue.Queue[_Bench] = queue.Queue()
+        checkout, built = _prepare(Path(scratch))
+        for number in range(WORKERS):
+            bench = stack.enter_context(_bench(Path(scratch, f"bench-{number}"), checkout, built))
+            with console.step(f"publish to set {number + 1} of registries"):
+                bench.complete()
+            benches.put(bench)
+
+        def one(scenario: Scenario) -> Result:
+            bench = benches.get()
+            try:
+                return bench.run(scenario)
+            finally:
+                benches.put(bench)
+
+        results = []
+        with ThreadPoolExecutor(WORKERS) as pool:
+            try:
+                for number, result in enumerate(pool.map(one, chosen), 1):
+                    results.append(result)
+                    mark = "[red]FAILED[/red]" if result.broken else "[green]ok[/green] "
+                    console.progress.print(
+                        f"{mark} {number}/{len(chosen)} {result.registry}, {result.moment}: {result.fault} "
+                        f"[dim]({result.seconds:.1f} s)[/dim]"
+                    )
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                process.stop_all()
+                raise
+    return Results(tuple(results), time.monotonic() - started)
+
+
+def _prepare(scratch: Path) -> tuple[Path, Build]:
+    """A clone at the release's tags with the build in its dist/, in which the tool runs as in a user's checkout."""
+    checkout = scratch / "checkout"
+    source = rehearse.tagged_clone(checkout, VERSION)
+    # The build leaves files in its clone; the tool runs in one that nothing was built in.
+    builder = scratch / "builder"
+    process.run(["git", "clone", "--quiet", checkout, builder], what="git clone")
+    built = build.build(Source(builder, source.commit, VERSION, source.configuration), checkout / "dist")
+    for name in (".venv", ".cache"):
+        (checkout / name).symlink_to(workspace.ROOT / name)
+    return checkout, built
+
+
+@dataclass
+class _Bench:
+    """A set of registries behind proxies, and a checkout whose target they are."""
+
+    checkout: Path
+    built: Build
+    settings: Configuration
+    storage: Path
+    proxies: Mapping[str, Proxy]
+    environment: Mapping[str, str]
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def run(self, scenario: Scenario) -> Result:
+        """Let it go wrong, run again, and look at what came of it."""
+        started = time.monotonic()
+        first = rerun = broken = ""
+        try:
+            self._reset(scenario)
+            planted = self.observe()
+            first = self._first(scenario)
+            self._require_invariants(scenario, planted, first)
+            if scenario.forgets:
+                self._state().unlink()
+            before = self.observe()
+            rerun = self._tool(None)
+            after = self._require_invariants(scenario, planted, rerun)
+            expected = "conflict" if scenario.ends_in_conflict else "complete"
+            if rerun != expected:
+                raise StageFailed(f"the rerun ended with {rerun}, not {expected}:\n{self._log()}")
+            if rerun == "conflict" and after != before:
+                raise StageFailed("something was written although there was a conflict")
+            self._require_no_write_too_many(scenario)
+        except StageFailed as failure:
+            broken = str(failure)
+        finally:
+            self._hooks(None)
+        moment = str(scenario.moment or "at any time")
+        return Result(
+            scenario.registry, moment, scenario.title, first, rerun, broken, round(time.monotonic() - started, 1)
+        )
+
+    def template(self, ecosystem: str) -> Path:
+        """What a registry's storage holds when the release is complete."""
+        return self.checkout.parent / "complete" / ecosystem
+
+    def complete(self) -> None:
+        """Publish once without any fault, and keep what the registries then hold.
+
+        Raises StageFailed when that does not complete the release.
+        """
+        if (ended := self._tool(None)) != "complete" or self.observe() != self.expected():
+            raise StageFailed(f"publishing without any fault ended with {ended}:\n{self._log()}")
+        for ecosystem, place in {python.ECOSYSTEM: self.storage / "pypi", npm.ECOSYSTEM: self._npm()}.items():
+            shutil.copytree(place, self.template(ecosystem))
+
+    def _first(self, scenario: Scenario) -> str:
+        fault = None
+        self._hooks(scenario.hook or None)
+        if scenario.kind and scenario.moment:
+            fault = Fault(scenario.kind, scenario.moment, scenario.number, lambda: self._usurp(scenario.registry))
+            self.proxies[scenario.registry].strike(fault)
+        try:
+            ended = self._tool(fault)
+        finally:
+            self.proxies[scenario.registry].recover()
+            self._hooks(None)
+        if fault and not fault.struck:
+            raise StageFailed(f"the fault never struck, the run ended with {ended}:\n{self._log()}")
+        return ended
+
+    def _tool(self, fault: Fault | None) -> str:
+        """Run the command line; says how it ended: complete, conflict, stopped or killed."""
+        command = [sys.executable, "-m", "cqc_tools", "publish", "--release", VERSION.npm, "--target", TARGET]
+        log = self.storage / "tool.log"
+        with process.server(command, cwd=self.checkout, env=self.environment, log=log) as tool:
+            if fault:
+                fault.tool = tool
+            try:
+                tool.wait(LONGEST_RUN)
+            except subprocess.TimeoutExpired:
+                raise StageFailed(f"the tool did not end within {LONGEST_RUN} s:\n{self._log()}") from None
+            code = tool.returncode
+        if code < 0:
+            return "killed"
+        if code == 1:
+            return "conflict" if "conflict:" in self._log() else "stopped"
+        if code != 0 or "Traceback" in self._log():
+            raise StageFailed(f"the tool ended with exit code {code}:\n{self._log()}")
+        return "complete"
+
+    def _log(self) -> str:
+        return (self.storage / "tool.log").read_text(errors="replace").strip()
+
+    def _state(self) -> Path:
+        return self.checkout / "dist" / VERSION.npm / f"state-{TARGET}.json"
+
+    def _require_invariants(self, scenario: Scenario, planted: Mapping[str, str], ended: str) -> dict[str, str]:
+        """Look at the storage of the registries: never two different bytes under one version, never a tag without the
+        artifacts, never done without all of it. Returns what is there."""
+        there = self.observe()
+        expected = self.expected()
+        for name, digest in there.items():
+            if self.seen.setdefault(name, digest) != digest:
+                raise StageFailed(f"{name} had two contents: {self.seen[name]} and {digest}")
+            if digest != expected.get(name) and not scenario.ends_in_conflict:
+                raise StageFailed(f"{name} has other bytes than were built: {digest}")
+        if ended == "complete" and there != expected:
+            raise StageFailed(f"reported as done, but the registries hold {there}, not {expected}")
+        names = self.tags()
+        new_tags = [name for name in names if name in there and name not in planted]
+        lacking = [name for name in expected if name not in names and name not in there]
+        if new_tags and lacking:
+            raise StageFailed(f"{', '.join(new_tags)} was pushed without {', '.join(lacking)}")
+        if lost := planted.keys() - there.keys():
+            raise StageFailed(f"{', '.join(lost)} disappeared")
+        if scenario.tags and scenario.ends_in_conflict and there != planted:
+            raise StageFailed("something was written although there was a conflict from the start")
+        return there
+
+    def _require_no_write_too_many(self, scenario: Scenario) -> None:
+        """What the registry took is not written again, whatever it answered."""
+        needed = WRITES[scenario.registry]
+        written = self.proxies[scenario.registry].writes
+        if scenario.moment in (Moment.BEFORE_ANSWER, Moment.BEFORE_RECORD) and written != needed:
+            raise StageFailed(f"{written} writes for a release that takes {needed}")
+
+    def tags(self) -> tuple[str, str]:
+        """The tags of the release."""
+        return tags_of(self.settings)
+
+    def expected(self) -> dict[str, str]:
+        """A complete release as `observe` sees it."""
+        files = {item.path.name: item.digest for item in self.built.artifacts if item.ecosystem != go.ECOSYSTEM}
+        return {**files, **dict.fromkeys(self.tags(), self.built.commit)}
+
+    def observe(self) -> dict[str, str]:
+        """What is in the storage of the registries: digests of files and commits of tags, by name."""
+        found = {path.name: f"sha256:{sha256(path)}" for path in (self.storage / "pypi").iterdir()}
+        (tarball,) = belonging(self.built.artifacts, npm.ECOSYSTEM)
+        # verdaccio leaves the scope out of the file's name.
+        for path in self._npm().glob(f"*-{VERSION.npm}.tgz"):
+            found[tarball.path.name] = npm.integrity(path)
+        listed = process.run(
+            ["git", "-C", self._remote(), "for-each-ref", "refs/tags", "--format=%(refname) %(objectname)"]
+        )
+        for line in listed.splitlines():
+            name, _, commit = line.removeprefix("refs/tags/").partition(" ")
+            found[name] = commit
+        return found
+
+    def _npm(self) -> Path:
+        return self.storage / "npm" / "storage" / self.settings.npm.name
+
+    def _remote(self) -> Path:
+        return self.storage / "git" / REPOSITORY
+
+    def _reset(self, scenario: Scenario) -> None:
+        """Let the registries before the scenario's hold the release, the others nothing; a conflict from the start is
+        met with nothing published."""
+        self.seen.clear()
+        for each in self.proxies.values():
+            each.writes = 0
+        self._state().unlink(missing_ok=True)
+        before = (
+            () if scenario.tags and scenario.ends_in_conflict else REGISTRIES[: REGISTRIES.index(scenario.registry)]
+        )
+        places = {python.ECOSYSTEM: self.storage / "pypi", npm.ECOSYSTEM: self._npm()}
+        for ecosystem, place in places.items():
+            shutil.rmtree(place, ignore_errors=True)
+            if ecosystem in before:
+                shutil.copytree(self.template(ecosystem), place)
+            elif ecosystem == python.ECOSYSTEM:
+                place.mkdir()
+        for tag in self.tags():
+            process.run(["git", "-C", self._remote(), "update-ref", "-d", f"refs/tags/{tag}"])
+        for tag, ours in scenario.tags:
+            self._tag(tag, self.built.commit if ours else f"{self.built.commit}~1")
+
+    def _tag(self, tag: str, revision: str) -> None:
+        commit = process.run(["git", "-C", self.checkout, "rev-parse", revision]).strip()
+        process.run(["git", "-C", self._remote(), "update-ref", f"refs/tags/{tag}", commit])
+
+    def _hooks(self, hook: str | None) -> None:
+        """Let the remote refuse: all of a push, or only Go's tag."""
+        for name in ("pre-receive", "update"):
+            (self._remote() / "hooks" / name).unlink(missing_ok=True)
+        if hook:
+            path = self._remote() / "hooks" / hook
+            path.parent.mkdir(exist_ok=True)
+            path.write_text('#!/bin/sh\ncase "$1" in refs/tags/v*) exit 0 ;; esac\nexit 1\n')
+            path.chmod(0o755)
+
+    def _usurp(self, registry: str) -> None:
+        """Publish other bytes under our version, as somebody else would a moment before us."""
+        if registry == python.ECOSYSTEM:
+            for item in belonging(self.built.artifacts, registry):
+                (self.storage / "pypi" / item.path.name).write_bytes(item.path.read_bytes() + b"other")
+        elif registry == npm.ECOSYSTEM:
+            self._usurp_npm()
+        else:
+            for tag in self.tags():
+                self._tag(tag, f"{self.built.commit}~1")
+
+    def _usurp_npm(self) -> None:
+        (item,) = belonging(self.built.artifacts, npm.ECOSYSTEM)
+        scope = self.settings.npm.name.partition("/")[0]
+        with tempfile.TemporaryDirectory(dir=self.storage) as folder:
+            other = Path(folder, item.path.name)
+            # The same content, packed less: another file for npm.
+            other.write_bytes(gzip.compress(gzip.decompress(item.path.read_bytes()), compresslevel=1, mtime=1))
+            upstream = self.proxies[npm.ECOSYSTEM].upstream
+            process.run(
+                [
+                    "npm",
+                    "publish",
+                    f"./{other.name}",
+                    f"--{scope}:registry=http://{upstream.netloc}/",
+                    "--ignore-scripts",
+                ],
+                cwd=Path(folder),
+                env=self.environment,
+                what="npm publish by somebody else",
+            )
+
+
+@contextmanager
+def _bench(folder: Path, prepared: Path, built: Build) -> Iterator[_Bench]:
+    """A bench with its own registries, empty but for the history that the remote has."""
+    checkout = folder / "checkout"
+    shutil.copytree(prepared, checkout, symlinks=True)
+    storage = folder / "storage"
+    settings = configuration.load(checkout / "release.toml")
+    with local.running(storage) as direct, ExitStack() as stack:
+        addresses = {python.ECOSYSTEM: direct.python_upload, npm.ECOSYSTEM: direct.npm, go.ECOSYSTEM: direct.git}
+        proxies = {name: stack.enter_context(fault_proxy.before(address)) for name, address in addresses.items()}
+        process.run(
+            ["git", "-C", checkout, "push", "--quiet", storage / "git" / REPOSITORY, f"{built.commit}:refs/heads/main"],
+            what="git push",
+        )
+        with (checkout / "release.toml").open("a") as file:
+            file.write(
+                f"\n[targets.{TARGET}]\n"
+                f'python_index = "{proxies[python.ECOSYSTEM].address}simple/"\n'
+                f'python_upload = "{proxies[python.ECOSYSTEM].address}"\n'
+                f'npm = "{proxies[npm.ECOSYSTEM].address}"\n'
+                f'git = "{proxies[go.ECOSYSTEM].address}"\n'
+                f"answer_seconds = {ANSWER_SECONDS}\n"
+                f"settle_seconds = {SETTLE_SECONDS}\n"
+            )
+        hosts = [urlsplit(address).netloc for address in (direct.npm, proxies[npm.ECOSYSTEM].address)]
+        npmrc = folder / "npmrc"
+        npmrc.write_text("".join(f"//{host}/:_authToken={local.ANYONE.secret}\n" for host in hosts))
+        environment = workspace.tool_environment(
+            PYTHONPATH=str(checkout / "tools"),
+            TWINE_USERNAME=local.ANYONE.name,
+            TWINE_PASSWORD=local.ANYONE.secret,
+            npm_config_userconfig=str(npmrc),
+        )
+        yield _Bench(checkout, built, settings, storage, proxies, environment)

@@ -1,0 +1,68 @@
+"""The release in question: its version, the one before it, and what changed in the contracts between the two."""
+
+from dataclasses import dataclass
+
+from cqc_tools.contracts import api_diff, descriptors
+from cqc_tools.contracts.api_diff import ApiDiff
+from cqc_tools.foundation import process, version, workspace
+from cqc_tools.foundation.version import Version
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A release to come, or one whose tag is there already.
+
+    `last` is the final release before it, None for the first; `least` the lowest version that the contract changes
+    since then allow; `commit` what is released, `past` all other releases, lowest first.
+    """
+
+    version: Version
+    last: Version | None
+    least: Version
+    commit: str
+    is_tagged: bool
+    past: tuple[Version, ...]
+    changes: ApiDiff
+
+    def to_markdown(self, level: int = 3) -> str:
+        """What changed, for a person, with headings of a level."""
+        return self.changes.to_markdown(level) if self.last else "The first release of the contracts.\n"
+
+
+def choose(release: str = "") -> Candidate:
+    """The release named `release`; without a name the one that HEAD is tagged as, or else the next one.
+
+    Raises UserError for a text that is no version, and where the contracts of HEAD or the last release cannot be read.
+    """
+    version.require_commits()
+    tags = version.released()
+    if release:
+        wanted = version.parse_release(release)
+    else:
+        here = process.run(["git", "-C", workspace.ROOT, "tag", "--points-at", "HEAD"]).split()
+        wanted = max((item for item in tags if item.tag in here), key=lambda item: item.semver, default=upcoming())
+    is_tagged = wanted in tags
+    revision = wanted.tag if is_tagged else "HEAD"
+    last = version.last_final([item for item in tags if item.semver < wanted.semver])
+    changes = _changes(last, revision)
+    return Candidate(
+        wanted,
+        last,
+        version.next_release(changes.bump, [last] if last else []),
+        process.run(["git", "-C", workspace.ROOT, "rev-parse", f"{revision}^{{commit}}"]).strip(),
+        is_tagged,
+        tuple(item for item in tags if item != wanted),
+        changes,
+    )
+
+
+def upcoming() -> Version:
+    """The release that comes after all that the tags name, by what changed in the contracts up to HEAD."""
+    version.require_commits()
+    tags = version.released()
+    return version.next_release(_changes(version.last_final(tags), "HEAD").bump, tags)
+
+
+def _changes(last: Version | None, revision: str) -> ApiDiff:
+    after = descriptors.at(revision)
+    return ApiDiff(()) if last is None else api_diff.diff(descriptors.at(last.tag), after)

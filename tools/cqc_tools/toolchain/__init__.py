@@ -1,0 +1,1 @@
+"""The locked toolchain: its installation, its locks, its versions."""
