@@ -14,7 +14,7 @@ from cqc_tools.foundation import configuration, version
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.packages import Registry, Source, build, targets
 from cqc_tools.packages import local as registries
-from cqc_tools.packages.go import GitRemote
+from cqc_tools.packages.ecosystems.go import GitRemote
 from cqc_tools.packages.local import Registries
 from cqc_tools.proof import rehearse
 from cqc_tools.release import journal, publish
@@ -77,7 +77,10 @@ def test_the_natural_go_get_leads_to_the_module(
     root = source.configuration.repository.removeprefix("https://")
     got = subprocess.run(["go", "get", f"{root}@v1.2.0"], cwd=user, env=environment, capture_output=True, text=True)
     assert got.returncode == 0, got.stderr
-    assert f"is deprecated: this is not the Go module of CQC, use {source.configuration.go.name} instead" in got.stderr
+    assert (
+        f"is deprecated: this is not the Go module of CQC, use {source.configuration.package('go').name} instead"
+        in got.stderr
+    )
 
 
 def test_an_install_takes_the_module_from_its_own_remote(
@@ -85,7 +88,7 @@ def test_an_install_takes_the_module_from_its_own_remote(
 ) -> None:
     """The same version with other content in another remote must not be answered out of a cache."""
     changed = rehearse.tagged_clone(tmp_path / "changed", RELEASE)
-    (changed.folder / changed.configuration.go.folder / "README.md").write_text("changed\n")
+    (changed.folder / changed.configuration.package("go").folder / "README.md").write_text("changed\n")
     git = ["git", "-C", str(changed.folder), "-c", "user.name=test", "-c", "user.email=test@localhost"]
     for command in (["commit", "--quiet", "--all", "--message", "changed"], *(["tag", "-f", tag] for tag in TAGS)):
         subprocess.run([*git, *command], check=True, capture_output=True)
@@ -97,7 +100,7 @@ def test_an_install_takes_the_module_from_its_own_remote(
             assert isinstance(remote, GitRemote)
             remote.write(TAGS, (), content)
             installed = remote.install(content.folder / "examples" / "go", RELEASE, scratch / "user")
-            command = ["go", "list", "-m", "-f", "{{.Dir}}", content.configuration.go.name]
+            command = ["go", "list", "-m", "-f", "{{.Dir}}", content.configuration.package("go").name]
             folder = subprocess.check_output(command, cwd=installed.folder, env=dict(installed.environment), text=True)
             assert (Path(folder.strip(), "README.md").read_text() == "changed\n") == (content is changed)
 
@@ -137,7 +140,7 @@ def test_the_local_index_never_answers_with_another_index(local: Registries, tmp
     """The public index has an unrelated project of our name."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--index-url", local.python_index]
     environment = {**os.environ, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
-    for name in (configuration.load().python.name, "typing-extensions"):
+    for name in (configuration.load().package("python").name, "typing-extensions"):
         done = subprocess.run([*command, name], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode != 0
         assert not list(tmp_path.glob("*.whl")) + list(tmp_path.glob("*.tar.gz"))

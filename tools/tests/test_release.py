@@ -9,7 +9,7 @@ from conftest import Checkout, make_checkout
 
 from cqc_tools.foundation import version
 from cqc_tools.packages import local as registries
-from cqc_tools.packages import npm
+from cqc_tools.packages.ecosystems import typescript
 
 RELEASE = version.parse_release("1.2.0")
 TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")
@@ -222,7 +222,7 @@ def test_pre_releases_and_then_the_final_on_the_same_commit(checkout: Checkout) 
     ],
 )
 def test_dist_tags_only_move_forwards(release: str, tags: dict[str, str], expected: str) -> None:
-    assert npm.dist_tag(version.parse_release(release), tags) == expected
+    assert typescript.dist_tag(version.parse_release(release), tags) == expected
 
 
 def test_an_older_line_does_not_take_latest(released: Checkout, other: Checkout) -> None:

@@ -13,7 +13,7 @@ from conftest import Checkout, make_checkout, point_target
 from cqc_tools.foundation import configuration
 from cqc_tools.packages import local as registries
 from cqc_tools.packages import targets
-from cqc_tools.packages.go import GitRemote
+from cqc_tools.packages.ecosystems.go import GitRemote
 from cqc_tools.packages.local import Registries
 
 REASON = 'orders of zero quantity pass; see "Order.quantity"'

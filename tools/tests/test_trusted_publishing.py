@@ -17,9 +17,10 @@ from requests.adapters import HTTPAdapter
 
 from cqc_tools.foundation import configuration, version
 from cqc_tools.foundation.configuration import Patience
-from cqc_tools.packages import Refused, Source, build
+from cqc_tools.foundation.errors import Refused
+from cqc_tools.packages import Source, build
 from cqc_tools.packages.build import Build
-from cqc_tools.packages.python import PythonIndex, attestation_of
+from cqc_tools.packages.ecosystems.python import PythonIndex, attestation_of
 from cqc_tools.proof import rehearse
 
 RELEASE = version.parse_release("1.2.0")
@@ -114,7 +115,9 @@ def fields(request: requests.PreparedRequest) -> dict[str, bytes]:
 
 def publish_the_wheel(built: Build, source: Source) -> Path:
     # As the target `public` has it: twine's own address, and no credentials.
-    index = PythonIndex(configuration.load().python.name, "https://index.invalid/simple/", "", None, Patience())
+    index = PythonIndex(
+        configuration.load().package("python").name, "https://index.invalid/simple/", "", None, Patience()
+    )
     (wheel,) = (item.path for item in built.artifacts if item.path.suffix == ".whl")
     index.write([wheel.name], built.artifacts, source)
     return wheel

@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.message import DecodeError
 
 from cqc_tools.foundation import process, workspace
-from cqc_tools.foundation.errors import StageFailed, UserError
+from cqc_tools.foundation.errors import ProgramFailed, StageFailed, UserError
 
 VALIDATE = "buf/validate/validate.proto"
 DESCRIPTOR_SET = "descriptor_set.binpb"
@@ -83,8 +83,8 @@ def protoc(options: Sequence[str], files: Sequence[str], root: Path = workspace.
     includes = [f"-I{folder}" for folder in (root, workspace.THIRD_PARTY_PROTO, well_known, google_rpc)]
     try:
         process.run([sys.executable, "-m", "grpc_tools.protoc", *includes, *options, *files], what="protoc")
-    except StageFailed as failure:
-        printed = str(failure).partition("\n")[2]
+    except ProgramFailed as failure:
+        printed = failure.stderr
         shown = root.relative_to(workspace.ROOT) if root.is_relative_to(workspace.ROOT) else root
         lines = [f"{shown}/{line}" if line.startswith("cqc/") else line for line in printed.splitlines()]
         raise StageFailed("\n".join(["the protos do not compile:", *lines])) from None

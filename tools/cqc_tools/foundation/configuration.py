@@ -1,31 +1,37 @@
-"""release.toml: what the packages are called, and where each target's registries are."""
+"""release.toml: what the contracts and packages are called, and where each target's registries are.
 
+Standard library only: the set-up reads it before anything is installed.
+"""
+
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 from cqc_tools.foundation import workspace
 from cqc_tools.foundation.errors import UserError
 
+FILE = "release.toml"
 LOCAL = "local"
 DEFAULT = "default"
-ADDRESSES = ("python_index", "python_upload", "npm", "git")
+RESTORE = "restore it with git checkout release.toml, or write the key as the one in git does"
 
 
 @dataclass(frozen=True)
 class PackageConfiguration:
-    """One package: its name in its ecosystem and its folder, relative to the top of the repository."""
+    """One package: the key of its ecosystem, its name there, and its folder relative to the top of the repository."""
 
+    key: str
     name: str
     folder: str
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long, in seconds, a registry may be silent before it counts as not answering, and how long it may take until
-    it shows what was written to it."""
+    """How long, in seconds, a registry may stay silent before it counts as not answering, and how long it may take to
+    show what was written to it."""
 
     answer_seconds: float = 60
     settle_seconds: float = 60
@@ -33,103 +39,109 @@ class Patience:
 
 @dataclass(frozen=True)
 class Target:
-    """The addresses of one target's registries by key of ADDRESSES, as release.toml has them; none for `local`."""
+    """One target's registries: addresses by key, as written in release.toml; empty for `local`."""
 
     name: str
     addresses: Mapping[str, str]
-    patience: Patience
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """All of release.toml. `repository` is the https address that the packages name as their source, `branch` the one
-    that releases are made from."""
+    """All of release.toml.
+
+    `repository` is the https address that the packages name as their source, `branch` the one releases are made from.
+    `root_package` is the first part of every proto package (`cqc` in `cqc.markets.v1`), and of every Python import.
+    `cqc_code` says whether the hand-written helpers, examples, venue mappings and golden bytes of CQC itself are part
+    of this project.
+    """
 
     repository: str
     branch: str
-    python: PackageConfiguration
-    npm: PackageConfiguration
-    go: PackageConfiguration
+    root_package: str
+    cqc_code: bool
+    packages: Mapping[str, PackageConfiguration]
     targets: Mapping[str, Target]
 
-    def target(self, name: str) -> Target:
-        """A target with all its addresses.
+    def package(self, key: str) -> PackageConfiguration:
+        """The package of an ecosystem. Raises UserError if release.toml has none."""
+        if key not in self.packages:
+            raise UserError(f"{FILE} has no table [packages.{key}]", f"add it with name and folder: {RESTORE}")
+        return self.packages[key]
 
-        Raises UserError for an unknown target, or naming each address that still has to be filled in.
-        """
+    def folder(self, key: str, top: Path = workspace.ROOT) -> Path:
+        """The folder of an ecosystem's package in a checkout."""
+        return top / self.package(key).folder
+
+    def target(self, name: str) -> Target:
+        """A target by its name. Raises UserError if there is none."""
         if name not in self.targets:
             raise UserError(
-                f"release.toml has no target {name!r}: choose one of {', '.join(self.targets)}, "
-                f"or add [targets.{name}] with {', '.join(ADDRESSES)}"
+                f"{FILE} has no target {name!r}: choose one of {', '.join(self.targets)}",
+                f"or add a table [targets.{name}] with the addresses of its registries",
             )
-        target = self.targets[name]
-        missing = [key for key in ADDRESSES if not target.addresses.get(key)]
-        if missing and name != LOCAL:
-            raise UserError(
-                f"target {name!r} is not filled in: give {', '.join(missing)} an address under [targets.{name}] "
-                f"in release.toml, or {DEFAULT!r} for the client's own default"
-            )
-        return target
+        return self.targets[name]
 
 
-def load(path: Path = workspace.ROOT / "release.toml") -> Configuration:
-    """Read release.toml.
-
-    Raises UserError naming the missing or malformed key.
-    """
+def load(path: Path = workspace.ROOT / FILE) -> Configuration:
+    """Read release.toml. Raises UserError naming the missing or malformed key."""
     try:
-        content = tomllib.loads(path.read_text())
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}): restore it with git checkout release.toml"
-        ) from None
+        raise UserError(f"{path} cannot be read: {error.strerror}", "git checkout release.toml") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}") from None
+        raise UserError(f"{path} is not valid TOML: {error}", "correct it, or run git checkout release.toml") from None
 
     def value(*keys: str) -> str:
         found: object = content
         for key in keys:
             found = found.get(key) if isinstance(found, dict) else None
         if not isinstance(found, str) or not found:
-            raise UserError(f"{path} has no {'.'.join(keys)}, a text is expected there: see the one in git")
+            raise UserError(f"{path} has no {'.'.join(keys)}: a non-empty string is expected", RESTORE)
         return found
 
-    npm = value("npm", "package")
-    if not npm.startswith("@") or "/" not in npm:
+    root = value("contracts", "root_package")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", root):
         raise UserError(
-            f"{path} has npm.package = {npm!r}: a scoped name such as @team/cqc is expected, so that npm "
-            "can take this scope, and nothing else, from the target's registry"
+            f"{path} has contracts.root_package = {root!r}",
+            "write one lower-case identifier, such as cqc for the proto packages cqc.markets.v1 and so on",
         )
-    targets = content.get("targets")
-    if not isinstance(targets, dict) or not all(isinstance(item, dict) for item in targets.values()):
-        raise UserError(f"{path} has no tables [targets.<name>], such as [targets.{LOCAL}]: see the one in git")
+    cqc_code = content["contracts"].get("cqc_code", False)
+    if not isinstance(cqc_code, bool):
+        raise UserError(f"{path} has contracts.cqc_code = {cqc_code!r}", "write true or false")
     return Configuration(
         repository=value("repository"),
         branch=value("branch"),
-        python=PackageConfiguration(value("python", "distribution"), value("python", "folder")),
-        npm=PackageConfiguration(npm, value("npm", "folder")),
-        go=PackageConfiguration(value("go", "module"), value("go", "folder")),
-        targets={name: _target(path, name, found) for name, found in targets.items()},
+        root_package=root,
+        cqc_code=cqc_code,
+        packages={
+            key: PackageConfiguration(key, value("packages", key, "name"), value("packages", key, "folder"))
+            for key in _tables(path, content, "packages")
+        },
+        targets={name: _target(path, name, found) for name, found in _tables(path, content, "targets").items()},
     )
 
 
+def _tables(path: Path, content: Mapping[str, Any], name: str) -> Mapping[str, Mapping[str, Any]]:
+    """The tables [<name>.<key>] by key."""
+    tables = content.get(name)
+    if not isinstance(tables, dict) or not tables or not all(isinstance(item, dict) for item in tables.values()):
+        raise UserError(f"{path} has no tables [{name}.<key>]", RESTORE)
+    return tables
+
+
 def _target(path: Path, name: str, found: Mapping[str, object]) -> Target:
-    """One [targets.<name>], each value checked; an address may still be empty."""
-    addresses = {}
-    seconds = {}
+    """One [targets.<name>]; which addresses it needs is for its ecosystems to say."""
+    addresses: dict[str, str] = {}
+    seconds: dict[str, float] = {}
     for key, value in found.items():
         where = f"{path} has targets.{name}.{key} = {value!r}"
         if key in Patience.__dataclass_fields__:
             if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-                raise UserError(f"{where}: a number of seconds is expected")
+                raise UserError(where, "write a number of seconds greater than zero")
             seconds[key] = float(value)
-        elif key not in ADDRESSES or name == LOCAL:
-            allowed = [*([] if name == LOCAL else ADDRESSES), *Patience.__dataclass_fields__]
-            raise UserError(f"{where}, which means nothing there: {', '.join(allowed)} may be given")
         elif not isinstance(value, str):
-            raise UserError(f"{where}: an address or {DEFAULT!r} is expected")
-        elif key != "git" and value not in ("", DEFAULT) and urlsplit(value).scheme not in ("http", "https"):
-            raise UserError(f"{where}: an address that starts with https:// is expected")
+            raise UserError(where, "write an address, or 'default' for the client's own default")
         else:
             addresses[key] = value
     return Target(name, addresses, Patience(**seconds))

@@ -1,10 +1,10 @@
-"""What the user sees: progress on standard error, results on standard output, as text or as JSON."""
+"""What the user sees: progress on standard error, results on standard output."""
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -12,55 +12,70 @@ from rich.table import Table
 from rich.text import Text
 
 from cqc_tools.foundation import process
-from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.foundation.errors import ToolError, all_of
+
+# Steps of a stage that run at the same time: the tool is made for two cores.
+WORKERS = 2
 
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
 # A log has no width of its own: tables are not folded there.
-output = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 200)
-
-# Seconds by title, of the steps that this process has finished.
 measured: dict[str, float] = {}
+output = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 200)
 
 
 @contextmanager
-def step(title: str) -> Iterator[None]:
-    """Show that something is under way, then how long it took; a spinner on a terminal, one line elsewhere."""
+def step(title: str, seconds: MutableMapping[str, float] | None = None) -> Iterator[None]:
+    """Show a step and, once it succeeds, how long it took; a spinner on a terminal, one line elsewhere.
+
+    The duration is also put into `seconds`, under the title.
+    """
     started = time.monotonic()
     if progress.is_terminal:
         with progress.status(title):
             yield
     else:
         yield
-    measured[title] = time.monotonic() - started
-    progress.print(f"[green]ok[/green]  {title} [dim]({measured[title]:.1f} s)[/dim]")
+    taken = time.monotonic() - started
+    measured[title] = taken
+    if seconds is not None:
+        seconds[title] = round(taken, 2)
+    ok(title, f"{taken:.1f} s")
+
+
+def ok(title: str, remark: str) -> None:
+    """Show that a step is done."""
+    progress.print(f"[green]ok[/green]  {title} [dim]({remark})[/dim]")
+
+
+def note(text: str) -> None:
+    """Tell the user something that is not an error."""
+    progress.print("[yellow]note:[/yellow]", end=" ")
+    progress.print(text, markup=False)
 
 
 def all_steps(steps: Sequence[tuple[str, Callable[[], object]]]) -> None:
-    """Run independent steps two at a time and report each; afterwards raise StageFailed with all that failed."""
+    """Run independent steps, two at a time, and show each.
+
+    Raises the failure of the one that failed, or SeveralFailed.
+    """
 
     def timed(work: Callable[[], object]) -> float:
         started = time.monotonic()
         work()
         return time.monotonic() - started
 
-    failures = []
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        futures: list[tuple[str, Future[float]]] = [(title, pool.submit(timed, work)) for title, work in steps]
-        for title, future in futures:
-            try:
-                with progress.status(title):
-                    seconds = future.result()
-                progress.print(f"[green]ok[/green]  {title} [dim]({seconds:.1f} s)[/dim]")
-            except StageFailed as failure:
-                progress.print(f"[red]FAILED[/red]  {title}")
-                failures.append(f"{title}:\n{failure}")
-            except KeyboardInterrupt:
-                # The pool waits for its threads, and they for their programs.
-                pool.shutdown(wait=False, cancel_futures=True)
-                process.stop_all()
-                raise
+    failures: list[ToolError] = []
+    futures = process.in_parallel([partial(timed, work) for _, work in steps], WORKERS)
+    for title, _ in steps:
+        with progress.status(title) if progress.is_terminal else nullcontext():
+            future = next(futures)
+        try:
+            ok(title, f"{future.result():.1f} s")
+        except ToolError as failure:
+            progress.print(f"[red]FAILED[/red]  {title}")
+            failures.append(failure)
     if failures:
-        raise StageFailed("\n\n".join(failures))
+        raise all_of(failures)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:

@@ -1,9 +1,170 @@
-"""The two ways in which a command fails."""
+"""Every failure the tool expects, as values: what was wrong, the details, and the command that fixes it.
+
+    ToolError
+    ├── UserError           exit code 2: invalid usage or input that the user can correct
+    └── StageFailed         exit code 1: a check failed
+        ├── ProgramFailed   a program exited non-zero or could not be started
+        ├── SeveralFailed   several independent steps failed
+        ├── NoAnswer        a registry did not answer; retrying may help
+        ├── Refused         a registry rejected a request; retrying does not help
+        └── Conflict        exit code 3: other bytes are already published under this version
+
+Code decides by class and fields; nothing reads a message back.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+OK, FAILED, USAGE, CONFLICT, INTERRUPTED = 0, 1, 2, 3, 130
 
 
-class UserError(Exception):
-    """Something the user can put right: says what was wrong, where, and the command that fixes it. Exit code 2."""
+class ToolError(Exception):
+    """A failure that the tool reports without a traceback.
+
+    `problem` is one line, `details` any further lines such as a program's output, and `fix` the next step for the user.
+    """
+
+    kind: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = FAILED
+
+    def __init__(self, problem: str, fix: str = "", details: str = "") -> None:
+        super().__init__(problem, fix, details)
+        self.problem = problem
+        self.fix = fix
+        self.details = details
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, (self.problem, self.details, self.fix)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The failure for a program; subclasses add their own fields."""
+        return {"kind": self.kind, "problem": self.problem, "details": self.details, "fix": self.fix}
 
 
-class StageFailed(Exception):
-    """A stage did its work and the answer is no: a check failed, a registry differs, a pair disagrees. Exit code 1."""
+class UserError(ToolError):
+    """Invalid usage or input that the user can correct."""
+
+    kind = "usage"
+    exit_code = USAGE
+
+
+class StageFailed(ToolError):
+    """A stage ran and failed: a check failed, a registry differs, two languages disagree."""
+
+    kind = "failed"
+
+
+class ProgramFailed(StageFailed):
+    """A program exited non-zero, or could not be started: then `returncode` is None.
+
+    `purpose` says in the user's words what the program was run for.
+    """
+
+    kind = "program"
+
+    def __init__(
+        self, command: Sequence[object], returncode: int | None, stdout: str = "", stderr: str = "", purpose: str = ""
+    ) -> None:
+        self.command = tuple(map(str, command))
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+        self.purpose = purpose
+        how = "could not be started" if returncode is None else f"failed with exit code {returncode}"
+        super().__init__(
+            f"{purpose or self.command[0]} {how}: {shlex.join(self.command)}",
+            details="\n".join(filter(None, (stdout.strip(), stderr.strip()))),
+        )
+
+    @property
+    def reason(self) -> str:
+        """The program's own explanation in one line: the first line of its error output, or else the problem."""
+        said = [line.strip() for line in f"{self.stderr}\n{self.stdout}".splitlines() if line.strip()]
+        return said[0] if said else self.problem
+
+    def to_json(self) -> dict[str, Any]:
+        """See ToolError."""
+        return {**super().to_json(), "command": list(self.command), "returncode": self.returncode}
+
+
+class SeveralFailed(StageFailed):
+    """Several independent steps failed."""
+
+    kind = "several"
+
+    def __init__(self, failures: Sequence[ToolError]) -> None:
+        self.failures = tuple(failures)
+        super().__init__(f"{len(failures)} steps failed:", details="\n\n".join(map(str, failures)))
+
+    def to_json(self) -> dict[str, Any]:
+        """See ToolError."""
+        return {**super().to_json(), "failures": [failure.to_json() for failure in self.failures]}
+
+
+class NoAnswer(StageFailed):
+    """A registry did not say what it holds or whether it accepted a write. Retrying may help, after `retry_after`
+    seconds if the registry named a time."""
+
+    kind = "no answer"
+
+    def __init__(self, problem: str, fix: str = "", details: str = "", retry_after: float | None = None) -> None:
+        super().__init__(problem, fix, details)
+        self.retry_after = retry_after
+
+    def to_json(self) -> dict[str, Any]:
+        """See ToolError."""
+        return {**super().to_json(), "retry_after": self.retry_after}
+
+
+class Refused(StageFailed):
+    """A registry rejected a request, and will reject it again until someone follows `fix`."""
+
+    kind = "refused"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A file whose published digest is not the digest that was built; None if one side lacks the file."""
+
+    where: str
+    file: str
+    built: str | None
+    served: str | None
+
+    def __str__(self) -> str:
+        return f"{self.file}: built {self.built or 'no such file'}, served {self.served or 'no such file'}"
+
+
+WAYS_OUT = (
+    "A published file can never be replaced. Either\n"
+    "  publish the bytes that are already there: build the commit they came from, then run make publish again, or\n"
+    "  release a new version on all registries: tag it, then run make publish VERSION=<new version>"
+)
+
+
+class Conflict(StageFailed):
+    """Other bytes are already published under this version. Nothing was overwritten, and no rerun can help."""
+
+    kind = "conflict"
+    exit_code = CONFLICT
+
+    def __init__(self, problem: str, differences: Sequence[Difference]) -> None:
+        self.differences = tuple(differences)
+        super().__init__(f"conflict: {problem}", WAYS_OUT, "\n".join(f"  {item}" for item in differences))
+
+    def to_json(self) -> dict[str, Any]:
+        """See ToolError."""
+        return {**super().to_json(), "differences": [asdict(item) for item in self.differences]}
+
+
+def all_of(failures: Sequence[ToolError]) -> ToolError:
+    """One failure for several: a single one stays itself, and a conflict among them decides the exit code."""
+    if len(failures) == 1:
+        return failures[0]
+    conflicts = [failure for failure in failures if isinstance(failure, Conflict)]
+    if conflicts and len(conflicts) == len(failures):
+        problem = "; ".join(failure.problem.removeprefix("conflict: ") for failure in conflicts)
+        return Conflict(problem, [item for failure in conflicts for item in failure.differences])
+    return conflicts[0] if conflicts else SeveralFailed(failures)

@@ -1,18 +1,23 @@
-"""Run other programs: their output is captured, shown on failure, and no child outlives the tool."""
+"""Run other programs: their output is captured and shown on failure, and no child outlives the tool."""
 
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from cqc_tools.foundation import workspace
-from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.foundation.errors import ProgramFailed
 
 Command = Sequence[str | Path]
+T = TypeVar("T")
 _started: set[subprocess.Popen[bytes]] = set()
+# Set once the run is interrupted: threads that wait for something else stop waiting.
+interrupted = threading.Event()
 
 
 def run(
@@ -37,20 +42,20 @@ def run_bytes(
 ) -> bytes:
     """Run a command to its end and return its standard output.
 
-    Raises StageFailed with everything the command printed when it exits non-zero or cannot be started. `what` says in
-    the user's words what the command was for.
+    Raises ProgramFailed if it exits non-zero or cannot be started. `what` names the purpose in the user's words.
     """
-    with _running(command, cwd, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with _running(command, cwd, env, what=what, **pipes) as child:
         output, errors = child.communicate(stdin)
     if child.returncode:
-        words = " ".join(map(str, command))
-        details = (output + errors).decode(errors="replace").strip()
-        raise StageFailed(f"{what or 'command'} failed with exit code {child.returncode}: {words}\n{details}")
+        raise ProgramFailed(
+            command, child.returncode, output.decode(errors="replace"), errors.decode(errors="replace"), what
+        )
     return output
 
 
 def passes(command: Command, *, cwd: Path = workspace.ROOT, env: Mapping[str, str] | None = None) -> bool:
-    """Run a command with its output going straight to the user; say whether it succeeded."""
+    """Run a command with its output going straight to the user; returns whether it succeeded."""
     with _running(command, cwd, env, stdin=subprocess.DEVNULL) as child:
         return child.wait() == 0
 
@@ -65,8 +70,28 @@ def server(command: Command, *, cwd: Path, env: Mapping[str, str], log: Path) ->
         yield child
 
 
+def in_parallel(tasks: Iterable[Callable[[], T]], workers: int | None = None) -> Iterator[Future[T]]:
+    """Run tasks in threads and yield their finished futures in the order of the tasks.
+
+    If the run is interrupted, tasks that have not started never do, every program is stopped, and the interruption
+    goes on.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for future in [pool.submit(task) for task in tasks]:
+                future.exception()
+                yield future
+        except BaseException as error:
+            # The pool waits for its threads, and they for their programs or the next attempt.
+            pool.shutdown(wait=False, cancel_futures=True)
+            if not isinstance(error, GeneratorExit):
+                stop_all()
+            raise
+
+
 def stop_all() -> None:
-    """End every program that is still running, in whatever thread it was started."""
+    """Stop every program that is still running, in whatever thread it was started, and wake threads that wait."""
+    interrupted.set()
     for child in list(_started):
         _stop(child)
 
@@ -80,6 +105,7 @@ def _running(
     stdin: int,
     stdout: int | None = None,
     stderr: int | IO[bytes] | None = None,
+    what: str = "",
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A program in a process group of its own, which is ended with the context together with what it started."""
     words = [str(word) for word in command]
@@ -94,7 +120,7 @@ def _running(
             start_new_session=True,
         )
     except OSError as error:
-        raise StageFailed(f"could not start {words[0]}: {error.strerror}: {error.filename}") from error
+        raise ProgramFailed(words, None, stderr=f"{error.strerror}: {error.filename}", purpose=what) from error
     _started.add(child)
     try:
         yield child
@@ -108,7 +134,7 @@ def _running(
 
 
 def _stop(child: subprocess.Popen[bytes], patience: float = 5.0) -> None:
-    """Ask a program that still runs to end, insist after `patience` seconds, then end whatever it left behind."""
+    """Ask a running program to end, kill it after `patience` seconds, then kill whatever it left behind."""
     if child.poll() is not None:
         return
     with suppress(ProcessLookupError, PermissionError):

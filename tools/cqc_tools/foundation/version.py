@@ -177,7 +177,7 @@ def _pseudo_version(repository: Path) -> str:
     git = ["git", "-C", str(repository)]
     commit, seconds = process.run([*git, "log", "-1", "--format=%H %ct"]).split()
     reachable = process.run([*git, "tag", "--list", "v[0-9]*", "--merged", "HEAD"]).split()
-    named = re.search(r"/v([0-9]+)$", configuration.load(repository / "release.toml").go.name)
+    named = re.search(r"/v([0-9]+)$", configuration.load(repository / "release.toml").package("go").name)
     majors = [int(named.group(1))] if named else [0, 1]
     older = [item.go for item in released(repository) if item.go in reachable and item.semver.major in majors]
     options = ["-commit", commit, "-time", seconds, *(["-older", older[-1]] if older else [])]

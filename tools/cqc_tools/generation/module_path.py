@@ -29,7 +29,7 @@ def move() -> Move:
     Raises StageFailed when the protos do not compile.
     """
     settings = configuration.load()
-    before, after = declared(settings), settings.go.name
+    before, after = declared(settings), settings.package("go").name
     if before == after:
         return Move(before, after, ())
     # A path that has its /vN already is not the old one.
@@ -37,7 +37,7 @@ def move() -> Move:
     written = []
     names = process.run(["git", "-C", workspace.ROOT, "grep", "-IlFz", before]).split("\0")
     # go.mod is the last: until then a run that was interrupted starts again.
-    for name in sorted(filter(None, names), key=lambda name: name == f"{settings.go.folder}/go.mod"):
+    for name in sorted(filter(None, names), key=lambda name: name == f"{settings.package('go').folder}/go.mod"):
         path = workspace.ROOT / name
         text = path.read_text()
         if name not in KEPT and (changed := pattern.sub(after.replace("\\", r"\\"), text)) != text:
@@ -52,7 +52,9 @@ def move() -> Move:
 def declared(settings: Configuration) -> str:
     """The path in the module's go.mod."""
     printed = process.run(
-        ["go", "mod", "edit", "-json"], cwd=workspace.ROOT / settings.go.folder, what="read the module's go.mod"
+        ["go", "mod", "edit", "-json"],
+        cwd=workspace.ROOT / settings.package("go").folder,
+        what="read the module's go.mod",
     )
     return str(json.loads(printed)["Module"]["Path"])
 
@@ -61,8 +63,8 @@ def steps_to(release: Version, settings: Configuration) -> str:
     """What has to be done before a release can be made, because Go takes a major version from 2 on only where the
     module's path names it; empty when nothing has."""
     major = release.semver.major
-    path = re.sub(r"/v[0-9]+$", "", settings.go.name) + (f"/v{major}" if major >= 2 else "")
-    if settings.go.name == path and declared(settings) == path:
+    path = re.sub(r"/v[0-9]+$", "", settings.package("go").name) + (f"/v{major}" if major >= 2 else "")
+    if settings.package("go").name == path and declared(settings) == path:
         return ""
     return (
         f"{release.tag} needs the Go module path {path}: Go takes it under no other. The steps:\n"

@@ -10,7 +10,6 @@ from typing import Protocol
 from packageurl import PackageURL
 
 from cqc_tools.foundation.configuration import Configuration, Patience
-from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.foundation.version import Version
 
 
@@ -81,19 +80,6 @@ class Holdings:
 
     versions: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-
-
-class NoAnswer(StageFailed):
-    """A registry did not say what it holds or what it did with a write: asking again may help, after `retry_after`
-    seconds where it said so."""
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class Refused(StageFailed):
-    """A registry said no, and will again until someone puts right what the message says."""
 
 
 class Registry(Protocol):

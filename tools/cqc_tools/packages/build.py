@@ -19,7 +19,8 @@ from cqc_tools.contracts.descriptors import DESCRIPTOR_SET
 from cqc_tools.foundation import configuration, console, process, timings, workspace
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.foundation.version import Version, of_checkout, parse_release, require_commits
-from cqc_tools.packages import Artifact, Declaration, Source, go, npm, python, sbom, sha256
+from cqc_tools.packages import Artifact, Declaration, Source, sbom, sha256
+from cqc_tools.packages.ecosystems import go, python, typescript
 from cqc_tools.toolchain import tool_versions
 
 MANIFEST = "release.json"
@@ -29,7 +30,7 @@ SCHEMA = Path(__file__).parent / "schemas" / "release.schema.json"
 DIGESTS: Mapping[str, Callable[[Path], str]] = {
     go.ECOSYSTEM: go.h1,
     python.ECOSYSTEM: lambda path: f"sha256:{sha256(path)}",
-    npm.ECOSYSTEM: npm.integrity,
+    typescript.ECOSYSTEM: typescript.integrity,
 }
 
 
@@ -261,7 +262,7 @@ def build(source: Source, dist: Path) -> Build:
         out.mkdir()
         artifacts: dict[str, tuple[Artifact, ...]] = {}
         # Go first: it reads git, the other two put files into the clone.
-        for ecosystem in (go, python, npm):
+        for ecosystem in (go, python, typescript):
             with console.step(f"build {ecosystem.ECOSYSTEM}"):
                 artifacts[ecosystem.ECOSYSTEM] = ecosystem.build(source, out, Path(part))
         committed = _committed(source)
@@ -270,7 +271,7 @@ def build(source: Source, dist: Path) -> Build:
                 _describe(ecosystem, package, artifacts[ecosystem], source, committed)
                 for ecosystem, package in _declared(artifacts, source).items()
             ]
-        descriptor_set = source.folder / source.configuration.go.folder / DESCRIPTOR_SET
+        descriptor_set = source.folder / source.configuration.package("go").folder / DESCRIPTOR_SET
         built = Build(
             source.version,
             source.commit,
@@ -317,11 +318,14 @@ def _committed(source: Source) -> datetime:
 def _declared(artifacts: Mapping[str, Sequence[Artifact]], source: Source) -> dict[str, Declaration]:
     """What each package says of itself, which is what was asked for."""
     settings, version = source.configuration, source.version
-    found = {ecosystem.ECOSYSTEM: ecosystem.declared(artifacts[ecosystem.ECOSYSTEM]) for ecosystem in (go, python, npm)}
+    found = {
+        ecosystem.ECOSYSTEM: ecosystem.declared(artifacts[ecosystem.ECOSYSTEM])
+        for ecosystem in (go, python, typescript)
+    }
     wanted = {
-        go.ECOSYSTEM: (settings.go.name, version.go),
-        python.ECOSYSTEM: (settings.python.name, version.pypi),
-        npm.ECOSYSTEM: (settings.npm.name, version.npm),
+        go.ECOSYSTEM: (settings.package("go").name, version.go),
+        python.ECOSYSTEM: (settings.package("python").name, version.pypi),
+        typescript.ECOSYSTEM: (settings.package("typescript").name, version.npm),
     }
     for ecosystem, package in found.items():
         if (package.name, package.version) != wanted[ecosystem]:

@@ -10,10 +10,10 @@ import pypi_simple
 from cqc_tools.foundation import process, workspace
 from cqc_tools.foundation.configuration import DEFAULT, LOCAL, Configuration, Patience
 from cqc_tools.packages import Registry, local
-from cqc_tools.packages.go import GitRemote
+from cqc_tools.packages.ecosystems.go import GitRemote
+from cqc_tools.packages.ecosystems.python import PythonIndex
+from cqc_tools.packages.ecosystems.typescript import NpmRegistry
 from cqc_tools.packages.local import Registries
-from cqc_tools.packages.npm import NpmRegistry
-from cqc_tools.packages.python import PythonIndex
 
 STORAGE = workspace.CACHE / "registries"
 
@@ -42,10 +42,23 @@ def packages(
     patience = patience or Patience()
     return {
         "python": PythonIndex(
-            settings.python.name, addresses.python_index, addresses.python_upload, addresses.credentials, patience
+            settings.package("python").name,
+            addresses.python_index,
+            addresses.python_upload,
+            addresses.credentials,
+            patience,
         ),
-        "typescript": NpmRegistry(settings.npm.name, addresses.npm, addresses.credentials, scratch, patience),
-        "go": GitRemote(settings.go.name, settings.go.folder, settings.repository, addresses.git, scratch, patience),
+        "typescript": NpmRegistry(
+            settings.package("typescript").name, addresses.npm, addresses.credentials, scratch, patience
+        ),
+        "go": GitRemote(
+            settings.package("go").name,
+            settings.package("go").folder,
+            settings.repository,
+            addresses.git,
+            scratch,
+            patience,
+        ),
     }
 
 

@@ -24,8 +24,9 @@ from urllib.parse import urlsplit
 from cqc_tools.foundation import configuration, console, process, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed
-from cqc_tools.packages import Source, belonging, build, go, local, npm, python, sha256
+from cqc_tools.packages import Source, belonging, build, local, sha256
 from cqc_tools.packages.build import Build
+from cqc_tools.packages.ecosystems import go, python, typescript
 from cqc_tools.packages.local.git import REPOSITORY
 from cqc_tools.proof import fault_proxy, rehearse
 from cqc_tools.proof.fault_proxy import Fault, Kind, Moment, Proxy
@@ -33,9 +34,9 @@ from cqc_tools.proof.fault_proxy import Fault, Kind, Moment, Proxy
 VERSION = version.parse_release("1.2.0")
 TARGET = "faults"
 # In the order in which they are published.
-REGISTRIES = (python.ECOSYSTEM, npm.ECOSYSTEM, go.ECOSYSTEM)
+REGISTRIES = (python.ECOSYSTEM, typescript.ECOSYSTEM, go.ECOSYSTEM)
 # How many requests publish a release there: two files, one file, both tags at once.
-WRITES = {python.ECOSYSTEM: 2, npm.ECOSYSTEM: 1, go.ECOSYSTEM: 1}
+WRITES = {python.ECOSYSTEM: 2, typescript.ECOSYSTEM: 1, go.ECOSYSTEM: 1}
 WORKERS = 2
 LONGEST_RUN = 120
 # A fault that cannot be at a moment, and why.
@@ -82,7 +83,7 @@ class Scenario:
 
 def tags_of(settings: Configuration) -> tuple[str, str]:
     """The tags of the release."""
-    return VERSION.tag, f"{settings.go.folder}/{VERSION.tag}"
+    return VERSION.tag, f"{settings.package('go').folder}/{VERSION.tag}"
 
 
 def scenarios() -> list[Scenario]:
@@ -268,7 +269,7 @@ class _Bench:
         """
         if (ended := self._tool(None)) != "complete" or self.observe() != self.expected():
             raise StageFailed(f"publishing without any fault ended with {ended}:\n{self._log()}")
-        for ecosystem, place in {python.ECOSYSTEM: self.storage / "pypi", npm.ECOSYSTEM: self._npm()}.items():
+        for ecosystem, place in {python.ECOSYSTEM: self.storage / "pypi", typescript.ECOSYSTEM: self._npm()}.items():
             shutil.copytree(place, self.template(ecosystem))
 
     def _first(self, scenario: Scenario) -> str:
@@ -354,10 +355,10 @@ class _Bench:
     def observe(self) -> dict[str, str]:
         """What is in the storage of the registries: digests of files and commits of tags, by name."""
         found = {path.name: f"sha256:{sha256(path)}" for path in (self.storage / "pypi").iterdir()}
-        (tarball,) = belonging(self.built.artifacts, npm.ECOSYSTEM)
+        (tarball,) = belonging(self.built.artifacts, typescript.ECOSYSTEM)
         # verdaccio leaves the scope out of the file's name.
         for path in self._npm().glob(f"*-{VERSION.npm}.tgz"):
-            found[tarball.path.name] = npm.integrity(path)
+            found[tarball.path.name] = typescript.integrity(path)
         listed = process.run(
             ["git", "-C", self._remote(), "for-each-ref", "refs/tags", "--format=%(refname) %(objectname)"]
         )
@@ -367,7 +368,7 @@ class _Bench:
         return found
 
     def _npm(self) -> Path:
-        return self.storage / "npm" / "storage" / self.settings.npm.name
+        return self.storage / "npm" / "storage" / self.settings.package("typescript").name
 
     def _remote(self) -> Path:
         return self.storage / "git" / REPOSITORY
@@ -382,7 +383,7 @@ class _Bench:
         before = (
             () if scenario.tags and scenario.ends_in_conflict else REGISTRIES[: REGISTRIES.index(scenario.registry)]
         )
-        places = {python.ECOSYSTEM: self.storage / "pypi", npm.ECOSYSTEM: self._npm()}
+        places = {python.ECOSYSTEM: self.storage / "pypi", typescript.ECOSYSTEM: self._npm()}
         for ecosystem, place in places.items():
             shutil.rmtree(place, ignore_errors=True)
             if ecosystem in before:
@@ -413,20 +414,20 @@ class _Bench:
         if registry == python.ECOSYSTEM:
             for item in belonging(self.built.artifacts, registry):
                 (self.storage / "pypi" / item.path.name).write_bytes(item.path.read_bytes() + b"other")
-        elif registry == npm.ECOSYSTEM:
+        elif registry == typescript.ECOSYSTEM:
             self._usurp_npm()
         else:
             for tag in self.tags():
                 self._tag(tag, f"{self.built.commit}~1")
 
     def _usurp_npm(self) -> None:
-        (item,) = belonging(self.built.artifacts, npm.ECOSYSTEM)
-        scope = self.settings.npm.name.partition("/")[0]
+        (item,) = belonging(self.built.artifacts, typescript.ECOSYSTEM)
+        scope = self.settings.package("typescript").name.partition("/")[0]
         with tempfile.TemporaryDirectory(dir=self.storage) as folder:
             other = Path(folder, item.path.name)
             # The same content, packed less: another file for npm.
             other.write_bytes(gzip.compress(gzip.decompress(item.path.read_bytes()), compresslevel=1, mtime=1))
-            upstream = self.proxies[npm.ECOSYSTEM].upstream
+            upstream = self.proxies[typescript.ECOSYSTEM].upstream
             process.run(
                 [
                     "npm",
@@ -449,7 +450,7 @@ def _bench(folder: Path, prepared: Path, built: Build) -> Iterator[_Bench]:
     storage = folder / "storage"
     settings = configuration.load(checkout / "release.toml")
     with local.running(storage) as direct, ExitStack() as stack:
-        addresses = {python.ECOSYSTEM: direct.python_upload, npm.ECOSYSTEM: direct.npm, go.ECOSYSTEM: direct.git}
+        addresses = {python.ECOSYSTEM: direct.python_upload, typescript.ECOSYSTEM: direct.npm, go.ECOSYSTEM: direct.git}
         proxies = {name: stack.enter_context(fault_proxy.before(address)) for name, address in addresses.items()}
         process.run(
             ["git", "-C", checkout, "push", "--quiet", storage / "git" / REPOSITORY, f"{built.commit}:refs/heads/main"],
@@ -460,12 +461,12 @@ def _bench(folder: Path, prepared: Path, built: Build) -> Iterator[_Bench]:
                 f"\n[targets.{TARGET}]\n"
                 f'python_index = "{proxies[python.ECOSYSTEM].address}simple/"\n'
                 f'python_upload = "{proxies[python.ECOSYSTEM].address}"\n'
-                f'npm = "{proxies[npm.ECOSYSTEM].address}"\n'
+                f'npm = "{proxies[typescript.ECOSYSTEM].address}"\n'
                 f'git = "{proxies[go.ECOSYSTEM].address}"\n'
                 f"answer_seconds = {ANSWER_SECONDS}\n"
                 f"settle_seconds = {SETTLE_SECONDS}\n"
             )
-        hosts = [urlsplit(address).netloc for address in (direct.npm, proxies[npm.ECOSYSTEM].address)]
+        hosts = [urlsplit(address).netloc for address in (direct.npm, proxies[typescript.ECOSYSTEM].address)]
         npmrc = folder / "npmrc"
         npmrc.write_text("".join(f"//{host}/:_authToken={local.ANYONE.secret}\n" for host in hosts))
         environment = workspace.tool_environment(

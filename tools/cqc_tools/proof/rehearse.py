@@ -58,7 +58,7 @@ def tagged_clone(folder: Path, chosen: version.Version) -> Source:
     others = process.run(["git", "-C", folder, "tag", "--points-at", commit]).split()
     if others:
         process.run(["git", "-C", folder, "tag", "--delete", *others], what="git tag")
-    for tag in (chosen.tag, f"{settings.go.folder}/{chosen.tag}"):
+    for tag in (chosen.tag, f"{settings.package('go').folder}/{chosen.tag}"):
         process.run(["git", "-C", folder, "tag", tag, commit], what="git tag")
     computed = version.of_checkout(folder)
     if computed != chosen:

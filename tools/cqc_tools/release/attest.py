@@ -6,7 +6,8 @@ from pathlib import Path
 from cqc_tools.foundation import console, process, workspace
 from cqc_tools.foundation.errors import UserError
 from cqc_tools.foundation.version import Version
-from cqc_tools.packages import belonging, build, python
+from cqc_tools.packages import belonging, build
+from cqc_tools.packages.ecosystems import python
 
 
 def attest(release: Version) -> list[Path]:

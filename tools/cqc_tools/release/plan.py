@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cqc_tools.foundation import configuration, console, version
+from cqc_tools.foundation.errors import NoAnswer, Refused
 from cqc_tools.generation import module_path
-from cqc_tools.packages import Holdings, NoAnswer, Refused, Registry, targets
-from cqc_tools.packages.go import GitRemote
+from cqc_tools.packages import Holdings, Registry, targets
+from cqc_tools.packages.ecosystems.go import GitRemote
 from cqc_tools.release import candidate
 from cqc_tools.release.candidate import Candidate
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from cqc_tools.foundation import configuration, console, process, workspace
 from cqc_tools.foundation.configuration import Configuration
-from cqc_tools.foundation.errors import StageFailed, UserError
+from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed, UserError
 from cqc_tools.foundation.version import parse_release
 from cqc_tools.generation import generate
-from cqc_tools.packages import NoAnswer, Refused, Registry, build, go, npm, python
+from cqc_tools.packages import Registry, build
 from cqc_tools.packages.build import Build
-from cqc_tools.packages.go import GitRemote
+from cqc_tools.packages.ecosystems import go, python, typescript
+from cqc_tools.packages.ecosystems.go import GitRemote
 from cqc_tools.proof import golden
 from cqc_tools.release import changelog, plan, publish
 from cqc_tools.release.plan import Plan, is_same_repository, reason
@@ -24,7 +25,7 @@ from cqc_tools.release.plan import Plan, is_same_repository, reason
 GIT = ("git", "-C", str(workspace.ROOT))
 WAYS_OUT = "a version that is taken is never written again: release a new version on all registries"
 # Where a package is called what it is called, by ecosystem.
-NAMES = {python.ECOSYSTEM: "[python] distribution", npm.ECOSYSTEM: "[npm] package", go.ECOSYSTEM: "[go] module"}
+NAMES = {python.ECOSYSTEM: "[python] distribution", typescript.ECOSYSTEM: "[npm] package", go.ECOSYSTEM: "[go] module"}
 
 
 @dataclass(frozen=True)
@@ -308,7 +309,7 @@ def _module_path(subject: _Subject) -> Found:
 def _addresses(subject: _Subject) -> Found:
     """npm's provenance fails late on an address that is not the repository's, and users look for the sources there."""
     settings = subject.settings
-    manifest = f"{settings.npm.folder}/package.json"
+    manifest = f"{settings.package('typescript').folder}/package.json"
     declared = json.loads((workspace.ROOT / manifest).read_text()).get("repository", {})
     url, folder = (
         (declared.get("url", ""), declared.get("directory", "")) if isinstance(declared, dict) else (declared, "")
@@ -316,9 +317,12 @@ def _addresses(subject: _Subject) -> Found:
     wanted = f"git+{settings.repository}.git"
     if not is_same_repository(url, settings.repository):
         yield f"repository.url of {manifest} is {url or 'missing'}, not the repository", f'write "{wanted}" there'
-    if folder != settings.npm.folder:
-        yield f"repository.directory of {manifest} is {folder or 'missing'}", f'write "{settings.npm.folder}" there'
-    project = f"{settings.python.folder}/pyproject.toml"
+    if folder != settings.package("typescript").folder:
+        yield (
+            f"repository.directory of {manifest} is {folder or 'missing'}",
+            f'write "{settings.package("typescript").folder}" there',
+        )
+    project = f"{settings.package('python').folder}/pyproject.toml"
     urls = tomllib.loads((workspace.ROOT / project).read_text())["project"].get("urls", {})
     if not urls:
         yield f"{project} has no [project.urls]", f'write Source = "{settings.repository}" there'
@@ -329,14 +333,17 @@ def _addresses(subject: _Subject) -> Found:
                 f"write an address in {settings.repository}",
             )
     place = settings.repository.removeprefix("https://")
-    inside = f"{place}/{settings.go.folder}"
-    if settings.go.name != inside and not settings.go.name.startswith(f"{inside}/v"):
-        yield f"[go] module in release.toml is {settings.go.name}, not in the repository", f'write "{inside}" there'
-    pointer = (workspace.ROOT / "go.mod").read_text()
-    if f"module {place}\n" not in pointer or settings.go.name not in pointer:
+    inside = f"{place}/{settings.package('go').folder}"
+    if settings.package("go").name != inside and not settings.package("go").name.startswith(f"{inside}/v"):
         yield (
-            f"go.mod at the top does not lead from {place} to {settings.go.name}",
-            f"write `module {place}` there, with `// Deprecated: use {settings.go.name} instead.` above",
+            f"[go] module in release.toml is {settings.package('go').name}, not in the repository",
+            f'write "{inside}" there',
+        )
+    pointer = (workspace.ROOT / "go.mod").read_text()
+    if f"module {place}\n" not in pointer or settings.package("go").name not in pointer:
+        yield (
+            f"go.mod at the top does not lead from {place} to {settings.package('go').name}",
+            f"write `module {place}` there, with `// Deprecated: use {settings.package('go').name} instead.` above",
         )
 
 

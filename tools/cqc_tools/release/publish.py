@@ -9,9 +9,9 @@ from typing import Any
 import tenacity
 
 from cqc_tools.foundation import configuration, console, process, workspace
-from cqc_tools.foundation.errors import StageFailed, UserError
+from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed, UserError
 from cqc_tools.foundation.version import Version
-from cqc_tools.packages import NoAnswer, Refused, Registry, Source, build, targets
+from cqc_tools.packages import Registry, Source, build, targets
 from cqc_tools.packages.build import Build
 from cqc_tools.release import journal, report
 from cqc_tools.release.journal import Record, State
@@ -75,7 +75,7 @@ def publish_release(version: Version, target: str) -> list[Outcome]:
             f"{folder} was built from {built.commit[:12]}, but {version.tag} is {commit[:12]}: "
             f"remove it and publish again: rm -r {folder}"
         )
-    go_tag = f"{settings.go.folder}/{version.tag}"
+    go_tag = f"{settings.package('go').folder}/{version.tag}"
     if tag_commit(version, go_tag, absent=commit) != commit:
         raise UserError(f"{go_tag} is on another commit than {version.tag}: remove it with git tag --delete {go_tag}")
     source = Source(workspace.ROOT, commit, version, settings)

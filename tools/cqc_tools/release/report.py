@@ -13,9 +13,9 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from cqc_tools.foundation import configuration, timings, workspace
-from cqc_tools.foundation.errors import UserError
+from cqc_tools.foundation.errors import NoAnswer, Refused, UserError
 from cqc_tools.foundation.version import Version
-from cqc_tools.packages import NoAnswer, Refused, Registry, build, targets
+from cqc_tools.packages import Registry, build, targets
 from cqc_tools.packages.build import Build
 from cqc_tools.release import candidate
 

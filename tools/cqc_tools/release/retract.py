@@ -106,7 +106,8 @@ def _files(chosen: Version, reason: str, settings: Configuration) -> Step:
     command = f"make retract VERSION={chosen.npm} REASON=... APPLY=1"
     return Step(
         "this repository",
-        f"write `retract {chosen.go}` into {settings.go.folder}/go.mod and {changelog.YANKED} into CHANGELOG.md, "
+        f"write `retract {chosen.go}` into {settings.package('go').folder}/go.mod "
+        f"and {changelog.YANKED} into CHANGELOG.md, "
         "commit, and release the next version: go reads retractions from the highest one",
         command,
     )
@@ -114,9 +115,11 @@ def _files(chosen: Version, reason: str, settings: Configuration) -> Step:
 
 def _apply(chosen: Version, reason: str, settings: Configuration) -> tuple[str, ...]:
     if not _is_of_module(chosen, settings):
-        raise UserError(f"{settings.go.name} has no version {chosen.go} to retract: go.mod names another major version")
+        raise UserError(
+            f"{settings.package('go').name} has no version {chosen.go} to retract: go.mod names another major version"
+        )
     applied = []
-    manifest = workspace.ROOT / settings.go.folder / "go.mod"
+    manifest = workspace.ROOT / settings.package("go").folder / "go.mod"
     with tempfile.TemporaryDirectory(prefix="cqc-retract-", dir=workspace.CACHE) as scratch:
         part = Path(scratch, "go.mod")
         shutil.copy(manifest, part)

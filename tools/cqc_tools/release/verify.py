@@ -12,9 +12,9 @@ from typing import Any
 
 from cqc_tools.contracts import descriptors
 from cqc_tools.foundation import configuration, console, process, workspace
-from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed
 from cqc_tools.foundation.version import Version
-from cqc_tools.packages import Installation, NoAnswer, Refused, Registry, build, examples, targets
+from cqc_tools.packages import Installation, Registry, build, examples, targets
 from cqc_tools.packages.build import Build
 from cqc_tools.packages.examples import Replay
 from cqc_tools.release import publish, report

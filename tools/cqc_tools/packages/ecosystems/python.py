@@ -28,7 +28,7 @@ from twine.settings import Settings
 
 from cqc_tools.foundation import process, workspace
 from cqc_tools.foundation.configuration import Patience
-from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed
 from cqc_tools.foundation.version import Version
 from cqc_tools.packages import (
     Artifact,
@@ -36,8 +36,6 @@ from cqc_tools.packages import (
     Declaration,
     Holdings,
     Installation,
-    NoAnswer,
-    Refused,
     Requirement,
     Source,
     belonging,
@@ -57,9 +55,9 @@ AMBIGUOUS = (400, 408, 409, 425, 429)
 
 def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     """Build the sdist from the clone, then the wheel from the unpacked sdist, so that the sdist is known to build."""
-    package = source.folder / source.configuration.python.folder
+    package = source.folder / source.configuration.package("python").folder
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
-    _stamp_name(package / "pyproject.toml", source.configuration.python.name)
+    _stamp_name(package / "pyproject.toml", source.configuration.package("python").name)
     unpacked = scratch / "sdist"
     files: list[Path] = []
     for target, folder in (("sdist", package), ("wheel", unpacked)):
@@ -332,7 +330,7 @@ def _answering(address: str) -> Iterator[None]:
         if answer.status_code in (401, 403):
             raise Refused(f"{said}\n{CREDENTIALS}") from error
         if answer.status_code in AMBIGUOUS or answer.status_code >= 500:
-            raise NoAnswer(said, _retry_after(answer)) from error
+            raise NoAnswer(said, retry_after=_retry_after(answer)) from error
         raise Refused(f"{said}: {answer.text[:500].strip()}") from error
     except (requests.RequestException, pypi_simple.UnsupportedContentTypeError, ValueError) as error:
         raise NoAnswer(f"{address} did not answer: {error}") from error

@@ -15,15 +15,13 @@ from packageurl import PackageURL
 
 from cqc_tools.foundation import process, workspace
 from cqc_tools.foundation.configuration import Patience
-from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed
 from cqc_tools.foundation.version import Version
 from cqc_tools.packages import (
     Artifact,
     Declaration,
     Holdings,
     Installation,
-    NoAnswer,
-    Refused,
     Requirement,
     Source,
     belonging,
@@ -63,7 +61,7 @@ func main() {
 
 def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     """Make the module zip; its h1 is the one that go.sum of every user will hold."""
-    module = source.configuration.go
+    module = source.configuration.package("go")
     file = out / f"go-cqc-{source.version.go}.zip"
     process.run(
         [

@@ -19,7 +19,7 @@ from packageurl import PackageURL
 
 from cqc_tools.foundation import console, process, workspace
 from cqc_tools.foundation.configuration import Patience
-from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed
 from cqc_tools.foundation.version import Version
 from cqc_tools.packages import (
     Artifact,
@@ -27,8 +27,6 @@ from cqc_tools.packages import (
     Declaration,
     Holdings,
     Installation,
-    NoAnswer,
-    Refused,
     Requirement,
     Source,
     belonging,
@@ -44,14 +42,14 @@ CREDENTIALS = "Give npm credentials that may publish this package: npm login, a 
 
 def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     """Compile to ES modules and CommonJS, stamp the version, pack."""
-    package = source.folder / source.configuration.npm.folder
+    package = source.folder / source.configuration.package("typescript").folder
     environment = workspace.tool_environment()
     process.run(["npm", "ci", "--prefer-offline", "--ignore-scripts"], cwd=package, env=environment, what="npm ci")
     process.run(["npm", "run", "build"], cwd=package, env=environment, what="compile the npm package")
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
     shutil.copytree(source.folder / "proto", package / "proto")
     manifest = package / "package.json"
-    stamped = {"name": source.configuration.npm.name, "version": source.version.npm}
+    stamped = {"name": source.configuration.package("typescript").name, "version": source.version.npm}
     manifest.write_text(json.dumps({**stamped, **json.loads(manifest.read_text()), **stamped}, indent=2) + "\n")
     _normalise_modes(package)
     printed = process.run(
