@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cqc_tools.foundation import configuration, process, workspace
+from cqc_tools.foundation import process, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.version import Version
 from cqc_tools.generation import generate
@@ -23,12 +23,11 @@ class Move:
     written: tuple[Path, ...]
 
 
-def move() -> Move:
+def move(settings: Configuration) -> Move:
     """Give the module the path that release.toml names: go.mod, imports, go_package, documentation, generated code.
 
     Raises StageFailed when the protos do not compile.
     """
-    settings = configuration.load()
     before, after = declared(settings), settings.package("go").name
     if before == after:
         return Move(before, after, ())

@@ -1,21 +1,28 @@
-"""What differs per ecosystem, behind two small interfaces: how a package is built, and how its registry is used."""
+"""The packages of a release, and the registries that hold them.
+
+What differs from one ecosystem to the next is one `Ecosystem` value and one `Registry` class, in ecosystems/<key>.py.
+Everything else iterates over the ecosystems that release.toml names.
+"""
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from packageurl import PackageURL
 
 from cqc_tools.foundation.configuration import Configuration, Patience
 from cqc_tools.foundation.version import Version
+from cqc_tools.packages.git_remote import GitRemote
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A built file. `digest` is spelled as its ecosystem does: `sha256:<hex>`, `sha512-<base64>` or `h1:<base64>`."""
+    """A built file. `ecosystem` is the ecosystem's key, `digest` the digest as that ecosystem spells it:
+    `sha256:<hex>`, `sha512-<base64>` or `h1:<base64>`."""
 
     ecosystem: str
     path: Path
@@ -23,10 +30,20 @@ class Artifact:
     sha256: str
     digest: str
 
+    def to_json(self) -> dict[str, Any]:
+        """The file's entry in release.json."""
+        return {
+            "ecosystem": self.ecosystem,
+            "file": self.path.name,
+            "size": self.size,
+            "sha256": self.sha256,
+            "digest": self.digest,
+        }
+
 
 @dataclass(frozen=True)
 class Requirement:
-    """A package that a built one needs at run time; `versions` is the range as the ecosystem spells it."""
+    """A run-time dependency of a built package; `versions` is the range as the ecosystem spells it."""
 
     purl: PackageURL
     versions: str
@@ -35,12 +52,12 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a built package says of itself in its own metadata."""
+    """The name, version and dependencies in a built package's own metadata."""
 
     name: str
     version: str
     purl: PackageURL
-    requirements: tuple[Requirement, ...]
+    requirements: tuple[Requirement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,19 +72,22 @@ class Source:
 
 @dataclass(frozen=True)
 class Installation:
-    """An example project with the package installed from a registry, and how to run it there; `describe` prints
-    the installed package's descriptor set in base64."""
+    """A user's project with the package installed from a registry.
 
-    command: tuple[str, ...]
+    `describe` is a command that prints the installed package's version and descriptor set (base64) as JSON. `example`
+    runs the example program that the project holds, and is empty if it holds none.
+    """
+
     folder: Path
     environment: Mapping[str, str]
     seconds: float
-    describe: tuple[str, ...] = ()
+    describe: tuple[str, ...]
+    example: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A name and a password or token."""
+    """A user name and a password or token."""
 
     name: str
     secret: str = field(repr=False)
@@ -75,83 +95,146 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a registry has under the name of our package, which need not be ours: its versions as the ecosystem spells
-    them, lowest first, and the addresses that the newest one names as its source."""
+    """Everything a registry has under our package's name, which may belong to someone else: versions as the ecosystem
+    spells them, lowest first, and the source addresses that the newest version names."""
 
     versions: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Access:
+    """How to reach the registries of one target: `addresses` by key, the git remote, and a scratch folder for what
+    their clients need on disk. Without `credentials` each client finds its own."""
+
+    addresses: Mapping[str, str]
+    remote: GitRemote
+    scratch: Path
+    patience: Patience
+    credentials: Credentials | None = None
+
+
 class Registry(Protocol):
     """One package in one registry.
 
-    A release has files in a registry, each known by its name there and its digest; in a git remote the tags are among
-    them, and their digest is the commit.
+    A release consists of files here, each with a name and a digest. In a git remote the tags count as files, and their
+    digest is the commit.
     """
 
-    ecosystem: str
+    key: str
+    label: str
     package: str
-    address: str
-    patience: Patience
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+
+    @property
+    def patience(self) -> Patience:
+        """How long to wait for it."""
 
     def spell(self, version: Version) -> str:
-        """A version as the ecosystem writes it."""
+        """Returns a version as the ecosystem writes it."""
 
     def expected(self, artifacts: Sequence[Artifact], version: Version, commit: str) -> dict[str, str]:
-        """The digest of each file that a complete release of these artifacts has here, by name."""
+        """Returns the digest of each file that a complete release of these artifacts has here, by name."""
 
     def read(self, version: Version) -> dict[str, str]:
-        """The digest of each file that the registry serves for a version, by name, computed over the bytes that its
-        clients get; empty when it has none.
+        """Returns the digest of each file that the registry serves for a version, by name, computed from the bytes
+        that clients receive; empty if it serves none.
 
-        Raises NoAnswer or Refused when that cannot be told.
+        Raises NoAnswer or Refused if the registry cannot be read.
         """
 
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
-        """What a complete release has here and `served` does not, as far as that can be told without the build."""
+        """Returns what a complete release has and `served` does not, as far as that is known without the build."""
 
     def holdings(self) -> Holdings:
-        """Everything that the registry has under our name, whoever put it there.
+        """Returns everything under our name, whoever published it.
 
-        Raises NoAnswer or Refused when that cannot be told.
+        Raises NoAnswer or Refused if the registry cannot be read.
         """
 
     def authorise(self) -> None:
-        """Make sure that there are credentials for a write, as far as it can be told without one.
+        """Checks, as far as possible without a write, that there are credentials for one.
 
-        Raises Refused, saying how to give them.
+        Raises Refused with the way to supply them.
         """
 
     def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
-        """What can be done about a version that must not be used any more: in words, and as a shell command where the
-        registry has a client for that."""
+        """Returns how to withdraw a version: in words, and as a shell command if the registry has a client for it."""
+
+    def announcement(self, version: Version) -> str:
+        """Returns what publishing a version writes here, in words."""
 
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
-        """The missing files, in the groups and the order in which they are written: each group as a whole or not at
-        all."""
+        """Returns the missing files in the groups and the order in which they are written, each group atomically."""
 
     def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
-        """Publish one group of `writes`, once: no client may send it again by itself.
+        """Publishes one group of `writes`, once: no client may retry by itself.
 
-        Raises NoAnswer when it is not known whether the registry took it, Refused when it did not.
+        Raises NoAnswer if it is unknown whether the registry accepted the group, Refused if it did not.
         """
 
-    def install(self, example: Path, version: Version, folder: Path) -> Installation:
-        """Install the package into a fresh copy of an example project, as a user would, from this registry alone."""
+    def install(self, version: Version, folder: Path, example: Path | None) -> Installation:
+        """Installs the package, from this registry alone, into a new project folder as a user would. The project is a
+        copy of `example`, or an empty one."""
 
 
-def is_trusted_publisher() -> bool:
-    """Whether this runs where registries take the identity of the workflow instead of a secret: the job that publishes
-    has it, the ones before need not."""
-    return os.environ.get("GITHUB_ACTIONS") == "true"
+@dataclass(frozen=True)
+class Ecosystem:
+    """Everything that differs from one ecosystem to the next.
+
+    - key: its table in release.toml, its folder in examples/, its name in JSON
+    - label: the registry's name as people say it
+    - permanence: how hard a release is to undo there; publishing goes from the lowest to the highest
+    - addresses: the keys that a [targets.<name>] table of release.toml needs for it
+    - files, file_pattern, digest_pattern: how many files a release has, and regular expressions of their names' endings
+      and digests
+    - spell: a version as the ecosystem writes it
+    - check_name: what a package name must look like, or nothing if the name is valid
+    - build: build the artifacts of a source into a folder, with a scratch folder
+    - declare: read a built package's own metadata
+    - digest: a file's digest as the ecosystem spells it
+    - default_addresses: the clients' own default addresses
+    - registry: the package in the registry of a target
+    - serve: run a real registry on this machine, which keeps its files in a folder, and yield its addresses
+    """
+
+    key: str
+    label: str
+    permanence: int
+    addresses: tuple[str, ...]
+    files: int
+    file_pattern: str
+    digest_pattern: str
+    spell: Callable[[Version], str]
+    check_name: Callable[[str], str]
+    build: Callable[[Source, Path, Path], tuple[Artifact, ...]]
+    declare: Callable[[Sequence[Artifact]], Declaration]
+    digest: Callable[[Path], str]
+    default_addresses: Callable[[Configuration], Mapping[str, str]]
+    registry: Callable[[Configuration, Access], Registry]
+    serve: Callable[[Path], AbstractContextManager[Mapping[str, str]]]
+
+
+def artifact(ecosystem: str, path: Path, digest: str) -> Artifact:
+    """Describe a built file."""
+    return Artifact(ecosystem, path, path.stat().st_size, sha256(path), digest)
 
 
 def belonging(artifacts: Sequence[Artifact], ecosystem: str) -> tuple[Artifact, ...]:
-    """The artifacts of an ecosystem."""
+    """Return the artifacts of one ecosystem."""
     return tuple(artifact for artifact in artifacts if artifact.ecosystem == ecosystem)
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_trusted_publisher() -> bool:
+    """Return whether registries accept this CI run's identity instead of a secret. The job that publishes has the
+    identity; earlier jobs need not."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"

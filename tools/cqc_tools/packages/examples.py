@@ -1,5 +1,6 @@
-"""Let the installed examples talk: each serves market data to each, and all rebuild the same books."""
+"""Run the installed examples against each other: each serves market data to each, and all rebuild the same books."""
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +16,14 @@ SAMPLE = workspace.EXAMPLES / "data"
 
 
 @dataclass(frozen=True)
+class Described:
+    """What an installed package says about itself: its version, as its ecosystem spells it, and its descriptor set."""
+
+    version: str
+    descriptor_set: bytes
+
+
+@dataclass(frozen=True)
 class Replay:
     """What one client rebuilt from one server: counts, and the digest of all final books and trades."""
 
@@ -26,38 +35,39 @@ class Replay:
     digest: str
 
 
+def describe(label: str, installed: Installation) -> Described:
+    """Ask an installed package for its version and descriptor set."""
+    printed = process.run(
+        installed.describe, cwd=installed.folder, env=installed.environment, what=f"describe the {label} package"
+    )
+    found = json.loads(printed)
+    return Described(str(found["version"]), base64.b64decode(found["descriptor_set"]))
+
+
 def traffic() -> tuple[Path, str]:
-    """The exchange traffic to replay and a sentence that says which it is: captured where present, else the sample."""
+    """The exchange traffic to replay, and a phrase that says which it is: captured traffic if there is any beside the
+    checkout, or else the sample."""
     if workspace.CAPTURED_VENUES.is_dir():
         return workspace.CAPTURED_VENUES, "captured traffic of Binance and Coinbase"
-    return SAMPLE, "the sample in examples/data, because no captured traffic lies beside the checkout"
-
-
-def installed_version(language: str, example: Installation) -> str:
-    """The version that the installed package says it has, in its own ecosystem's spelling."""
-    command = [*example.command, "version"]
-    return process.run(command, cwd=example.folder, env=example.environment, what=f"{language} version").strip()
+    return SAMPLE, "the sample in examples/data, because there is no captured traffic beside the checkout"
 
 
 @contextmanager
-def serving(language: str, example: Installation, data: Path, logs: Path) -> Iterator[str]:
+def serving(language: str, installed: Installation, data: Path, logs: Path) -> Iterator[str]:
     """Run an example's server on a free port; yields `host:port`."""
     log = logs / f"serve-{language}.log"
-    command: list[str | Path] = [*example.command, "serve", "--data", data, "--address", "127.0.0.1:0"]
-    with process.server(command, cwd=example.folder, env=example.environment, log=log) as server:
+    command: list[str | Path] = [*installed.example, "serve", "--data", data, "--address", "127.0.0.1:0"]
+    with process.server(command, cwd=installed.folder, env=installed.environment, log=log) as server:
         yield first_line(server, log, f"the {language} server").removeprefix("listening on ")
 
 
-def replay(server: str, client: str, example: Installation, address: str) -> Replay:
-    """Run an example's client against a server.
-
-    Raises StageFailed when the client fails or prints no result.
-    """
+def replay(server: str, client: str, installed: Installation, address: str) -> Replay:
+    """Run an example's client against a server. Raises StageFailed if the client fails or prints no result."""
     what = f"{client} client of the {server} server"
     printed = process.run(
-        [*example.command, "rebuild", "--address", address],
-        cwd=example.folder,
-        env=example.environment,
+        [*installed.example, "rebuild", "--address", address],
+        cwd=installed.folder,
+        env=installed.environment,
         what=what,
     )
     with suppress(ValueError, KeyError, IndexError):
@@ -65,25 +75,25 @@ def replay(server: str, client: str, example: Installation, address: str) -> Rep
         return Replay(
             server, client, int(result["books"]), int(result["deltas"]), int(result["trades"]), str(result["digest"])
         )
-    raise StageFailed(f"{what} printed no result:\n{printed}")
+    raise StageFailed(f"{what} printed no result", details=printed)
 
 
 def all_pairs(examples: Mapping[str, Installation], data: Path, logs: Path) -> list[Replay]:
     """Replay through every pair of server and client.
 
-    Raises StageFailed naming the pairs whose digest differs from the majority, or when nothing was replayed.
+    Raises StageFailed naming the pairs whose digest differs from the majority, or if nothing was replayed.
     """
     logs.mkdir(parents=True, exist_ok=True)
     replays = []
-    for server, example in examples.items():
-        with serving(server, example, data, logs) as address:
+    for server, installed in examples.items():
+        with serving(server, installed, data, logs) as address:
             replays += [replay(server, client, examples[client], address) for client in examples]
     digests = [item.digest for item in replays]
     usual = max(digests, key=digests.count)
     differing = [item for item in replays if item.digest != usual]
     if differing:
         lines = [f"  server {item.server}, client {item.client}: {item.digest}" for item in differing]
-        raise StageFailed("\n".join([f"the rebuilt books differ from {usual}:", *lines]))
+        raise StageFailed(f"the rebuilt books differ from {usual}", details="\n".join(lines))
     if not all(item.books and item.deltas and item.trades for item in replays):
-        raise StageFailed(f"nothing to compare: {data} gave no books, no deltas or no trades")
+        raise StageFailed(f"nothing to compare: {data} holds no books, no deltas or no trades")
     return replays

@@ -1,4 +1,4 @@
-"""The bill of materials of a built package, in CycloneDX: its files with their digests, and what it needs."""
+"""The bill of materials of a built package, in CycloneDX: its files with their digests, and its dependencies."""
 
 import base64
 import uuid
@@ -19,8 +19,8 @@ LICENSE = "Apache-2.0"
 
 
 def describe(package: Declaration, artifacts: Sequence[Artifact], repository: str, committed: datetime) -> str:
-    """The bill of materials as JSON text, which depends on the arguments alone: `committed` is its time stamp, and its
-    serial number follows from the package and the digests of its files."""
+    """The bill of materials as JSON text, which depends on the arguments alone: `committed` is its timestamp, and its
+    serial number is derived from the package and the digests of its files."""
     about = Component(
         name=package.name,
         type=ComponentType.LIBRARY,
@@ -28,7 +28,7 @@ def describe(package: Declaration, artifacts: Sequence[Artifact], repository: st
         purl=package.purl,
         bom_ref=str(package.purl),
         licenses=[DisjunctiveLicense(id=LICENSE)],
-        # Installers take the last file: the wheel where there is an sdist too.
+        # Installers take the last file: the wheel, if there is also an sdist.
         hashes=_hashes(artifacts[-1]),
         components=[_file(artifact) for artifact in artifacts],
         external_references=[ExternalReference(type=ExternalReferenceType.VCS, url=XsUri(repository))],

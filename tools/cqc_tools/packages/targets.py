@@ -1,91 +1,98 @@
 """The registries of a target, ready to be read and written."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import pypi_simple
-
-from cqc_tools.foundation import process, workspace
-from cqc_tools.foundation.configuration import DEFAULT, LOCAL, Configuration, Patience
-from cqc_tools.packages import Registry, local
-from cqc_tools.packages.ecosystems.go import GitRemote
-from cqc_tools.packages.ecosystems.python import PythonIndex
-from cqc_tools.packages.ecosystems.typescript import NpmRegistry
-from cqc_tools.packages.local import Registries
+from cqc_tools.foundation import workspace
+from cqc_tools.foundation.configuration import FILE, LOCAL, Configuration, Patience, Target
+from cqc_tools.foundation.errors import UserError
+from cqc_tools.packages import Access, Ecosystem, Registry, ecosystems, local
+from cqc_tools.packages.git_remote import GitRemote
+from cqc_tools.packages.local import Running
 
 STORAGE = workspace.CACHE / "registries"
+# Every target has a git remote, whatever its ecosystems: it takes the release's own tag.
+GIT = "git"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class OpenTarget:
+    """A target whose registries can be read and written, in the order in which they are published to."""
+
+    name: str
+    registries: tuple[Registry, ...]
+    remote: GitRemote
 
 
 @contextmanager
-def opened(name: str, settings: Configuration) -> Iterator[Mapping[str, Registry]]:
-    """Our packages in the registries of a target of release.toml, by language; see `packages`.
+def opened(name: str, settings: Configuration) -> Iterator[OpenTarget]:
+    """Our packages in the registries of a target of release.toml.
 
-    The registries of `local` run for as long as the context lasts and keep what they hold for the next time. Raises
-    UserError for a target that is unknown or not filled in.
+    The registries of `local` run for as long as the context lasts and keep their files for the next time. Raises
+    UserError for an unknown or incomplete target.
     """
-    target = settings.target(name)
+    chosen = ecosystems.load(settings)
+    target = checked(settings, name, chosen)
     with tempfile.TemporaryDirectory(prefix="cqc-target-", ignore_cleanup_errors=True) as scratch:
         if name == LOCAL:
-            with local.running(STORAGE) as addresses:
-                yield packages(addresses, settings, Path(scratch), target.patience)
+            with local.running(STORAGE, chosen) as running:
+                yield at(running, settings, Path(scratch), target.patience, name)
         else:
-            yield packages(_resolved(target.addresses, settings), settings, Path(scratch), target.patience)
+            running = Running(_resolved(target.addresses, settings, chosen), None)
+            yield at(running, settings, Path(scratch), target.patience, name)
 
 
-def packages(
-    addresses: Registries, settings: Configuration, scratch: Path, patience: Patience | None = None
-) -> Mapping[str, Registry]:
-    """Our packages in registries at these addresses, by language, in the order in which they are published: Go last,
-    because a version that was fetched once is there for ever."""
+def at(
+    running: Running, settings: Configuration, scratch: Path, patience: Patience | None = None, name: str = ""
+) -> OpenTarget:
+    """Our packages in registries at these addresses."""
     patience = patience or Patience()
-    return {
-        "python": PythonIndex(
-            settings.package("python").name,
-            addresses.python_index,
-            addresses.python_upload,
-            addresses.credentials,
-            patience,
-        ),
-        "typescript": NpmRegistry(
-            settings.package("typescript").name, addresses.npm, addresses.credentials, scratch, patience
-        ),
-        "go": GitRemote(
-            settings.package("go").name,
-            settings.package("go").folder,
-            settings.repository,
-            addresses.git,
-            scratch,
-            patience,
-        ),
-    }
+    remote = GitRemote(running.addresses[GIT], patience)
+    access = Access(running.addresses, remote, scratch, patience, running.credentials)
+    registries = [ecosystem.registry(settings, access) for ecosystem in ecosystems.load(settings)]
+    return OpenTarget(name, tuple(registries), remote)
 
 
-def _resolved(addresses: Mapping[str, str], settings: Configuration) -> Registries:
-    """The addresses with each client's own in place of `default`."""
+def checked(settings: Configuration, name: str, chosen: Sequence[Ecosystem] | None = None) -> Target:
+    """A target that has every address it needs, and no other key.
 
-    def resolved(key: str, default: str) -> str:
-        return default if addresses[key] == DEFAULT else addresses[key]
+    Raises UserError naming each address that is missing, malformed or unknown.
+    """
+    target = settings.target(name)
+    needed = address_keys(ecosystems.load(settings) if chosen is None else chosen)
+    allowed = () if name == LOCAL else needed
+    for key, value in target.addresses.items():
+        where = f"{FILE} has targets.{name}.{key} = {value!r}"
+        if key not in allowed:
+            known = ", ".join([*allowed, *Patience.__dataclass_fields__])
+            raise UserError(f"{where}, which is not a key of this table", f"the keys are {known}")
+        if key != GIT and value not in ("", DEFAULT) and urlsplit(value).scheme not in ("http", "https"):
+            raise UserError(where, "write an address that starts with https://")
+    if missing := [key for key in allowed if not target.addresses.get(key)]:
+        raise UserError(
+            f"target {name!r} lacks {', '.join(missing)}",
+            f"give each an address under [targets.{name}] in {FILE}, or {DEFAULT!r} for the client's own default",
+        )
+    return target
 
-    npm = _npm_default() if addresses["npm"] == DEFAULT else addresses["npm"]
-    return Registries(
-        python_index=resolved("python_index", pypi_simple.PYPI_SIMPLE_ENDPOINT).rstrip("/") + "/",
-        # twine knows its own, and where the user's .pypirc has another one.
-        python_upload=resolved("python_upload", ""),
-        npm=npm.rstrip("/") + "/",
-        git=resolved("git", settings.repository),
-        credentials=None,
-    )
+
+def address_keys(chosen: Sequence[Ecosystem]) -> tuple[str, ...]:
+    """The keys that a target needs for these ecosystems."""
+    return (*(key for ecosystem in chosen for key in ecosystem.addresses), GIT)
 
 
-def _npm_default() -> str:
-    """The registry of an npm that nobody configured."""
-    # Files that are not there; npm refuses one name for both.
-    nobody = {key: f"/dev/null/{key}" for key in ("npm_config_userconfig", "npm_config_globalconfig")}
-    environment = workspace.tool_environment(**nobody)
-    for name in [name for name in environment if name.lower() == "npm_config_registry"]:
-        del environment[name]
-    return process.run(
-        ["npm", "config", "get", "registry"], cwd=Path(tempfile.gettempdir()), env=environment, what="npm config"
-    ).strip()
+def _resolved(addresses: Mapping[str, str], settings: Configuration, chosen: Sequence[Ecosystem]) -> Mapping[str, str]:
+    """The addresses with each client's own default in place of `default`."""
+    resolved = dict(addresses)
+    if addresses[GIT] == DEFAULT:
+        resolved[GIT] = settings.repository
+    for ecosystem in chosen:
+        if any(addresses[key] == DEFAULT for key in ecosystem.addresses):
+            defaults = ecosystem.default_addresses(settings)
+            resolved |= {key: defaults[key] for key in ecosystem.addresses if addresses[key] == DEFAULT}
+    return resolved

@@ -1,4 +1,4 @@
-"""An HTTP proxy before one registry that lets a chosen request go wrong in a chosen way."""
+"""An HTTP proxy in front of one registry, which makes a chosen request fail in a chosen way."""
 
 import http.client
 import os
@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect", "proxy-connection"}
-# Any file that is published is longer than this, and git's lists of tags are not.
+# Every published file is longer than this, and git's lists of tags are shorter.
 SHORTEST_FILE = 2000
 
 
 class Moment(StrEnum):
-    """When a fault strikes, seen from the tool."""
+    """When a fault strikes, from the point of view of the tool."""
 
     BEFORE_WRITE = "before the write"
     BEFORE_ANSWER = "after the write, before the answer"
@@ -29,7 +29,7 @@ class Moment(StrEnum):
 
 
 class Kind(StrEnum):
-    """What goes wrong."""
+    """The kinds of fault."""
 
     KILL = "SIGKILL"
     REFUSED = "connection refused"
@@ -53,13 +53,13 @@ STATUS = {
     Kind.UNAVAILABLE: 503,
     Kind.SAME_BYTES: 409,
 }
-# These stay until the run of the tool has ended; the others happen once, and the run may recover by itself.
+# These last until the tool has ended; the others happen once, and the tool may recover from them.
 LASTING = {Kind.REFUSED, Kind.TIMEOUT, Kind.UNAUTHORIZED, Kind.FORBIDDEN, Kind.ERROR}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a registry answered."""
+    """A registry's answer."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -68,8 +68,8 @@ class Answer:
 
 @dataclass
 class Fault:
-    """What goes wrong when: `number` says at which write. `usurp` puts other bytes under our version into the registry;
-    `tool` is the process that a SIGKILL ends."""
+    """A fault: `number` says at which write it strikes, `usurp` publishes other bytes under our version, `tool` is the
+    process that a SIGKILL ends."""
 
     kind: Kind
     moment: Moment
@@ -82,23 +82,23 @@ class Fault:
 
 
 class Proxy:
-    """Stands at `address` before the registry at `upstream`; all is well while `fault` is None."""
+    """Forwards requests from `address` to the registry at `upstream`, unchanged while `fault` is None."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream)
         self.fault: Fault | None = None
-        self.writes = 0  # how often something was to be published, whatever came of it
+        self.writes = 0  # attempts to publish, successful or not
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self.open()
 
     @property
     def address(self) -> str:
-        """Where the registry seems to be, with the same path as behind the proxy."""
+        """The proxy's address, with the same path as the registry's."""
         return f"http://127.0.0.1:{self._port}{self.upstream.path}"
 
     def open(self) -> None:
-        """Take connections, at the same port as before."""
+        """Accept connections, on the same port as before."""
         if self._server:
             return
         handler = type("Handler", (_Handler,), {"proxy": self})
@@ -114,18 +114,18 @@ class Proxy:
             self._server = None
 
     def strike(self, fault: Fault) -> None:
-        """Let this go wrong."""
+        """Make this fault happen."""
         self.fault = fault
 
     def recover(self) -> None:
-        """From now on all is well."""
+        """Forward everything unchanged from now on."""
         if self.fault:
             self.fault.over.set()
         self.fault = None
         self.open()
 
     def forward(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> Answer:
-        """Ask the registry."""
+        """Send a request to the registry."""
         connection = http.client.HTTPConnection(self.upstream.hostname or "", self.upstream.port, timeout=60)
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -145,7 +145,7 @@ class Proxy:
 
 @contextmanager
 def before(upstream: str) -> Iterator[Proxy]:
-    """A proxy before a registry, for as long as the context lasts."""
+    """A proxy in front of a registry, for as long as the context lasts."""
     proxy = Proxy(upstream)
     try:
         yield proxy
@@ -160,7 +160,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is what faults are about."""
+        """Ignore it: clients that go away are expected here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """What matters is in the table of scenarios."""
+        """Log nothing: the table of scenarios has what matters."""
 
     def _serve(self) -> None:
         self.close_connection = True
@@ -193,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not fault or not self._is_time(fault, self._is_write(len(body))):
             answer = self._forward(body)
             if fault and fault.kind is Kind.REFUSED and fault.moment is Moment.BEFORE_WRITE:
-                # The write comes next, and has to find nobody.
+                # The write comes next, and must find the port closed.
                 fault.struck = True
                 self.proxy.close()
             self._answer(answer)
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._go_wrong(fault, body)
 
     def _is_write(self, length: int) -> bool:
-        """Whether a request publishes something. git first sends four bytes to see whether it may push."""
+        """Whether a request publishes something. git first sends four bytes to find out whether it may push."""
         if self.path.endswith("/git-upload-pack"):
             return False
         return self.command == "PUT" or (self.command == "POST" and (length > 4 or "chunked" in self._encoding()))
@@ -230,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._truncate(fault, self._forward(body))
             return
         if is_write and fault.kind is Kind.SAME_BYTES and fault.moment is Moment.BEFORE_WRITE:
-            # Someone else was faster, with the same bytes.
+            # Someone else published the same bytes first.
             self._forward(body)
             self._answer(self._forward(body))
             return
@@ -257,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(Answer(STATUS[fault.kind], [*extra, ("Content-Type", "text/plain")], b"a fault\n"))
 
     def _truncate(self, fault: Fault, answer: Answer) -> None:
-        """Serve half of a file as if it were all of it; what is too short to be a file stays as it is."""
+        """Serve half of a file as if it were complete; answers too short to be a file stay as they are."""
         if len(answer.body) < SHORTEST_FILE:
             fault.struck = False
             self._answer(answer)
@@ -279,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body if cut is None else answer.body[:cut])
 
     def _reset(self) -> None:
-        """End the connection so that the client sees it as an error."""
+        """End the connection with a reset, which clients see as an error."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.rfile.close()
         self.connection.close()

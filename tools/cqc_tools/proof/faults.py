@@ -1,8 +1,8 @@
-"""Publishing with everything that can go wrong on the way: after each fault a plain rerun completes the release with
-identical bytes on all registries, or stops with a conflict.
+"""Publish with every fault that can happen on the way. After each, a plain rerun completes the release with identical
+bytes on all registries, or stops with a conflict.
 
-The registries are the real local ones, each behind a proxy that lets a request go wrong; the tool is the command line,
-in a process of its own that can be killed.
+The registries are the real local ones, each behind a proxy that makes a request fail; the tool is the command line, in
+a process of its own that can be killed.
 """
 
 import gzip
@@ -14,48 +14,50 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cqc_tools.foundation import configuration, console, process, version, workspace
+from cqc_tools.foundation import configuration, console, errors, files, git, process, version, workspace
 from cqc_tools.foundation.configuration import Configuration
-from cqc_tools.foundation.errors import StageFailed
-from cqc_tools.packages import Source, belonging, build, local, sha256
-from cqc_tools.packages.build import Build
+from cqc_tools.foundation.errors import StageFailed, ToolError
+from cqc_tools.packages import Source, belonging, build, ecosystems, local, sources
 from cqc_tools.packages.ecosystems import go, python, typescript
 from cqc_tools.packages.local.git import REPOSITORY
-from cqc_tools.proof import fault_proxy, rehearse
+from cqc_tools.packages.manifest import Build
+from cqc_tools.proof import fault_proxy
 from cqc_tools.proof.fault_proxy import Fault, Kind, Moment, Proxy
 
 VERSION = version.parse_release("1.2.0")
 TARGET = "faults"
-# In the order in which they are published.
-REGISTRIES = (python.ECOSYSTEM, typescript.ECOSYSTEM, go.ECOSYSTEM)
-# How many requests publish a release there: two files, one file, both tags at once.
-WRITES = {python.ECOSYSTEM: 2, typescript.ECOSYSTEM: 1, go.ECOSYSTEM: 1}
+# In publishing order.
+REGISTRIES = (python.KEY, typescript.KEY, go.KEY)
+# How many requests publish a release there: two files, one file, both tags together.
+WRITES = {python.KEY: 2, typescript.KEY: 1, go.KEY: 1}
 WORKERS = 2
 LONGEST_RUN = 120
-# A fault that cannot be at a moment, and why.
-MEANINGLESS = {
+# How a run ended, by the exit code of the tool.
+ENDED = {errors.OK: "complete", errors.FAILED: "stopped", errors.CONFLICT: "conflict"}
+# Combinations that cannot happen, and why.
+IMPOSSIBLE = {
     (Moment.BEFORE_WRITE, Kind.TRUNCATED): "nothing is read back before the write",
     (Moment.BEFORE_ANSWER, Kind.TRUNCATED): "nothing is read back before the answer",
-    (Moment.BEFORE_ANSWER, Kind.OTHER_BYTES): "ours were taken, so other bytes cannot be",
-    (Moment.BEFORE_RECORD, Kind.SAME_BYTES): "409 answers a write, and that was answered",
-    (Moment.BEFORE_RECORD, Kind.OTHER_BYTES): "409 answers a write, and that was answered",
+    (Moment.BEFORE_ANSWER, Kind.OTHER_BYTES): "our bytes were accepted, so other bytes cannot be",
+    (Moment.BEFORE_RECORD, Kind.SAME_BYTES): "409 answers a write, and the write was already answered",
+    (Moment.BEFORE_RECORD, Kind.OTHER_BYTES): "409 answers a write, and the write was already answered",
 }
-# The registries on this machine answer at once and show what they took; a fault that lasts is met this long.
+# The registries on this machine answer immediately; a lasting fault is waited for this long.
 ANSWER_SECONDS = 3
 SETTLE_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One thing that goes wrong. Without a kind it is in what the remote holds or does: `tags` are there already, by
-    name whether on our commit; `hook` is the script of a git hook that refuses."""
+    """One fault. Without a `kind` the fault lies in the git remote: `tags` that it already has, each with whether it is
+    on our commit, or a `hook` that rejects the push. With `forgets` the journal is lost before the rerun."""
 
     registry: str
     moment: Moment | None = None
@@ -67,49 +69,44 @@ class Scenario:
 
     @property
     def title(self) -> str:
-        """What goes wrong, in words."""
+        """The fault in words."""
         words = [str(self.kind)] if self.kind else []
         words += [f"at write {self.number}"] if self.number > 1 else []
-        words += [f"{tag} is there on {'our' if ours else 'another'} commit" for tag, ours in self.tags]
-        words += [f"{self.hook} hook refuses"] if self.hook else []
-        words += ["the record is lost"] if self.forgets else []
+        words += [f"{tag} already on {'our' if ours else 'another'} commit" for tag, ours in self.tags]
+        words += [f"{self.hook} hook rejects"] if self.hook else []
+        words += ["the journal is lost"] if self.forgets else []
         return ", ".join(words)
 
     @property
     def ends_in_conflict(self) -> bool:
-        """Whether other bytes are under our version, so that no rerun can complete it."""
+        """Whether other bytes are published under our version, so that no rerun can complete the release."""
         return self.kind is Kind.OTHER_BYTES or not all(ours for _, ours in self.tags)
 
 
-def tags_of(settings: Configuration) -> tuple[str, str]:
-    """The tags of the release."""
-    return VERSION.tag, f"{settings.package('go').folder}/{VERSION.tag}"
-
-
-def scenarios() -> list[Scenario]:
-    """All of them, always in the same order."""
+def scenarios(settings: Configuration) -> list[Scenario]:
+    """All scenarios, always in the same order."""
     crossed = [
         Scenario(registry, moment, kind)
         for registry, moment, kind in itertools.product(REGISTRIES, Moment, Kind)
-        if (moment, kind) not in MEANINGLESS
+        if (moment, kind) not in IMPOSSIBLE
     ]
-    half_uploaded = [Scenario(python.ECOSYSTEM, moment, Kind.KILL, number=2) for moment in Moment]
+    half_uploaded = [Scenario(python.KEY, moment, Kind.KILL, number=2) for moment in Moment]
     forgotten = [Scenario(registry, Moment.BEFORE_ANSWER, Kind.KILL, forgets=True) for registry in REGISTRIES]
-    names = tags_of(configuration.load())
+    names = version.release_tags(VERSION, settings)
     half_tagged = [
-        Scenario(go.ECOSYSTEM, moment, kind, tags=((name, True),))
+        Scenario(go.KEY, moment, kind, tags=((name, True),))
         for name in names
         for moment, kind in ((None, None), (Moment.BEFORE_WRITE, Kind.KILL), (Moment.BEFORE_ANSWER, Kind.KILL))
     ]
-    foreign_tags = [Scenario(go.ECOSYSTEM, tags=((name, False),)) for name in names]
-    hooks = [Scenario(go.ECOSYSTEM, hook=hook) for hook in ("pre-receive", "update")]
+    foreign_tags = [Scenario(go.KEY, tags=((name, False),)) for name in names]
+    hooks = [Scenario(go.KEY, hook=hook) for hook in ("pre-receive", "update")]
     return [*crossed, *half_uploaded, *forgotten, *half_tagged, *foreign_tags, *hooks]
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a scenario went: what the first run, which met the fault, and the rerun said; `broken` is empty when it
-    converged."""
+    """How a scenario went: how the first run, which met the fault, and the rerun ended. `broken` is empty if the
+    scenario converged."""
 
     registry: str
     moment: str
@@ -122,14 +119,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """All scenarios that were run."""
+    """The scenarios that were run."""
 
     results: tuple[Result, ...]
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
         """The result for a program."""
-        left_out = [{"moment": moment, "fault": kind, "because": why} for (moment, kind), why in MEANINGLESS.items()]
+        left_out = [{"moment": moment, "fault": kind, "because": why} for (moment, kind), why in IMPOSSIBLE.items()]
         return {
             "scenarios": len(self.results),
             "converged": self._converged(),
@@ -141,19 +138,16 @@ class Results:
     def _converged(self) -> int:
         return sum(not result.broken for result in self.results)
 
-    def require(self) -> None:
-        """Raise StageFailed naming every scenario that did not converge."""
+    @property
+    def failure(self) -> StageFailed | None:
+        """Every scenario that did not converge, None if all did."""
         broken = [
             f"  {item.registry}, {item.moment}, {item.fault}: {item.broken}" for item in self.results if item.broken
         ]
-        if broken:
-            raise StageFailed("\n".join(["not converged:", *broken]))
+        return StageFailed(f"{len(broken)} scenarios did not converge", details="\n".join(broken)) if broken else None
 
     def show(self) -> None:
-        """Print the result for a person, the count in the last line.
-
-        Raises StageFailed when a scenario did not converge.
-        """
+        """Print the result for a person, the count in the last line."""
         console.table(
             ("registry", "moment", "fault", "first run", "rerun", "time"),
             [
@@ -161,15 +155,14 @@ class Results:
                 for item in self.results
             ],
         )
-        console.output.print("\nLeft out, because it cannot be:")
-        for (moment, kind), why in MEANINGLESS.items():
+        console.output.print("\nLeft out, because they cannot happen:")
+        for (moment, kind), why in IMPOSSIBLE.items():
             console.output.print(f"  {kind} {moment}: {why}")
         console.output.print(f"\n{len(self.results)} scenarios, {self._converged()} converged")
-        self.require()
 
 
 def run(chosen: Sequence[Scenario]) -> Results:
-    """Run scenarios, two at a time, each against registries that hold what they held before it."""
+    """Run scenarios, several at a time, each against registries that are reset before it."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cqc-faults-", ignore_cleanup_errors=True) as scratch, ExitStack() as stack:
         benches: queue.Queue[_Bench] = queue.Queue()
@@ -188,29 +181,25 @@ def run(chosen: Sequence[Scenario]) -> Results:
                 benches.put(bench)
 
         results = []
-        with ThreadPoolExecutor(WORKERS) as pool:
-            try:
-                for number, result in enumerate(pool.map(one, chosen), 1):
-                    results.append(result)
-                    mark = "[red]FAILED[/red]" if result.broken else "[green]ok[/green] "
-                    console.progress.print(
-                        f"{mark} {number}/{len(chosen)} {result.registry}, {result.moment}: {result.fault} "
-                        f"[dim]({result.seconds:.1f} s)[/dim]"
-                    )
-            except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
-                process.stop_all()
-                raise
+        futures = process.in_parallel([partial(one, scenario) for scenario in chosen], WORKERS)
+        for number, future in enumerate(futures, 1):
+            result = future.result()
+            results.append(result)
+            mark = "[red]FAILED[/red]" if result.broken else "[green]ok[/green] "
+            console.progress.print(
+                f"{mark} {number}/{len(chosen)} {result.registry}, {result.moment}: {result.fault} "
+                f"[dim]({result.seconds:.1f} s)[/dim]"
+            )
     return Results(tuple(results), time.monotonic() - started)
 
 
 def _prepare(scratch: Path) -> tuple[Path, Build]:
-    """A clone at the release's tags with the build in its dist/, in which the tool runs as in a user's checkout."""
+    """A clone at the release's tags with the build in its dist/, where the tool runs as in a user's checkout."""
     checkout = scratch / "checkout"
-    source = rehearse.tagged_clone(checkout, VERSION)
-    # The build leaves files in its clone; the tool runs in one that nothing was built in.
+    source = sources.tagged(checkout, VERSION)
+    # The build leaves files in its clone; the tool runs in a clone where nothing was built.
     builder = scratch / "builder"
-    process.run(["git", "clone", "--quiet", checkout, builder], what="git clone")
+    git.clone(checkout, builder)
     built = build.build(Source(builder, source.commit, VERSION, source.configuration), checkout / "dist")
     for name in (".venv", ".cache"):
         (checkout / name).symlink_to(workspace.ROOT / name)
@@ -230,7 +219,7 @@ class _Bench:
     seen: dict[str, str] = field(default_factory=dict)
 
     def run(self, scenario: Scenario) -> Result:
-        """Let it go wrong, run again, and look at what came of it."""
+        """Run into the fault, run again, and check the result."""
         started = time.monotonic()
         first = rerun = broken = ""
         try:
@@ -245,11 +234,11 @@ class _Bench:
             after = self._require_invariants(scenario, planted, rerun)
             expected = "conflict" if scenario.ends_in_conflict else "complete"
             if rerun != expected:
-                raise StageFailed(f"the rerun ended with {rerun}, not {expected}:\n{self._log()}")
+                raise StageFailed(f"the rerun ended with {rerun}, not {expected}", details=self._log())
             if rerun == "conflict" and after != before:
                 raise StageFailed("something was written although there was a conflict")
             self._require_no_write_too_many(scenario)
-        except StageFailed as failure:
+        except ToolError as failure:
             broken = str(failure)
         finally:
             self._hooks(None)
@@ -259,17 +248,17 @@ class _Bench:
         )
 
     def template(self, ecosystem: str) -> Path:
-        """What a registry's storage holds when the release is complete."""
+        """A copy of a registry's storage with the complete release."""
         return self.checkout.parent / "complete" / ecosystem
 
     def complete(self) -> None:
-        """Publish once without any fault, and keep what the registries then hold.
+        """Publish once without a fault, and keep a copy of the registries' storage.
 
-        Raises StageFailed when that does not complete the release.
+        Raises StageFailed if that does not complete the release.
         """
         if (ended := self._tool(None)) != "complete" or self.observe() != self.expected():
-            raise StageFailed(f"publishing without any fault ended with {ended}:\n{self._log()}")
-        for ecosystem, place in {python.ECOSYSTEM: self.storage / "pypi", typescript.ECOSYSTEM: self._npm()}.items():
+            raise StageFailed(f"publishing without a fault ended with {ended}", details=self._log())
+        for ecosystem, place in {python.KEY: self.storage / "pypi", typescript.KEY: self._npm()}.items():
             shutil.copytree(place, self.template(ecosystem))
 
     def _first(self, scenario: Scenario) -> str:
@@ -284,11 +273,11 @@ class _Bench:
             self.proxies[scenario.registry].recover()
             self._hooks(None)
         if fault and not fault.struck:
-            raise StageFailed(f"the fault never struck, the run ended with {ended}:\n{self._log()}")
+            raise StageFailed(f"the fault never struck, the run ended with {ended}", details=self._log())
         return ended
 
     def _tool(self, fault: Fault | None) -> str:
-        """Run the command line; says how it ended: complete, conflict, stopped or killed."""
+        """Run the command line; returns how it ended, by its exit code: complete, conflict, stopped or killed."""
         command = [sys.executable, "-m", "cqc_tools", "publish", "--release", VERSION.npm, "--target", TARGET]
         log = self.storage / "tool.log"
         with process.server(command, cwd=self.checkout, env=self.environment, log=log) as tool:
@@ -297,15 +286,13 @@ class _Bench:
             try:
                 tool.wait(LONGEST_RUN)
             except subprocess.TimeoutExpired:
-                raise StageFailed(f"the tool did not end within {LONGEST_RUN} s:\n{self._log()}") from None
+                raise StageFailed(f"the tool did not end within {LONGEST_RUN} s", details=self._log()) from None
             code = tool.returncode
         if code < 0:
             return "killed"
-        if code == 1:
-            return "conflict" if "conflict:" in self._log() else "stopped"
-        if code != 0 or "Traceback" in self._log():
-            raise StageFailed(f"the tool ended with exit code {code}:\n{self._log()}")
-        return "complete"
+        if code not in ENDED:
+            raise StageFailed(f"the tool ended with exit code {code}", details=self._log())
+        return ENDED[code]
 
     def _log(self) -> str:
         return (self.storage / "tool.log").read_text(errors="replace").strip()
@@ -314,8 +301,8 @@ class _Bench:
         return self.checkout / "dist" / VERSION.npm / f"state-{TARGET}.json"
 
     def _require_invariants(self, scenario: Scenario, planted: Mapping[str, str], ended: str) -> dict[str, str]:
-        """Look at the storage of the registries: never two different bytes under one version, never a tag without the
-        artifacts, never done without all of it. Returns what is there."""
+        """Check the registries' storage: never two contents under one name, never a tag without the artifacts, never
+        reported as complete with something missing. Returns what is there."""
         there = self.observe()
         expected = self.expected()
         for name, digest in there.items():
@@ -324,7 +311,7 @@ class _Bench:
             if digest != expected.get(name) and not scenario.ends_in_conflict:
                 raise StageFailed(f"{name} has other bytes than were built: {digest}")
         if ended == "complete" and there != expected:
-            raise StageFailed(f"reported as done, but the registries hold {there}, not {expected}")
+            raise StageFailed(f"reported as complete, but the registries hold {there}, not {expected}")
         names = self.tags()
         new_tags = [name for name in names if name in there and name not in planted]
         lacking = [name for name in expected if name not in names and name not in there]
@@ -337,32 +324,29 @@ class _Bench:
         return there
 
     def _require_no_write_too_many(self, scenario: Scenario) -> None:
-        """What the registry took is not written again, whatever it answered."""
+        """Check that what the registry accepted was not written again, whatever it answered."""
         needed = WRITES[scenario.registry]
         written = self.proxies[scenario.registry].writes
         if scenario.moment in (Moment.BEFORE_ANSWER, Moment.BEFORE_RECORD) and written != needed:
-            raise StageFailed(f"{written} writes for a release that takes {needed}")
+            raise StageFailed(f"{written} writes for a release that needs {needed}")
 
-    def tags(self) -> tuple[str, str]:
+    def tags(self) -> tuple[str, ...]:
         """The tags of the release."""
-        return tags_of(self.settings)
+        return version.release_tags(VERSION, self.settings)
 
     def expected(self) -> dict[str, str]:
         """A complete release as `observe` sees it."""
-        files = {item.path.name: item.digest for item in self.built.artifacts if item.ecosystem != go.ECOSYSTEM}
-        return {**files, **dict.fromkeys(self.tags(), self.built.commit)}
+        digests = {item.path.name: item.digest for item in self.built.artifacts if item.ecosystem != go.KEY}
+        return {**digests, **dict.fromkeys(self.tags(), self.built.commit)}
 
     def observe(self) -> dict[str, str]:
-        """What is in the storage of the registries: digests of files and commits of tags, by name."""
-        found = {path.name: f"sha256:{sha256(path)}" for path in (self.storage / "pypi").iterdir()}
-        (tarball,) = belonging(self.built.artifacts, typescript.ECOSYSTEM)
+        """The content of the registries' storage: digests of files and commits of tags, by name."""
+        found = {path.name: python.digest(path) for path in (self.storage / "pypi").iterdir()}
+        (tarball,) = belonging(self.built.artifacts, typescript.KEY)
         # verdaccio leaves the scope out of the file's name.
         for path in self._npm().glob(f"*-{VERSION.npm}.tgz"):
             found[tarball.path.name] = typescript.integrity(path)
-        listed = process.run(
-            ["git", "-C", self._remote(), "for-each-ref", "refs/tags", "--format=%(refname) %(objectname)"]
-        )
-        for line in listed.splitlines():
+        for line in self._remote().run("for-each-ref", "refs/tags", "--format=%(refname) %(objectname)").splitlines():
             name, _, commit = line.removeprefix("refs/tags/").partition(" ")
             found[name] = commit
         return found
@@ -370,12 +354,12 @@ class _Bench:
     def _npm(self) -> Path:
         return self.storage / "npm" / "storage" / self.settings.package("typescript").name
 
-    def _remote(self) -> Path:
-        return self.storage / "git" / REPOSITORY
+    def _remote(self) -> git.Repository:
+        return git.Repository(self.storage / "git" / REPOSITORY)
 
     def _reset(self, scenario: Scenario) -> None:
-        """Let the registries before the scenario's hold the release, the others nothing; a conflict from the start is
-        met with nothing published."""
+        """Fill the registries that come before the scenario's, and empty the others; a scenario that starts with a
+        conflict starts with nothing published."""
         self.seen.clear()
         for each in self.proxies.values():
             each.writes = 0
@@ -383,51 +367,50 @@ class _Bench:
         before = (
             () if scenario.tags and scenario.ends_in_conflict else REGISTRIES[: REGISTRIES.index(scenario.registry)]
         )
-        places = {python.ECOSYSTEM: self.storage / "pypi", typescript.ECOSYSTEM: self._npm()}
+        places = {python.KEY: self.storage / "pypi", typescript.KEY: self._npm()}
         for ecosystem, place in places.items():
             shutil.rmtree(place, ignore_errors=True)
             if ecosystem in before:
                 shutil.copytree(self.template(ecosystem), place)
-            elif ecosystem == python.ECOSYSTEM:
+            elif ecosystem == python.KEY:
                 place.mkdir()
         for tag in self.tags():
-            process.run(["git", "-C", self._remote(), "update-ref", "-d", f"refs/tags/{tag}"])
+            self._remote().run("update-ref", "-d", f"refs/tags/{tag}")
         for tag, ours in scenario.tags:
             self._tag(tag, self.built.commit if ours else f"{self.built.commit}~1")
 
     def _tag(self, tag: str, revision: str) -> None:
-        commit = process.run(["git", "-C", self.checkout, "rev-parse", revision]).strip()
-        process.run(["git", "-C", self._remote(), "update-ref", f"refs/tags/{tag}", commit])
+        commit = git.Repository(self.checkout).run("rev-parse", revision).strip()
+        self._remote().run("update-ref", f"refs/tags/{tag}", commit)
 
     def _hooks(self, hook: str | None) -> None:
-        """Let the remote refuse: all of a push, or only Go's tag."""
+        """Make the remote reject all of a push, or only Go's tag."""
+        hooks = self._remote().folder / "hooks"
         for name in ("pre-receive", "update"):
-            (self._remote() / "hooks" / name).unlink(missing_ok=True)
+            (hooks / name).unlink(missing_ok=True)
         if hook:
-            path = self._remote() / "hooks" / hook
-            path.parent.mkdir(exist_ok=True)
-            path.write_text('#!/bin/sh\ncase "$1" in refs/tags/v*) exit 0 ;; esac\nexit 1\n')
-            path.chmod(0o755)
+            files.write_text(hooks / hook, '#!/bin/sh\ncase "$1" in refs/tags/v*) exit 0 ;; esac\nexit 1\n')
+            (hooks / hook).chmod(0o755)
 
     def _usurp(self, registry: str) -> None:
-        """Publish other bytes under our version, as somebody else would a moment before us."""
-        if registry == python.ECOSYSTEM:
+        """Publish other bytes under our version, as someone else might a moment before us."""
+        if registry == python.KEY:
             for item in belonging(self.built.artifacts, registry):
                 (self.storage / "pypi" / item.path.name).write_bytes(item.path.read_bytes() + b"other")
-        elif registry == typescript.ECOSYSTEM:
+        elif registry == typescript.KEY:
             self._usurp_npm()
         else:
             for tag in self.tags():
                 self._tag(tag, f"{self.built.commit}~1")
 
     def _usurp_npm(self) -> None:
-        (item,) = belonging(self.built.artifacts, typescript.ECOSYSTEM)
+        (item,) = belonging(self.built.artifacts, typescript.KEY)
         scope = self.settings.package("typescript").name.partition("/")[0]
         with tempfile.TemporaryDirectory(dir=self.storage) as folder:
             other = Path(folder, item.path.name)
-            # The same content, packed less: another file for npm.
+            # The same content with less compression: npm takes it for another file.
             other.write_bytes(gzip.compress(gzip.decompress(item.path.read_bytes()), compresslevel=1, mtime=1))
-            upstream = self.proxies[typescript.ECOSYSTEM].upstream
+            upstream = self.proxies[typescript.KEY].upstream
             process.run(
                 [
                     "npm",
@@ -438,35 +421,36 @@ class _Bench:
                 ],
                 cwd=Path(folder),
                 env=self.environment,
-                what="npm publish by somebody else",
+                what="npm publish by someone else",
             )
 
 
 @contextmanager
 def _bench(folder: Path, prepared: Path, built: Build) -> Iterator[_Bench]:
-    """A bench with its own registries, empty but for the history that the remote has."""
+    """A bench with registries of its own, which are empty except for the remote's history."""
     checkout = folder / "checkout"
     shutil.copytree(prepared, checkout, symlinks=True)
     storage = folder / "storage"
-    settings = configuration.load(checkout / "release.toml")
-    with local.running(storage) as direct, ExitStack() as stack:
-        addresses = {python.ECOSYSTEM: direct.python_upload, typescript.ECOSYSTEM: direct.npm, go.ECOSYSTEM: direct.git}
+    settings = configuration.load(checkout / configuration.FILE)
+    with local.running(storage, ecosystems.load(settings)) as direct, ExitStack() as stack:
+        addresses = {
+            python.KEY: direct.addresses["python_upload"],
+            typescript.KEY: direct.addresses["npm"],
+            go.KEY: direct.addresses["git"],
+        }
         proxies = {name: stack.enter_context(fault_proxy.before(address)) for name, address in addresses.items()}
-        process.run(
-            ["git", "-C", checkout, "push", "--quiet", storage / "git" / REPOSITORY, f"{built.commit}:refs/heads/main"],
-            what="git push",
-        )
-        with (checkout / "release.toml").open("a") as file:
+        git.Repository(checkout).run("push", "--quiet", storage / "git" / REPOSITORY, f"{built.commit}:refs/heads/main")
+        with (checkout / configuration.FILE).open("a") as file:
             file.write(
                 f"\n[targets.{TARGET}]\n"
-                f'python_index = "{proxies[python.ECOSYSTEM].address}simple/"\n'
-                f'python_upload = "{proxies[python.ECOSYSTEM].address}"\n'
-                f'npm = "{proxies[typescript.ECOSYSTEM].address}"\n'
-                f'git = "{proxies[go.ECOSYSTEM].address}"\n'
+                f'python_index = "{proxies[python.KEY].address}simple/"\n'
+                f'python_upload = "{proxies[python.KEY].address}"\n'
+                f'npm = "{proxies[typescript.KEY].address}"\n'
+                f'git = "{proxies[go.KEY].address}"\n'
                 f"answer_seconds = {ANSWER_SECONDS}\n"
                 f"settle_seconds = {SETTLE_SECONDS}\n"
             )
-        hosts = [urlsplit(address).netloc for address in (direct.npm, proxies[typescript.ECOSYSTEM].address)]
+        hosts = [urlsplit(address).netloc for address in (addresses[typescript.KEY], proxies[typescript.KEY].address)]
         npmrc = folder / "npmrc"
         npmrc.write_text("".join(f"//{host}/:_authToken={local.ANYONE.secret}\n" for host in hosts))
         environment = workspace.tool_environment(

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cqc_tools.contracts import descriptors
-from cqc_tools.foundation import console, process, workspace
+from cqc_tools.foundation import configuration, console, process, workspace
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.foundation.version import Version, parse_release, released
-from cqc_tools.packages import build
-from cqc_tools.packages.build import Build
+from cqc_tools.packages import build, manifest
+from cqc_tools.packages.manifest import Build
 from cqc_tools.proof import check, conformance, faults, golden, interop, rehearse
 from cqc_tools.proof import venue_roundtrip as stage
 from cqc_tools.proof.venue_roundtrip import Lossless
@@ -52,9 +53,9 @@ def run(part: str, subject: Subject) -> None:
         "typescript": lambda: _typescript(subject),
         "interop": lambda: _interop(subject),
         "lossless": lambda: _lossless(subject),
-        "rehearsal": lambda: rehearse.rehearse("").show(),
+        "rehearsal": lambda: _shown(rehearse.rehearse("", configuration.load())),
         # Of each fault at some registry and moment; `make faults` runs all.
-        "faults": lambda: faults.run(faults.scenarios()[::3]).show(),
+        "faults": lambda: _shown(faults.run(faults.scenarios(configuration.load())[::3])),
     }
     if part != "all" and part not in parts:
         raise UserError(f"there are no tests called {part!r}: choose one of {', '.join(parts)}, all")
@@ -82,7 +83,7 @@ def _built(release: str) -> Build:
     """The packages, built once for all parts; those of a release are not built again, so that what is tested is what
     will be published."""
     if release:
-        return build.load(workspace.DIST / parse_release(release).npm)
+        return manifest.load(workspace.DIST / parse_release(release).npm)
     return build.build_checkout()
 
 
@@ -194,6 +195,12 @@ def _interop(subject: Subject) -> None:
         console.output.print(f"{agreed} of {asked} answers agree in {len(peers)} languages")
     for row in kept:
         console.output.print(f"{row.types} messages of {row.version}, read {row.read} times: each says what it said")
+
+
+def _shown(result: Any) -> None:
+    result.show()
+    if result.failure:
+        raise result.failure
 
 
 def write_golden(version: Version) -> int:

@@ -1,22 +1,19 @@
-"""Whether the contracts may change as they do: after 1.0 what breaks users needs the next major version."""
+"""Whether the contracts may change as they do: from 1.0 on, a breaking change needs the next major version."""
 
-from cqc_tools.foundation import configuration
+from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.generation import module_path
-from cqc_tools.release import candidate
 from cqc_tools.release.candidate import Candidate
 
 
-def find() -> Candidate:
-    """What changed in the contracts since the last release, and the version that comes of it."""
-    return candidate.choose()
-
-
-def refuse(found: Candidate) -> None:
-    """Raise StageFailed when the change asks for a major version that the tree is not prepared for."""
-    if found.changes.breaks and (steps := module_path.steps_to(found.version, configuration.load())):
-        since = found.last.tag if found.last else "the last release"
-        raise StageFailed(
-            f"what changed since {since} breaks {', '.join(found.changes.breaks)}.\n"
-            f"Change it in another way, see docs/changing-a-contract.md, or:\n{steps}"
-        )
+def refusal(found: Candidate, settings: Configuration) -> StageFailed | None:
+    """Why the changes since the last release are not allowed: they need a major version that the Go module's path does
+    not have. None if they are allowed."""
+    steps = module_path.steps_to(found.version, settings)
+    if not found.changes.breaks or not steps:
+        return None
+    since = found.last.tag if found.last else "the last release"
+    return StageFailed(
+        f"the contract changes since {since} break {', '.join(found.changes.breaks)}",
+        f"change the contracts compatibly, see docs/changing-a-contract.md, or release a major version:\n{steps}",
+    )

@@ -1,19 +1,19 @@
-"""The release in question: its version, the one before it, and what changed in the contracts between the two."""
+"""The release in question: its version, the release before it, and the contract changes between the two."""
 
 from dataclasses import dataclass
 
 from cqc_tools.contracts import api_diff, descriptors
 from cqc_tools.contracts.api_diff import ApiDiff
-from cqc_tools.foundation import process, version, workspace
+from cqc_tools.foundation import git, version
 from cqc_tools.foundation.version import Version
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A release to come, or one whose tag is there already.
+    """A future release, or one whose tag already exists.
 
     `last` is the final release before it, None for the first; `least` the lowest version that the contract changes
-    since then allow; `commit` what is released, `past` all other releases, lowest first.
+    since then allow; `commit` what is released; `past` all other releases, lowest first.
     """
 
     version: Version
@@ -25,21 +25,22 @@ class Candidate:
     changes: ApiDiff
 
     def to_markdown(self, level: int = 3) -> str:
-        """What changed, for a person, with headings of a level."""
+        """The changes for a person, with headings of a level."""
         return self.changes.to_markdown(level) if self.last else "The first release of the contracts.\n"
 
 
 def choose(release: str = "") -> Candidate:
-    """The release named `release`; without a name the one that HEAD is tagged as, or else the next one.
+    """The release named `release`; without a name the release that HEAD is tagged as, or else the next one.
 
-    Raises UserError for a text that is no version, and where the contracts of HEAD or the last release cannot be read.
+    Raises UserError for an invalid version, and if the contracts of HEAD or of the last release cannot be read.
     """
     version.require_commits()
+    repository = git.Repository()
     tags = version.released()
     if release:
         wanted = version.parse_release(release)
     else:
-        here = process.run(["git", "-C", workspace.ROOT, "tag", "--points-at", "HEAD"]).split()
+        here = repository.tags(points_at="HEAD")
         wanted = max((item for item in tags if item.tag in here), key=lambda item: item.semver, default=upcoming())
     is_tagged = wanted in tags
     revision = wanted.tag if is_tagged else "HEAD"
@@ -49,7 +50,7 @@ def choose(release: str = "") -> Candidate:
         wanted,
         last,
         version.next_release(changes.bump, [last] if last else []),
-        process.run(["git", "-C", workspace.ROOT, "rev-parse", f"{revision}^{{commit}}"]).strip(),
+        repository.run("rev-parse", f"{revision}^{{commit}}").strip(),
         is_tagged,
         tuple(item for item in tags if item != wanted),
         changes,
@@ -57,7 +58,7 @@ def choose(release: str = "") -> Candidate:
 
 
 def upcoming() -> Version:
-    """The release that comes after all that the tags name, by what changed in the contracts up to HEAD."""
+    """The release after all existing tags, given the contract changes up to HEAD."""
     version.require_commits()
     tags = version.released()
     return version.next_release(_changes(version.last_final(tags), "HEAD").bump, tags)

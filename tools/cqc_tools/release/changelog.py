@@ -1,4 +1,4 @@
-"""CHANGELOG.md: people write it, the contract changes are put beside that, and the release notes come from it."""
+"""CHANGELOG.md: people write it, the tool adds the contract changes, and the release notes are taken from it."""
 
 import re
 from collections.abc import Iterator
@@ -8,16 +8,16 @@ from itertools import pairwise
 
 from markdown_it import MarkdownIt
 
-from cqc_tools.foundation import configuration, process, workspace
-from cqc_tools.foundation.errors import StageFailed, UserError
+from cqc_tools.foundation import files, git, workspace
+from cqc_tools.foundation.errors import UserError
 from cqc_tools.foundation.version import Version, released
 from cqc_tools.release.candidate import Candidate
 
 FILE = workspace.ROOT / "CHANGELOG.md"
 UNRELEASED = "Unreleased"
 YANKED = "[YANKED]"
-# What stands between the two is written anew each time; everything else is kept as people wrote it.
-BEGIN = "<!-- What changed in the contracts, by `make changelog`: write above or below, not here. -->"
+# What is between these two lines is rewritten every time; everything else stays as people wrote it.
+BEGIN = "<!-- Contract changes, written by `make changelog`: edit above or below, not here. -->"
 END = "<!-- End of what `make changelog` wrote. -->"
 HEADER = """# Changelog
 
@@ -37,30 +37,28 @@ class Section:
     end: int
 
 
-def update(candidate: Candidate) -> Section:
-    """Write the section of a release into CHANGELOG.md, or bring the contract changes in it up to date.
+def update(candidate: Candidate, repository: str) -> Section:
+    """Write the section of a release into CHANGELOG.md, or update the contract changes in it.
 
-    What people wrote under Unreleased moves into a new section. A pre-release has the section of its final version.
+    What people wrote under Unreleased moves into a new section. A pre-release uses the section of its final version.
     """
     text = FILE.read_text() if FILE.exists() else HEADER
-    written = with_release(text, candidate, configuration.load().repository, datetime.now(UTC).date().isoformat())
-    part = FILE.with_suffix(".part")
-    part.write_text(written)
-    part.replace(FILE)
+    written = with_release(text, candidate, repository, datetime.now(UTC).date().isoformat())
+    files.write_text(FILE, written)
     return section(written, candidate.version)
 
 
 def notes(release: Version) -> str:
-    """The text of a release's section, as its tag has it, or the working tree's where there is no tag yet.
+    """The text of a release's section: from its tag, or from the working tree if there is no tag yet.
 
-    Raises UserError when there is no such section.
+    Raises UserError if there is no such section.
     """
     text = _at(release)
     try:
         found = section(text, release)
     except LookupError:
         raise UserError(
-            f"CHANGELOG.md has no section for {release.final.npm}: write it with make changelog VERSION={release.npm}"
+            f"CHANGELOG.md has no section for {release.final.npm}", f"make changelog VERSION={release.npm}"
         ) from None
     body = text.splitlines()[found.start + 1 : found.end]
     kept = [line for line in body if line not in (BEGIN, END)]
@@ -68,7 +66,7 @@ def notes(release: Version) -> str:
 
 
 def with_release(text: str, candidate: Candidate, repository: str, date: str) -> str:
-    """The changelog with a section of the release that holds its contract changes."""
+    """The changelog with a section for the release, which holds its contract changes."""
     release = candidate.version.final
     block = [BEGIN, "", "### Contracts", "", *candidate.to_markdown(4).rstrip().splitlines(), "", END]
     lines = text.splitlines()
@@ -87,10 +85,7 @@ def with_release(text: str, candidate: Candidate, repository: str, date: str) ->
 
 
 def with_yanked(text: str, release: Version) -> str:
-    """The changelog with a release marked as withdrawn.
-
-    Raises LookupError when it has no section for the release itself.
-    """
+    """The changelog with a release marked as withdrawn. Raises LookupError if it has no section for that release."""
     found = section(text, release)
     if found.name != release.npm:
         raise LookupError(release.npm)
@@ -101,10 +96,7 @@ def with_yanked(text: str, release: Version) -> str:
 
 
 def section(text: str, release: Version) -> Section:
-    """The section of a release, which for a pre-release is that of its final version.
-
-    Raises LookupError when there is none.
-    """
+    """The section of a release, or for a pre-release that of its final version. Raises LookupError if there is none."""
     for found in _sections(text):
         if found.name == release.final.npm:
             return found
@@ -112,7 +104,7 @@ def section(text: str, release: Version) -> Section:
 
 
 def has_entry(release: Version) -> bool:
-    """Whether the changelog says anything about a release."""
+    """Whether the changelog has an entry for a release."""
     try:
         return bool(notes(release).strip())
     except UserError:
@@ -121,15 +113,12 @@ def has_entry(release: Version) -> bool:
 
 def _at(release: Version) -> str:
     if release in released():
-        try:
-            return process.run(["git", "-C", workspace.ROOT, "show", f"{release.tag}:{FILE.name}"])
-        except StageFailed:
-            return ""
+        return (git.Repository().content(release.tag, FILE.name) or b"").decode(errors="replace")
     return FILE.read_text() if FILE.exists() else ""
 
 
 def _sections(text: str) -> Iterator[Section]:
-    """The parts under the headings of second level; the links at the end of the page belong to none."""
+    """The sections under second-level headings; the links at the end of the page belong to none."""
     environment: dict[str, dict[str, dict[str, list[int]]]] = {}
     tokens = MarkdownIt().parse(text, environment)
     headings = [
@@ -163,7 +152,7 @@ def _with_new_section(text: str, heading: str, block: list[str]) -> list[str]:
 
 
 def _with_links(lines: list[str], candidate: Candidate, repository: str) -> list[str]:
-    """The page with a link that its heading points to: everything that changed since the release before."""
+    """The page with the link target of the heading: everything that changed since the previous release."""
     release = candidate.version.final
     page = f"compare/{candidate.last.tag}...{release.tag}" if candidate.last else f"releases/tag/{release.tag}"
     link = f"[{release.npm}]: {repository}/{page}"
@@ -175,7 +164,7 @@ def _with_links(lines: list[str], candidate: Candidate, repository: str) -> list
 
 
 def _trimmed(lines: list[str]) -> list[str]:
-    """Without empty lines at the end."""
+    """The lines without trailing empty ones."""
     kept = list(lines)
     while kept and not kept[-1].strip():
         kept.pop()

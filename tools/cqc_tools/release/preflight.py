@@ -1,36 +1,32 @@
-"""Every reason not to release, all at once, each with what to do about it."""
+"""Every obstacle to a release, all reported together, each with the step that removes it."""
 
 import json
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cqc_tools.foundation import configuration, console, process, workspace
+from cqc_tools.contracts import golden_files
+from cqc_tools.foundation import console, git, process, version, workspace
 from cqc_tools.foundation.configuration import Configuration
-from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed, UserError
+from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed, ToolError, UserError
 from cqc_tools.foundation.version import parse_release
 from cqc_tools.generation import generate
-from cqc_tools.packages import Registry, build
-from cqc_tools.packages.build import Build
-from cqc_tools.packages.ecosystems import go, python, typescript
-from cqc_tools.packages.ecosystems.go import GitRemote
-from cqc_tools.proof import golden
-from cqc_tools.release import changelog, plan, publish
-from cqc_tools.release.plan import Plan, is_same_repository, reason
+from cqc_tools.packages import build, manifest, reading, sources
+from cqc_tools.packages.manifest import Build
+from cqc_tools.packages.targets import OpenTarget
+from cqc_tools.release import changelog
+from cqc_tools.release.plan import Plan, is_same_repository
 
-GIT = ("git", "-C", str(workspace.ROOT))
-WAYS_OUT = "a version that is taken is never written again: release a new version on all registries"
-# Where a package is called what it is called, by ecosystem.
-NAMES = {python.ECOSYSTEM: "[python] distribution", typescript.ECOSYSTEM: "[npm] package", go.ECOSYSTEM: "[go] module"}
+NEW_VERSION = "a published version is never written again: release a new version on all registries"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason to stop, and what to do about it."""
+    """One obstacle, and the step that removes it."""
 
     check: str
     problem: str
@@ -39,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Preflight:
-    """All that was looked at, and what was found."""
+    """The checks that were made, and what they found."""
 
     version: str
     target: str
@@ -59,20 +55,27 @@ class Preflight:
         """Print the findings for a person."""
         if not self.findings:
             console.output.print(
-                f"Nothing stands in the way of {self.version} to target {self.target} ({len(self.checks)} checks)."
+                f"{self.version} can be released to target {self.target}: all {len(self.checks)} checks passed."
             )
             return
         console.table(
             ("check", "what is wrong", "what to do"),
             [(item.check, item.problem, item.fix) for item in self.findings],
         )
-        console.output.print(
-            f"\n{len(self.findings)} findings in {len(self.checks)} checks: {self.version} cannot be released "
-            f"to target {self.target} yet."
+
+    @property
+    def failure(self) -> StageFailed | None:
+        """The findings as a failure, None if there are none."""
+        if not self.findings:
+            return None
+        return StageFailed(
+            f"{self.version} cannot be released to target {self.target} yet: "
+            f"{len(self.findings)} findings in {len(self.checks)} checks",
+            "follow the last column, then run the same command again",
         )
 
 
-# A problem, and what to do about it.
+# A problem, and the step that removes it.
 Found = Iterator[tuple[str, str]]
 
 
@@ -81,77 +84,68 @@ class _Subject:
     """What the checks look at."""
 
     plan: Plan
-    registries: Mapping[str, Registry]
+    target: OpenTarget
     settings: Configuration
+    repository: git.Repository
 
     @property
     def tag(self) -> str:
         return self.plan.candidate.version.tag
 
-    @property
-    def remote(self) -> GitRemote:
-        remote = self.registries["go"]
-        if not isinstance(remote, GitRemote):
-            raise TypeError(f"{remote.address} is no git remote")
-        return remote
 
-
-def preflight(release: str, target: str) -> Preflight:
-    """Look for everything that stands in the way of a release to a target of release.toml; nothing is written.
-
-    Raises UserError for a version or a target that is none.
-    """
-    with plan.planned(release, target) as (planned, registries):
-        subject = _Subject(planned, registries, configuration.load())
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            found = list(pool.map(lambda item: _run(item[0], item[1], subject), CHECKS.items()))
-    findings = tuple(finding for findings in found for finding in findings)
-    return Preflight(planned.candidate.version.npm, target, tuple(CHECKS), findings)
+def preflight(plan: Plan, target: OpenTarget, settings: Configuration) -> Preflight:
+    """Look for every obstacle to a planned release; nothing is written."""
+    subject = _Subject(plan, target, settings, git.Repository())
+    looking = [partial(_run, name, look, subject) for name, look in CHECKS.items()]
+    findings = [finding for found in process.in_parallel(looking, 4) for finding in found.result()]
+    return Preflight(plan.candidate.version.npm, target.name, tuple(CHECKS), tuple(findings))
 
 
 def _run(name: str, look: Callable[[_Subject], Found], subject: _Subject) -> list[Finding]:
     try:
         return [Finding(name, problem, fix) for problem, fix in look(subject)]
     except NoAnswer as failure:
-        # One that did not answer when it was planned is told once, by the check for that.
-        told = any(shelf.problem for shelf in subject.plan.shelves)
-        return [] if told else [Finding(name, reason(failure), "when it answers again, run the same command again")]
-    except (StageFailed, UserError) as failure:
-        return [Finding(name, reason(failure), "put that right, then run the same command again")]
+        # A registry that did not answer the plan is reported once, by the check for that.
+        is_reported = any(prospect.problem for prospect in subject.plan.prospects)
+        return [] if is_reported else [Finding(name, failure.problem, "run the same command again when it answers")]
+    except ToolError as failure:
+        return [Finding(name, failure.problem, failure.fix or "correct that, then run the same command again")]
 
 
 def _clean(subject: _Subject) -> Found:
-    changes = process.run([*GIT, "status", "--porcelain"]).splitlines()
+    changes = subject.repository.changes()
     if changes:
-        yield f"{len(changes)} uncommitted changes, such as {changes[0][3:]}", "git commit, git stash or git clean"
+        yield f"{len(changes)} uncommitted changes, such as {changes[0]}", "git commit, git stash or git clean"
 
 
 def _whole(subject: _Subject) -> Found:
-    if process.run([*GIT, "rev-parse", "--is-shallow-repository"]).strip() == "true":
-        yield "the clone is shallow: its version and its last release cannot be told", "git fetch --unshallow --tags"
+    if subject.repository.is_shallow():
+        yield "the clone is shallow: neither its version nor its last release is known", "git fetch --unshallow --tags"
 
 
 def _tagged(subject: _Subject) -> Found:
     if not subject.plan.candidate.is_tagged:
         yield f"there is no tag {subject.tag} here", f"git tag {subject.tag}"
         return
-    head = process.run([*GIT, "rev-parse", "HEAD"]).strip()
+    head = subject.repository.commit()
     if head != subject.plan.candidate.commit:
         where = subject.plan.candidate.commit[:12]
-        yield f"HEAD is {head[:12]}, the tag {subject.tag} is {where}", f"git checkout {subject.tag}"
+        yield f"HEAD is {(head or 'no commit')[:12]}, the tag {subject.tag} is {where}", f"git checkout {subject.tag}"
 
 
 def _on_release_branch(subject: _Subject) -> Found:
-    branch = subject.settings.branch
-    tip = subject.remote.branch(branch)
+    branch, remote, repository = subject.settings.branch, subject.target.remote, subject.repository
+    # A remote without the branch is new: the local branch counts.
+    tip = (
+        remote.branch(branch)
+        or repository.commit(f"refs/heads/{branch}")
+        or repository.commit(f"refs/remotes/origin/{branch}")
+    )
     if not tip:
-        # A remote without the branch is a new one: the branch that is here counts.
-        tip = _commit(f"refs/heads/{branch}") or _commit(f"refs/remotes/origin/{branch}")
-    if not tip:
-        yield f"there is no branch {branch}, neither here nor on {subject.remote.address}", f"git branch {branch}"
-    elif not _commit(tip):
-        yield f"{branch} of {subject.remote.address} is at {tip[:12]}, which is not here", "git fetch"
-    elif not _succeeds("merge-base", "--is-ancestor", subject.plan.candidate.commit, tip):
+        yield f"there is no branch {branch}, neither here nor on {remote.address}", f"git branch {branch}"
+    elif not repository.commit(tip):
+        yield f"{branch} of {remote.address} is at {tip[:12]}, which is not here", "git fetch"
+    elif not repository.is_ancestor(subject.plan.candidate.commit, tip):
         commit = subject.plan.candidate.commit[:12]
         yield (
             f"{commit} is not on {branch}, the branch that releases are made from",
@@ -160,26 +154,28 @@ def _on_release_branch(subject: _Subject) -> Found:
 
 
 def _tags_agree(subject: _Subject) -> Found:
-    commit = subject.plan.candidate.commit
-    ours, gos = subject.remote.tags(subject.plan.candidate.version)
-    local = _commit(f"refs/tags/{gos}")
-    if local and local != commit:
-        yield f"the tags {ours} and {gos} here are on different commits", f"git tag --delete {gos}"
-    remote = subject.remote.commits(subject.plan.candidate.version)
+    commit, address = subject.plan.candidate.commit, subject.target.remote.address
+    ours, *others = version.release_tags(subject.plan.candidate.version, subject.settings)
+    for tag in others:
+        local = subject.repository.tag_commit(tag)
+        if local and local != commit:
+            yield f"the tags {ours} and {tag} here are on different commits", f"git tag --delete {tag}"
+    remote = subject.target.remote.tag_commits((ours, *others))
     for tag, there in remote.items():
         if subject.plan.candidate.is_tagged and there != commit:
             yield (
-                f"{tag} is {there[:12]} on {subject.remote.address} and {commit[:12]} here",
+                f"{tag} is {there[:12]} on {address} and {commit[:12]} here",
                 "a pushed tag is never moved: take the remote's (git fetch --tags --force), or release a new version",
             )
         if not subject.plan.candidate.is_tagged:
-            yield f"{tag} is on {subject.remote.address} already, and not here", "git fetch --tags"
-    # The release's own tag alone only says that it is wanted: publishing adds the other. The reverse is never right.
-    if gos in remote and ours not in remote:
-        yield (
-            f"{gos} is on {subject.remote.address} without {ours}: Go has a release that the others have not",
-            f"git push {subject.remote.address} {remote[gos]}:refs/tags/{ours}",
-        )
+            yield f"{tag} is already on {address}, but not here", "git fetch --tags"
+    # The release's own tag alone means that it is about to be published, which adds the other. The reverse is wrong.
+    for tag in others:
+        if tag in remote and ours not in remote:
+            yield (
+                f"{tag} is on {address} without {ours}: Go has a release that the other registries lack",
+                f"git push {address} {remote[tag]}:refs/tags/{ours}",
+            )
 
 
 def _version_rises(subject: _Subject) -> Found:
@@ -187,7 +183,7 @@ def _version_rises(subject: _Subject) -> Found:
     if past and version.semver <= past[-1].semver:
         yield (
             f"{version.npm} is not greater than {past[-1].npm}, which is released",
-            "release a higher one; make plan proposes it",
+            "release a higher version; make plan proposes one",
         )
 
 
@@ -195,9 +191,9 @@ def _bump_suffices(subject: _Subject) -> Found:
     chosen = subject.plan.candidate
     if chosen.last and chosen.version.semver.finalize_version() < chosen.least.semver:
         bump = chosen.changes.bump.name.lower()
-        broken = f", they break {', '.join(chosen.changes.breaks)}" if chosen.changes.breaks else ""
+        broken = f" because they break {', '.join(chosen.changes.breaks)}" if chosen.changes.breaks else ""
         yield (
-            f"the contract changes since {chosen.last.npm} ask for a {bump} version{broken}",
+            f"the contract changes since {chosen.last.npm} need a {bump} version{broken}",
             f"release {chosen.least.npm} or higher; make diff FROM={chosen.last.tag} shows the changes",
         )
 
@@ -205,99 +201,97 @@ def _bump_suffices(subject: _Subject) -> Found:
 def _generated(subject: _Subject) -> Found:
     change = generate.compare(generate.generate())
     if paths := (*change.written, *change.removed):
-        yield f"{len(paths)} generated files are not what proto/ says, such as {paths[0]}", "make generate"
+        yield f"{len(paths)} generated files differ from what proto/ generates, such as {paths[0]}", "make generate"
 
 
 def _in_changelog(subject: _Subject) -> Found:
     version = subject.plan.candidate.version
     if not changelog.has_entry(version):
-        yield f"CHANGELOG.md says nothing about {version.final.npm}", f"make changelog VERSION={version.npm}"
+        yield f"CHANGELOG.md has no entry for {version.final.npm}", f"make changelog VERSION={version.npm}"
 
 
 def _golden(subject: _Subject) -> Found:
     version = subject.plan.candidate.version
-    if version == version.final and not golden.file_of(version).exists():
+    if subject.settings.cqc_code and version == version.final and not golden_files.file_of(version).exists():
         yield (
-            f"the bytes of {version.npm}'s messages were not kept",
-            f"make golden VERSION={version.npm}, then commit it",
+            f"there are no golden bytes of {version.npm}'s messages",
+            f"make golden VERSION={version.npm}, then commit them",
         )
 
 
 def _answers(subject: _Subject) -> Found:
-    for shelf in subject.plan.shelves:
-        if shelf.problem:
+    for prospect in subject.plan.prospects:
+        if prospect.problem:
             yield (
-                f"{shelf.ecosystem} at {shelf.address}: {shelf.problem}",
-                f"see its address under [targets.{subject.plan.target}] in release.toml, then try again",
+                f"{prospect.label} at {prospect.address}: {prospect.problem}",
+                f"check its address under [targets.{subject.plan.target}] in release.toml, then try again",
             )
 
 
 def _names_are_ours(subject: _Subject) -> Found:
-    for shelf in subject.plan.shelves:
-        if shelf.is_foreign:
-            newest, sources = shelf.holdings.versions[-1], shelf.holdings.sources
+    for prospect in subject.plan.prospects:
+        if prospect.is_foreign:
+            newest, sources = prospect.holdings.versions[-1], prospect.holdings.sources
             named = f"names {', '.join(sources)}" if sources else "names no source"
             yield (
-                f"{shelf.package} on {shelf.ecosystem} belongs to another project: {newest} {named}, "
+                f"{prospect.package} on {prospect.label} belongs to another project: {newest} {named}, "
                 f"not {subject.plan.repository}",
-                f"choose a free name: {NAMES[shelf.ecosystem]} in release.toml; what programs import stays as it is",
+                f"choose a free name under [packages.{prospect.key}] in release.toml; "
+                "what programs import keeps its name",
             )
 
 
 def _not_taken(subject: _Subject) -> Found:
-    """A version that a registry has may be the rest of a release that was interrupted: its bytes decide."""
+    """A version that a registry already has may be part of an interrupted release: its bytes decide."""
+    prospects = {prospect.key: prospect for prospect in subject.plan.prospects}
+    # Go's bytes are those of the commit, which the check of the tags compares.
     taken = [
-        shelf
-        for shelf in subject.plan.shelves
-        # Go's bytes are those of the commit, which the check of the tags compares.
-        if shelf.has_version and shelf.ecosystem != go.ECOSYSTEM and not shelf.is_foreign
+        registry
+        for registry in subject.target.registries
+        if prospects[registry.key].has_version and registry.key != "go" and not prospects[registry.key].is_foreign
     ]
     if not taken:
         return
     chosen = subject.plan.candidate
     if not chosen.is_tagged:
-        for shelf in taken:
-            yield f"{shelf.package} {shelf.version} is on {shelf.ecosystem} already, and has no tag here", WAYS_OUT
+        for registry in taken:
+            what = f"{registry.package} {registry.spell(chosen.version)}"
+            yield f"{what} is already on {registry.label}, and has no tag here", NEW_VERSION
         return
     with tempfile.TemporaryDirectory(prefix="cqc-preflight-") as scratch:
         built = _built(chosen.version.npm, chosen.commit, Path(scratch))
-        for shelf in taken:
-            (registry,) = (item for item in subject.registries.values() if item.ecosystem == shelf.ecosystem)
+        for registry in taken:
             expected = registry.expected(built.artifacts, chosen.version, chosen.commit)
-            for item in publish.compare(expected, registry.read(chosen.version)):
+            for item in reading.differences(registry, expected, registry.read(chosen.version)):
                 yield (
-                    f"{item.file} is on {shelf.ecosystem} with other bytes: {item.served}, "
-                    f"{chosen.commit[:12]} makes {item.built or 'no such file'}",
-                    WAYS_OUT,
+                    f"{item.file} is on {registry.label} with other bytes: {item.served}, "
+                    f"{chosen.commit[:12]} builds {item.built or 'no such file'}",
+                    NEW_VERSION,
                 )
 
 
-def _built(version: str, commit: str, scratch: Path) -> Build:
-    """The build of a commit: the one in dist/ where it is whole, or else one that leaves nothing behind."""
+def _built(number: str, commit: str, scratch: Path) -> Build:
+    """The build of a commit: the one in dist/ if it is complete, or else one that leaves nothing behind."""
     try:
-        found = build.load(workspace.DIST / version)
+        found = manifest.load(workspace.DIST / number)
         if found.commit == commit:
             return found
     except UserError:
         pass
-    source = build.clone_tag(scratch / "source", parse_release(version))
-    return build.build(source, scratch / "dist")
+    return build.build(sources.of_tag(scratch / "source", parse_release(number)), scratch / "dist")
 
 
 def _credentials(subject: _Subject) -> Found:
-    silent = {shelf.ecosystem for shelf in subject.plan.shelves if shelf.problem}
-    for registry in subject.registries.values():
-        if registry.ecosystem in silent:
+    silent = {prospect.key for prospect in subject.plan.prospects if prospect.problem}
+    for registry in subject.target.registries:
+        if registry.key in silent:
             continue
         try:
             registry.authorise()
         except Refused as refused:
-            yield f"{registry.ecosystem} at {registry.address}: {reason(refused)}", str(refused).splitlines()[-1]
+            yield f"{reading.where(registry)}: {refused.problem}", refused.fix
         except NoAnswer as failure:
-            yield (
-                f"{registry.ecosystem} at {registry.address} did not answer: {reason(failure)}",
-                "try again when it does",
-            )
+            yield f"{reading.where(registry)} did not answer: {failure.problem}", "try again when it does"
 
 
 def _module_path(subject: _Subject) -> Found:
@@ -309,58 +303,40 @@ def _module_path(subject: _Subject) -> Found:
 def _addresses(subject: _Subject) -> Found:
     """npm's provenance fails late on an address that is not the repository's, and users look for the sources there."""
     settings = subject.settings
-    manifest = f"{settings.package('typescript').folder}/package.json"
-    declared = json.loads((workspace.ROOT / manifest).read_text()).get("repository", {})
+    npm, python, go = (settings.package(key) for key in ("typescript", "python", "go"))
+    manifest_file = f"{npm.folder}/package.json"
+    declared = json.loads((workspace.ROOT / manifest_file).read_text()).get("repository", {})
     url, folder = (
         (declared.get("url", ""), declared.get("directory", "")) if isinstance(declared, dict) else (declared, "")
     )
     wanted = f"git+{settings.repository}.git"
     if not is_same_repository(url, settings.repository):
-        yield f"repository.url of {manifest} is {url or 'missing'}, not the repository", f'write "{wanted}" there'
-    if folder != settings.package("typescript").folder:
-        yield (
-            f"repository.directory of {manifest} is {folder or 'missing'}",
-            f'write "{settings.package("typescript").folder}" there',
-        )
-    project = f"{settings.package('python').folder}/pyproject.toml"
+        yield f"repository.url of {manifest_file} is {url or 'missing'}, not the repository", f'write "{wanted}" there'
+    if folder != npm.folder:
+        yield f"repository.directory of {manifest_file} is {folder or 'missing'}", f'write "{npm.folder}" there'
+    project = f"{python.folder}/pyproject.toml"
     urls = tomllib.loads((workspace.ROOT / project).read_text())["project"].get("urls", {})
     if not urls:
         yield f"{project} has no [project.urls]", f'write Source = "{settings.repository}" there'
     for name, address in urls.items():
         if not is_same_repository(address, settings.repository):
             yield (
-                f"{name} in {project} is {address}, not in the repository",
+                f"{name} in {project} is {address}, which is not in the repository",
                 f"write an address in {settings.repository}",
             )
     place = settings.repository.removeprefix("https://")
-    inside = f"{place}/{settings.package('go').folder}"
-    if settings.package("go").name != inside and not settings.package("go").name.startswith(f"{inside}/v"):
+    inside = f"{place}/{go.folder}"
+    if go.name != inside and not go.name.startswith(f"{inside}/v"):
         yield (
-            f"[go] module in release.toml is {settings.package('go').name}, not in the repository",
+            f"packages.go.name in release.toml is {go.name}, which is not in the repository",
             f'write "{inside}" there',
         )
     pointer = (workspace.ROOT / "go.mod").read_text()
-    if f"module {place}\n" not in pointer or settings.package("go").name not in pointer:
+    if f"module {place}\n" not in pointer or go.name not in pointer:
         yield (
-            f"go.mod at the top does not lead from {place} to {settings.package('go').name}",
-            f"write `module {place}` there, with `// Deprecated: use {settings.package('go').name} instead.` above",
+            f"go.mod at the top does not point from {place} to {go.name}",
+            f"write `module {place}` there, with `// Deprecated: use {go.name} instead.` above it",
         )
-
-
-def _commit(revision: str) -> str:
-    """The commit of a revision, empty when it is not here."""
-    try:
-        return process.run([*GIT, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]).strip()
-    except StageFailed:
-        return ""
-
-
-def _succeeds(*command: str) -> bool:
-    try:
-        process.run([*GIT, *command])
-    except StageFailed:
-        return False
-    return True
 
 
 CHECKS: Mapping[str, Callable[[_Subject], Found]] = {

@@ -1,7 +1,7 @@
 """The page that people look at: what of a release is on which registry, with digests, contract changes and timings."""
 
+import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -12,21 +12,23 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from cqc_tools.foundation import configuration, timings, workspace
+from cqc_tools.foundation import files
+from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import NoAnswer, Refused, UserError
-from cqc_tools.foundation.version import Version
-from cqc_tools.packages import Registry, build, targets
-from cqc_tools.packages.build import Build
-from cqc_tools.release import candidate
+from cqc_tools.packages import Registry, manifest, reading
+from cqc_tools.packages.manifest import Build
+from cqc_tools.release.candidate import Candidate
 
 FILE = "report.html"
-# What a rehearsal calls its registries, which are gone afterwards.
+# How long the steps of a release took, kept beside its build from one command to the next.
+TIMINGS = "timings.json"
+# The name of a rehearsal's target, whose registries no longer exist when the report is read.
 REHEARSAL = "rehearsal"
 
 
 @dataclass(frozen=True)
 class HeldFile:
-    """A file or tag of a release in a registry; the digests are None where it was not built or is not served."""
+    """A file or tag of a release in a registry; a digest is None if the file was not built or is not served."""
 
     name: str
     built: str | None
@@ -37,7 +39,7 @@ class HeldFile:
 class Holding:
     """What one registry holds of a release. `unread` says why it could not be read, if so."""
 
-    ecosystem: str
+    label: str
     package: str
     version: str
     address: str
@@ -46,7 +48,7 @@ class Holding:
 
     @property
     def state(self) -> str:
-        """`complete`, `incomplete`, `absent`, `conflict` where other bytes are served than were built, or `unknown`."""
+        """`complete`, `incomplete`, `absent`, `conflict` if other bytes are served than were built, or `unknown`."""
         if self.unread:
             return "unknown"
         if any(file.served not in (None, file.built) for file in self.files):
@@ -59,7 +61,8 @@ class Holding:
 
 @dataclass(frozen=True)
 class Report:
-    """A release as it was seen at `read_at`, in UTC. `changes` is Markdown; `seconds` says how long which step took."""
+    """A release as seen at `read_at`, in UTC. `changes` is Markdown; `seconds` says how long each step took; `labels`
+    names each ecosystem's registry by its key."""
 
     built: Build
     repository: str
@@ -69,6 +72,7 @@ class Report:
     previous: str
     changes: str
     seconds: Mapping[str, float]
+    labels: Mapping[str, str]
 
     @property
     def is_complete(self) -> bool:
@@ -80,7 +84,7 @@ def holding(registry: Registry, built: Build, served: Mapping[str, str], unread:
     """What a registry that serves these digests, by file name, holds of a release."""
     expected = registry.expected(built.artifacts, built.version, built.commit)
     return Holding(
-        registry.ecosystem,
+        registry.label,
         registry.package,
         registry.spell(built.version),
         registry.address,
@@ -89,53 +93,69 @@ def holding(registry: Registry, built: Build, served: Mapping[str, str], unread:
     )
 
 
-def make(release: Version, target: str) -> Path:
-    """Write the report of a build in dist/, as its target's registries hold it now; returns the page.
-
-    Raises UserError for a build or a target that cannot be read.
-    """
-    settings = configuration.load()
-    settings.target(target)
-    built = build.load(workspace.DIST / release.npm)
+def read(built: Build, registries: Sequence[Registry]) -> list[Holding]:
+    """What the registries hold of a release now. Raises UserError for a development version."""
     if not built.version.is_release:
-        raise UserError(f"{built.version.npm} is a development version, which is in no registry: tag a release first")
+        raise UserError(
+            f"{built.version.npm} is a development version, which no registry holds",
+            "tag a release and publish it first",
+        )
 
-    def read(registry: Registry) -> Holding:
+    def one(registry: Registry) -> Holding:
         try:
             return holding(registry, built, registry.read(built.version))
         except (NoAnswer, Refused) as failure:
-            return holding(registry, built, {}, str(failure))
+            return holding(registry, built, {}, failure.problem)
 
-    with targets.opened(target, settings) as registries, ThreadPoolExecutor() as pool:
-        return write(built, target, list(pool.map(read, registries.values())))
+    return reading.together([lambda registry=registry: one(registry) for registry in registries])  # type: ignore[misc]
 
 
-def write(built: Build, target: str, holdings: Sequence[Holding]) -> Path:
-    """Write report.html beside a build, with the contract changes since the release before."""
-    chosen = candidate.choose(built.version.npm)
+def write(
+    built: Build,
+    target: str,
+    registries: Sequence[Registry],
+    holdings: Sequence[Holding],
+    chosen: Candidate,
+    settings: Configuration,
+    seconds: Mapping[str, float],
+) -> Path:
+    """Write report.html beside a build; `seconds` are added to the timings of earlier commands. Returns the page."""
     report = Report(
         built,
-        configuration.load().repository,
+        settings.repository,
         target,
         datetime.now(UTC).replace(microsecond=0),
         tuple(holdings),
         chosen.last.tag if chosen.last else "",
         chosen.to_markdown(),
-        timings.update(built.folder),
+        _timings(built.folder, {**built.seconds, **seconds}),
+        {registry.key: registry.label for registry in registries},
     )
     page = built.folder / FILE
-    part = page.with_suffix(".part")
-    part.write_text(render(report))
-    part.replace(page)
+    files.write_text(page, render(report))
     return page
 
 
+def _timings(folder: Path, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Keep how long steps took beside those of earlier commands; returns seconds by step."""
+    path = folder / TIMINGS
+    try:
+        kept = {str(step): float(taken) for step, taken in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        # Nothing depends on timings: unreadable ones are dropped.
+        kept = {}
+    merged = kept | dict(seconds)
+    if merged != kept:
+        files.write_text(path, json.dumps(merged, indent=2) + "\n")
+    return merged
+
+
 def render(report: Report) -> str:
-    """The report as one HTML page, which loads nothing from anywhere."""
-    # What people and protos wrote is text: HTML in it is shown, not taken.
+    """The report as one self-contained HTML page."""
+    # HTML in a changelog or a proto comment is shown as text, never interpreted.
     changes = MarkdownIt("commonmark", {"html": False}).enable("table").render(report.changes)
     return _template().render(
-        report=report, built=report.built, changes=Markup(changes), sums=build.SUMS, rehearsal=REHEARSAL
+        report=report, built=report.built, changes=Markup(changes), sums=manifest.SUMS, rehearsal=REHEARSAL
     )
 
 

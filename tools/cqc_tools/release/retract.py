@@ -1,4 +1,4 @@
-"""After a mistake: what each registry lets one do about a release that must not be used any more."""
+"""After a mistake: what each registry allows for a release that must not be used any more."""
 
 import json
 import re
@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cqc_tools.foundation import configuration, console, process, version, workspace
+from cqc_tools.foundation import console, files, process, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.foundation.version import Version
 from cqc_tools.generation import module_path
-from cqc_tools.packages import Registry, targets
+from cqc_tools.packages import Registry, reading
+from cqc_tools.packages.targets import OpenTarget
 from cqc_tools.release import changelog
 
 
 @dataclass(frozen=True)
 class Step:
-    """What to do in one place, in words, and the command that does it where there is one."""
+    """What to do in one place, in words, and the command that does it if there is one."""
 
     where: str
     what: str
@@ -28,7 +29,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Retraction:
-    """All that can be done about a release. `applied` names the files that were written."""
+    """Everything that can be done about a release. `applied` names the files that were written."""
 
     release: Version
     reason: str
@@ -50,7 +51,7 @@ class Retraction:
         """Print the steps for a person."""
         out = console.output
         out.print(
-            f"To withdraw {self.release.npm} ({self.reason}); nothing that is published disappears:\n", markup=False
+            f"To withdraw {self.release.npm} ({self.reason}). Nothing that is published disappears:\n", markup=False
         )
         for number, step in enumerate(self.steps, 1):
             out.print(f"{number}. {step.where}: {step.what}", markup=False)
@@ -60,94 +61,94 @@ class Retraction:
             out.print(f"\nwrote {' and '.join(self.applied)}: commit them and release the next version", markup=False)
 
 
-def retract(release: str, reason: str, target: str, apply: bool) -> Retraction:
-    """What to do about a release in every registry of a target; with `apply`, the files of the next release that tell
-    of it (the module's go.mod and CHANGELOG.md) are written as well. No registry is.
-
-    Raises UserError for a version that was never released, or a reason that is none.
-    """
-    settings = configuration.load()
-    chosen = version.parse_release(release)
+def require_reason(chosen: Version, reason: str) -> None:
+    """Raise UserError unless the reason is one printable line."""
     if not reason.strip() or not reason.isprintable():
         raise UserError(
-            f"{reason!r} tells users nothing: give one line, such as "
-            f"make retract VERSION={chosen.npm} REASON='orders of zero quantity pass validation'"
+            f"{reason!r} is not a reason that helps users",
+            f"give one line: make retract VERSION={chosen.npm} REASON='orders of zero quantity pass validation'",
         )
-    with targets.opened(target, settings) as registries:
-        held = {
-            language: registry.spell(chosen) in registry.holdings().versions
-            for language, registry in registries.items()
-        }
-        tags = version.released()
-        if chosen not in tags and not any(held.values()):
-            known = f"the releases are {', '.join(item.npm for item in tags)}" if tags else "there is no release yet"
-            raise UserError(f"{chosen.npm} was never released, here or in target {target}: {known}")
-        steps = [_step(registry, chosen, reason, held[language]) for language, registry in registries.items()]
-    steps.append(_files(chosen, reason, settings))
+
+
+def retract(chosen: Version, reason: str, target: OpenTarget, settings: Configuration, *, apply: bool) -> Retraction:
+    """What to do about a release in every registry of a target. With `apply`, the files that announce the retraction in
+    the next release, the module's go.mod and CHANGELOG.md, are written. No registry is.
+
+    Raises UserError if the version was never released, or the reason is not one printable line.
+    """
+    require_reason(chosen, reason)
+    held = {registry.key: registry.spell(chosen) in registry.holdings().versions for registry in target.registries}
+    tags = version.released()
+    if chosen not in tags and not any(held.values()):
+        known = f"the releases are {', '.join(item.npm for item in tags)}" if tags else "there is no release yet"
+        raise UserError(f"{chosen.npm} was never released, neither here nor to target {target.name}", known)
+    steps = [_step(registry, chosen, reason, held[registry.key]) for registry in target.registries]
+    steps.append(_files(chosen, settings))
     applied = _apply(chosen, reason, settings) if apply else ()
-    return Retraction(chosen, reason, target, tuple(steps), applied)
+    return Retraction(chosen, reason, target.name, tuple(steps), applied)
 
 
 def _step(registry: Registry, chosen: Version, reason: str, is_held: bool) -> Step:
-    where = f"{registry.ecosystem} at {registry.address}"
+    where = reading.where(registry)
     if not is_held:
-        return Step(where, f"it has no {registry.package} {registry.spell(chosen)}, there is nothing to do")
+        return Step(where, f"nothing to do, it does not have {registry.package} {registry.spell(chosen)}")
     what, command = registry.withdrawal(chosen, reason)
     return Step(where, what, command)
 
 
-def _files(chosen: Version, reason: str, settings: Configuration) -> Step:
+def _other_major(chosen: Version, settings: Configuration) -> tuple[str, str]:
+    """Why go.mod cannot retract a version, and what to do instead."""
+    return (
+        f"go.mod is module {module_path.declared(settings)}, so {chosen.go} cannot be retracted here",
+        "Add the retraction on the branch for that major version, and release that branch's next version",
+    )
+
+
+def _files(chosen: Version, settings: Configuration) -> Step:
     if not _is_of_module(chosen, settings):
-        return Step(
-            "this repository",
-            f"go.mod is of {module_path.declared(settings)}, which {chosen.go} is no version of: write the retraction "
-            "on a branch with the path of then, and release its next version from there",
-        )
-    command = f"make retract VERSION={chosen.npm} REASON=... APPLY=1"
+        return Step("this repository", ". ".join(_other_major(chosen, settings)))
     return Step(
         "this repository",
-        f"write `retract {chosen.go}` into {settings.package('go').folder}/go.mod "
-        f"and {changelog.YANKED} into CHANGELOG.md, "
-        "commit, and release the next version: go reads retractions from the highest one",
-        command,
+        f"write `retract {chosen.go}` into {settings.package('go').folder}/go.mod and {changelog.YANKED} into "
+        "CHANGELOG.md, commit, and release the next version: go reads retractions from the highest one",
+        f"make retract VERSION={chosen.npm} REASON=... APPLY=1",
     )
 
 
 def _apply(chosen: Version, reason: str, settings: Configuration) -> tuple[str, ...]:
     if not _is_of_module(chosen, settings):
-        raise UserError(
-            f"{settings.package('go').name} has no version {chosen.go} to retract: go.mod names another major version"
-        )
+        raise UserError(*_other_major(chosen, settings))
     applied = []
-    manifest = workspace.ROOT / settings.package("go").folder / "go.mod"
+    go_mod = settings.folder("go") / "go.mod"
     with tempfile.TemporaryDirectory(prefix="cqc-retract-", dir=workspace.CACHE) as scratch:
-        part = Path(scratch, "go.mod")
-        shutil.copy(manifest, part)
-        if chosen.go not in _retracted(part):
-            process.run(["go", "mod", "edit", f"-retract={chosen.go}", part], what="go mod edit")
+        edited = Path(scratch, "go.mod")
+        shutil.copy(go_mod, edited)
+        if chosen.go not in _retracted(edited):
+            process.run(["go", "mod", "edit", f"-retract={chosen.go}", edited], what="go mod edit")
             # go shows users the comment beside a retraction as its reason.
             line = re.compile(rf"^(retract |\t){re.escape(chosen.go)}$", re.MULTILINE)
-            part.write_text(line.sub(lambda found: f"{found.group()} // {reason}", part.read_text()))
-            if _retracted(part).get(chosen.go) != reason:
-                raise StageFailed(f"go.mod would not say {reason!r} of {chosen.go}: write it there by hand")
-            part.replace(manifest)
-            applied.append(str(manifest.relative_to(workspace.ROOT)))
+            edited.write_text(line.sub(lambda found: f"{found.group()} // {reason}", edited.read_text()))
+            if _retracted(edited).get(chosen.go) != reason:
+                raise StageFailed(
+                    f"go.mod would not give {reason!r} as the reason for {chosen.go}",
+                    f"write it into {go_mod} by hand: retract {chosen.go} // {reason}",
+                )
+            files.write_text(go_mod, edited.read_text())
+            applied.append(str(go_mod.relative_to(workspace.ROOT)))
     text = changelog.FILE.read_text() if changelog.FILE.exists() else ""
     try:
         marked = changelog.with_yanked(text, chosen)
     except LookupError:
         marked = text
     if marked != text:
-        part = changelog.FILE.with_suffix(".part")
-        part.write_text(marked)
-        part.replace(changelog.FILE)
+        files.write_text(changelog.FILE, marked)
         applied.append(changelog.FILE.name)
     return tuple(applied)
 
 
-def _retracted(manifest: Path) -> dict[str, str]:
-    """The versions that a go.mod retracts, and why."""
-    printed = process.run(["go", "mod", "edit", "-json", manifest], what="read the module's go.mod")
+def _retracted(go_mod: Path) -> dict[str, str]:
+    """The versions that a go.mod retracts, with the reasons."""
+    printed = process.run(["go", "mod", "edit", "-json", go_mod], what="read the module's go.mod")
     return {item["Low"]: item.get("Rationale", "") for item in json.loads(printed).get("Retract") or []}
 
 

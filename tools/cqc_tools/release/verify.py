@@ -1,34 +1,34 @@
 """Install a published release as its users do, from every registry of a target, and compare what they get."""
 
-import base64
 import hashlib
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cqc_tools.contracts import descriptors
-from cqc_tools.foundation import configuration, console, process, workspace
-from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed
+from cqc_tools.foundation import console, git
+from cqc_tools.foundation.configuration import Configuration
+from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.foundation.version import Version
-from cqc_tools.packages import Installation, Registry, build, examples, targets
-from cqc_tools.packages.build import Build
+from cqc_tools.packages import Installation, Registry, examples, reading
 from cqc_tools.packages.examples import Replay
-from cqc_tools.release import publish, report
+from cqc_tools.packages.manifest import Build
+from cqc_tools.packages.targets import OpenTarget
 
 MISSING = "missing"
 
 
 @dataclass(frozen=True)
 class Package:
-    """A release in one registry: the digest of each file that it serves, and what its installation says of itself;
-    empty where nothing was installed."""
+    """A release in one registry: the digest of each file that it serves, and the contracts of its installation, which
+    are empty if nothing was installed."""
 
-    language: str
-    ecosystem: str
+    key: str
+    label: str
     package: str
     version: str
     registry: str
@@ -39,7 +39,8 @@ class Package:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verifying a release found; `findings` is empty when everything agrees. `compared` says with what."""
+    """The result of verifying a release; `findings` is empty if everything agrees. `compared` says with what it was
+    compared, `steps` how long each step took."""
 
     version: str
     compared: str
@@ -48,16 +49,14 @@ class Verification:
     replays: tuple[Replay, ...]
     findings: tuple[str, ...]
     seconds: float
+    steps: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The result for a program."""
         return asdict(self)
 
     def show(self) -> None:
-        """Print the result for a person.
-
-        Raises StageFailed with the findings, if there are any.
-        """
+        """Print the result for a person."""
         if self.replays:
             first = self.replays[0]
             console.output.print(
@@ -72,7 +71,7 @@ class Verification:
             ("registry", "package", "version", "file", "digest", "descriptor set", "install"),
             [
                 (
-                    item.ecosystem,
+                    item.label,
                     item.package,
                     item.version,
                     name,
@@ -84,144 +83,124 @@ class Verification:
                 for name, digest in (item.files or {MISSING: MISSING}).items()
             ],
         )
-        self.require()
-        console.output.print(
-            f"\nVersion {self.version} is on all registries, {self.compared}; "
-            f"{len(self.replays)} pairs of server and client agree ({self.seconds:.0f} s)."
+        if not self.findings:
+            agreed = f"{len(self.replays)} pairs of server and client agree " if self.replays else ""
+            console.output.print(
+                f"\nVersion {self.version} is on all registries, {self.compared}; {agreed}({self.seconds:.0f} s)."
+            )
+
+    @property
+    def failure(self) -> StageFailed | None:
+        """The findings as a failure, None if there are none."""
+        if not self.findings:
+            return None
+        return StageFailed(
+            f"version {self.version} is not as it should be",
+            "publish what is missing with make publish; files with other bytes need a new version",
+            "\n".join(self.findings),
         )
 
-    def require(self) -> None:
-        """Raise StageFailed with the findings, if there are any."""
-        if self.findings:
-            raise StageFailed("\n".join([f"version {self.version} is not what it should be:", *self.findings]))
 
+def verify(version: Version, target: OpenTarget, built: Build | None, settings: Configuration) -> Verification:
+    """Read a release's bytes, install it from each registry, and run the release's own examples against each other.
 
-def verify_release(version: Version, target: str) -> Verification:
-    """Verify a release on a target of release.toml; a build of it in dist/ is compared with it, but not needed.
-
-    Raises UserError for a target that is not filled in and a build that was changed.
-    """
-    settings = configuration.load()
-    settings.target(target)
-    folder = workspace.DIST / version.npm
-    built = build.load(folder) if folder.exists() else None
-    with targets.opened(target, settings) as registries:
-        found = verify(version, registries, built)
-        if built:
-            held = zip(registries.values(), found.packages, strict=True)
-            report.write(built, target, [report.holding(registry, built, item.files) for registry, item in held])
-    return found
-
-
-def verify(version: Version, registries: Mapping[str, Registry], built: Build | None) -> Verification:
-    """Read a release's bytes, install it from each registry into the examples that belong to it, and let them talk.
-
-    Raises StageFailed when a registry cannot be read or an installation fails.
+    Without `built`, the packages are compared with each other only. Raises StageFailed if a registry cannot be read or
+    an installation fails.
     """
     started = time.monotonic()
-    served: dict[str, dict[str, str]] = {}
-    with console.step(f"read {len(registries)} registries"):
-        publish.together(partial(_read, served, *item, version) for item in registries.items())
+    steps: dict[str, float] = {}
+    with console.step(f"read {len(target.registries)} registries", steps):
+        served = dict(zip(target.registries, reading.read_all(target.registries, version), strict=True))
     packages = {
-        language: Package(
-            language,
-            registry.ecosystem,
+        registry.key: Package(
+            registry.key,
+            registry.label,
             registry.package,
             registry.spell(version),
             registry.address,
-            served[language],
+            found,
         )
-        for language, registry in registries.items()
+        for registry, found in served.items()
     }
     findings = [
-        finding
-        for language, registry in registries.items()
-        for finding in _differences(registry, served[language], version, built)
+        finding for registry, found in served.items() for finding in _differences(registry, found, version, built)
     ]
     traffic, replays = "", []
-    # What is not there cannot be installed, and an incomplete release is not what its users will get.
+    # What is missing cannot be installed, and an incomplete release is not what its users will get.
     if not findings:
         with tempfile.TemporaryDirectory(prefix="cqc-verify-", ignore_cleanup_errors=True) as scratch:
-            installed = _install(version, registries, Path(scratch))
-            for language, example in installed.items():
-                packages[language] = _described(packages[language], example)
-            data, traffic = examples.traffic()
-            with console.step(f"{len(installed) ** 2} pairs of server and client"):
-                replays = examples.all_pairs(installed, data, Path(scratch, "logs"))
-            findings += _versions(packages, installed) + _descriptor_sets(packages, built)
+            installed = _install(version, target, settings, Path(scratch))
+            for key, installation in installed.items():
+                packages[key], found_versions = _described(packages[key], installation)
+                findings += found_versions
+            findings += _descriptor_sets(packages, built)
+            talking = {key: installation for key, installation in installed.items() if installation.example}
+            if talking:
+                data, traffic = examples.traffic()
+                with console.step(f"{len(talking) ** 2} pairs of server and client", steps):
+                    replays = examples.all_pairs(talking, data, Path(scratch, "logs"))
     return Verification(
         version.npm,
-        "with the bytes that were built" if built else "the same contracts in each language",
+        "with the bytes that were built" if built else "with the same contracts in each language",
         tuple(packages.values()),
         traffic,
         tuple(replays),
         tuple(findings),
         time.monotonic() - started,
+        {**steps, **{f"install {item.package}": item.install_seconds for item in packages.values()}},
     )
-
-
-def _read(served: dict[str, dict[str, str]], language: str, registry: Registry, version: Version) -> None:
-    try:
-        served[language] = publish.patiently(registry, lambda: registry.read(version))
-    except (NoAnswer, Refused) as error:
-        raise StageFailed(f"{registry.ecosystem} at {registry.address} cannot be read:\n{error}") from error
 
 
 def _differences(registry: Registry, served: Mapping[str, str], version: Version, built: Build | None) -> list[str]:
     """What a registry lacks, and what it serves with other bytes than those that were built."""
-    where = f"{registry.ecosystem} at {registry.address}"
+    where = reading.where(registry)
     what = f"{registry.package} {registry.spell(version)}"
     if not served:
-        return [f"  {where} does not have {what}: make publish VERSION={version.npm} publishes what is missing"]
+        return [f"  {where} does not have {what}: publish it with make publish VERSION={version.npm}"]
     findings = [f"  {where} has {what} without {lack}" for lack in registry.lacks(served, version)]
     if built:
         expected = registry.expected(built.artifacts, version, built.commit)
         findings += [
             f"  {item.file} on {where}: built {item.built or 'no such file'}, served {item.served}"
-            for item in publish.compare(expected, served)
+            for item in reading.differences(registry, expected, served)
         ]
     return findings
 
 
-def _install(version: Version, registries: Mapping[str, Registry], scratch: Path) -> dict[str, Installation]:
-    """The examples of the release itself, each with the package installed from its registry."""
+def _install(version: Version, target: OpenTarget, settings: Configuration, scratch: Path) -> dict[str, Installation]:
+    """The packages, each installed from its registry into the release's own example or into an empty project."""
     source = scratch / "source"
-    # Whoever did not make the release has its examples from the remote that has its tags.
-    process.run(
-        ["git", "clone", "--quiet", "--depth=1", "--branch", version.tag, registries["go"].address, source],
-        what="clone the release",
-    )
+    # Someone who did not make the release gets its examples from the remote that has its tags.
+    git.clone(target.remote.address, source, "--depth=1", "--branch", version.tag)
     installed: dict[str, Installation] = {}
 
-    def install(language: str, registry: Registry) -> None:
-        installed[language] = registry.install(source / "examples" / language, version, scratch / "users" / language)
+    def install(registry: Registry) -> None:
+        example = source / "examples" / registry.key
+        has_example = settings.cqc_code and example.is_dir()
+        installed[registry.key] = registry.install(
+            version, scratch / "users" / registry.key, example if has_example else None
+        )
 
     console.all_steps(
         [
-            (f"install {registry.package} {registry.ecosystem} as a user", partial(install, language, registry))
-            for language, registry in registries.items()
+            (f"install {registry.package} from {registry.label} as a user", partial(install, registry))
+            for registry in target.registries
         ]
     )
-    return {language: installed[language] for language in registries}
+    return {registry.key: installed[registry.key] for registry in target.registries}
 
 
-def _described(package: Package, example: Installation) -> Package:
-    what = f"descriptor set of {package.package}"
-    printed = process.run(example.describe, cwd=example.folder, env=example.environment, what=what)
-    digest = hashlib.sha256(descriptors.canonical(base64.b64decode(printed))).hexdigest()
-    return replace(package, descriptor_set_sha256=digest, install_seconds=round(example.seconds, 2))
-
-
-def _versions(packages: Mapping[str, Package], installed: Mapping[str, Installation]) -> list[str]:
-    return [
-        f"  {packages[language].package} says that it is {said}, {packages[language].version} was installed"
-        for language, example in installed.items()
-        if (said := examples.installed_version(language, example)) != packages[language].version
-    ]
+def _described(package: Package, installed: Installation) -> tuple[Package, list[str]]:
+    described = examples.describe(package.label, installed)
+    digest = hashlib.sha256(descriptors.canonical(described.descriptor_set)).hexdigest()
+    package = replace(package, descriptor_set_sha256=digest, install_seconds=round(installed.seconds, 2))
+    if described.version == package.version:
+        return package, []
+    return package, [f"  {package.package} reports version {described.version}, but {package.version} was installed"]
 
 
 def _descriptor_sets(packages: Mapping[str, Package], built: Build | None) -> list[str]:
-    """Whether every package holds the contracts that were built, or at least the same ones."""
+    """A finding if the packages do not hold the contracts that were built, or at least the same ones."""
     digests = {item.package: item.descriptor_set_sha256 for item in packages.values()}
     wanted = built.descriptor_set_sha256 if built else next(iter(digests.values()))
     if set(digests.values()) == {wanted}:

@@ -1,13 +1,14 @@
-"""Which versions of which tools a build was made with."""
+"""The versions of the tools that a build is made with."""
 
 import json
 import platform
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version as installed
+from pathlib import Path
 
 from cqc_tools.foundation import process, workspace
 
-# Their own answer, which is the version at its end.
+# Each prints its version as the last word.
 PROGRAMS = {
     "git": ["git", "--version"],
     "go": ["go", "env", "GOVERSION"],
@@ -20,8 +21,8 @@ PYTHON_PACKAGES = ("grpcio-tools", "hatch-vcs", "hatchling", "mypy-protobuf")
 NODE_PACKAGES = ("typescript", "@bufbuild/protoc-gen-es")
 
 
-def versions() -> dict[str, str]:
-    """The version of each tool by its name, sorted."""
+def versions(modules: Path) -> dict[str, str]:
+    """The version of each tool by its name, sorted; `modules` is the npm package's node_modules."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         answers = pool.map(lambda command: process.run(command, what="ask for a version"), PROGRAMS.values())
         found = {
@@ -32,7 +33,7 @@ def versions() -> dict[str, str]:
     found["protoc"] = _protoc()
     found |= {name: installed(name) for name in PYTHON_PACKAGES}
     for name in NODE_PACKAGES:
-        manifest = workspace.TYPESCRIPT_PACKAGE / "node_modules" / name / "package.json"
+        manifest = modules / name / "package.json"
         found[name] = json.loads(manifest.read_text())["version"]
     return dict(sorted(found.items()))
 

@@ -1,4 +1,4 @@
-"""The Python distribution: sdist and wheel by hatchling, any index that speaks the simple API."""
+"""The Python distribution: an sdist and a wheel by hatchling, on any index that speaks the simple API."""
 
 import argparse
 import hashlib
@@ -19,6 +19,7 @@ import tomlkit
 import urllib3
 from packageurl import PackageURL
 from packaging.metadata import Metadata, parse_email
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 from packaging.version import Version as PythonVersion
 from twine.exceptions import TwineException
@@ -27,37 +28,47 @@ from twine.repository import Repository
 from twine.settings import Settings
 
 from cqc_tools.foundation import process, workspace
-from cqc_tools.foundation.configuration import Patience
+from cqc_tools.foundation.configuration import Configuration, Patience
 from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed
 from cqc_tools.foundation.version import Version
 from cqc_tools.packages import (
+    Access,
     Artifact,
     Credentials,
     Declaration,
+    Ecosystem,
     Holdings,
     Installation,
     Requirement,
     Source,
+    artifact,
     belonging,
     is_trusted_publisher,
     sha256,
 )
+from cqc_tools.packages.local import pypi
 
-ECOSYSTEM = "PyPI"
+KEY, LABEL = "python", "PyPI"
 CREDENTIALS = (
-    "Give twine credentials that may upload this project: "
+    "give twine credentials that may upload this project: "
     "TWINE_USERNAME and TWINE_PASSWORD, .pypirc or trusted publishing"
 )
-# Too early, too many, or a file of this name is there already: the index has to be read to know what came of it. Some
-# answer the last with 400.
+# Too early, too many requests, or a file of this name exists: only reading the index tells whether the upload
+# arrived. Some indexes answer the last case with 400.
 AMBIGUOUS = (400, 408, 409, 425, 429)
+DESCRIBE = """
+import base64, json, {package}
+descriptor_set = base64.b64encode({package}.descriptor_set().SerializeToString()).decode()
+print(json.dumps({{"version": {package}.__version__, "descriptor_set": descriptor_set}}))
+"""
 
 
 def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
-    """Build the sdist from the clone, then the wheel from the unpacked sdist, so that the sdist is known to build."""
-    package = source.folder / source.configuration.package("python").folder
+    """Build the sdist from the clone, then the wheel from the unpacked sdist, which shows that the sdist builds."""
+    settings = source.configuration.package(KEY)
+    package = source.folder / settings.folder
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
-    _stamp_name(package / "pyproject.toml", source.configuration.package("python").name)
+    _stamp_name(package / "pyproject.toml", settings.name)
     unpacked = scratch / "sdist"
     files: list[Path] = []
     for target, folder in (("sdist", package), ("wheel", unpacked)):
@@ -66,13 +77,25 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
                 archive.extractall(unpacked, filter="data")
             (folder,) = unpacked.iterdir()
         files.append(_hatchling(target, folder, out, source.version))
-    return tuple(
-        Artifact(ECOSYSTEM, file, file.stat().st_size, digest := sha256(file), f"sha256:{digest}") for file in files
-    )
+    return tuple(artifact(KEY, file, digest(file)) for file in files)
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 of a file, as indexes publish it."""
+    return f"sha256:{sha256(file)}"
+
+
+def check_name(name: str) -> str:
+    """See Ecosystem."""
+    try:
+        canonicalize_name(name, validate=True)
+    except ValueError:
+        return "a distribution name of letters, digits, '.', '-' and '_', such as acme-contracts"
+    return ""
 
 
 def _stamp_name(project: Path, name: str) -> None:
-    """Hatch can compute a version, but no name."""
+    """Write the distribution's name, which hatch cannot compute as it does the version."""
     content = tomlkit.parse(project.read_text())
     if content.unwrap()["project"]["name"] != name:
         content["project"]["name"] = name
@@ -81,8 +104,9 @@ def _stamp_name(project: Path, name: str) -> None:
 
 def _hatchling(target: str, folder: Path, out: Path, version: Version) -> Path:
     before = set(out.iterdir())
-    environment = workspace.tool_environment(SETUPTOOLS_SCM_PRETEND_VERSION_FOR_CQC=version.pypi)
-    # hatchling's own fixed time stamp is used everywhere: the caller's would change the bytes.
+    pretend = "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_CQC"  # `dist_name` in the raw-options of pyproject.toml
+    environment = workspace.tool_environment(**{pretend: version.pypi})
+    # hatchling then uses its own fixed timestamp everywhere: the caller's would change the bytes.
     environment.pop("SOURCE_DATE_EPOCH", None)
     command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(out)]
     process.run(command, cwd=folder, env=environment, what=f"build the {target}")
@@ -90,11 +114,8 @@ def _hatchling(target: str, folder: Path, out: Path, version: Version) -> Path:
     return made
 
 
-def declared(artifacts: Sequence[Artifact]) -> Declaration:
-    """What the wheel's metadata says, which is what installers read.
-
-    Raises StageFailed when the sdist says something else.
-    """
+def declare(artifacts: Sequence[Artifact]) -> Declaration:
+    """Read the wheel's metadata, which is what installers read. Raises StageFailed if the sdist's differs."""
     sdist, wheel = sorted((artifact.path for artifact in artifacts), key=lambda path: path.suffix == ".whl")
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
@@ -117,24 +138,32 @@ def declared(artifacts: Sequence[Artifact]) -> Declaration:
 
 
 def attestation_of(file: Path) -> Path:
-    """Where the attestation of a distribution lies, if there is one."""
+    """Where a distribution's attestation lies, if there is one."""
     return file.with_name(f"{file.name}.publish.attestation")
 
 
 class PythonIndex:
-    """A distribution on the Python index whose simple API is at `address`; twine uploads to `upload`, or where it does
-    by itself when that is empty. Without `credentials` twine and pip find their own."""
+    """A distribution on the Python index whose simple API is at `address`. twine uploads to `upload`, or to its own
+    default if that is empty. Without `credentials` twine and pip find their own. `import_name` is what users import."""
 
-    ecosystem = ECOSYSTEM
+    key = KEY
+    label = LABEL
 
     def __init__(
-        self, package: str, address: str, upload: str, credentials: Credentials | None, patience: Patience
+        self,
+        package: str,
+        address: str,
+        upload: str,
+        credentials: Credentials | None,
+        patience: Patience,
+        import_name: str,
     ) -> None:
         self.package = package
-        self.address = address
+        self.address: str = address.rstrip("/") + "/"
         self.upload = upload
         self.credentials = credentials
         self.patience = patience
+        self.import_name = import_name
 
     def spell(self, version: Version) -> str:
         """See Registry."""
@@ -142,7 +171,7 @@ class PythonIndex:
 
     def expected(self, artifacts: Sequence[Artifact], version: Version, commit: str) -> dict[str, str]:
         """See Registry."""
-        return {artifact.path.name: artifact.digest for artifact in belonging(artifacts, ECOSYSTEM)}
+        return {artifact.path.name: artifact.digest for artifact in belonging(artifacts, KEY)}
 
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
@@ -158,7 +187,7 @@ class PythonIndex:
             }
 
     def _sha256(self, session: requests.Session, file: pypi_simple.DistributionPackage) -> str:
-        """Digest of the bytes behind a link, which have to be the ones that the index says they are."""
+        """The digest of the bytes behind a link. Raises NoAnswer if they are not the bytes that the index promises."""
         digest = hashlib.sha256()
         promised = {name: hashlib.new(name) for name in file.digests}
         with session.get(file.url, stream=True, timeout=self.patience.answer_seconds) as answer:
@@ -168,7 +197,9 @@ class PythonIndex:
                     one.update(chunk)
         for name, value in file.digests.items():
             if promised[name].hexdigest() != value:
-                raise NoAnswer(f"{file.url} came with other bytes than the index promises: {name} is not {value}")
+                raise NoAnswer(
+                    f"{file.url} arrived with other bytes than the index promises: its {name} is not {value}"
+                )
         return digest.hexdigest()
 
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
@@ -190,13 +221,13 @@ class PythonIndex:
             if not found:
                 return Holdings()
             newest = min(found[max(found)], key=lambda file: (not file.has_metadata, file.package_type != "wheel"))
-            # A stranger's metadata need not be valid.
+            # Another project's metadata need not be valid.
             metadata, _ = parse_email(self._metadata(index, newest))
         sources = [*metadata.get("project_urls", {}).values(), metadata.get("home_page", "")]
         return Holdings(tuple(map(str, sorted(found))), tuple(filter(None, sources)))
 
     def _metadata(self, index: pypi_simple.PyPISimple, file: pypi_simple.DistributionPackage) -> bytes:
-        """The metadata of a file, out of the file itself where the index does not serve it apart."""
+        """A file's metadata, read from the file itself if the index does not serve it separately."""
         if file.has_metadata:
             return index.get_package_metadata_bytes(file, timeout=self.patience.answer_seconds)
         answer = index.s.get(file.url, timeout=self.patience.answer_seconds)
@@ -217,26 +248,31 @@ class PythonIndex:
             with _answering(self.upload or "twine's index"):
                 repository = self._repository()
             repository.close()
-            # A secret that is not set is passed on as an empty text.
+            # A CI secret that is not set arrives as an empty string.
             if not isinstance(repository.session.auth, tuple) or not repository.session.auth[1]:
-                raise Refused(f"twine was given an empty password\n{CREDENTIALS}")
+                raise Refused("twine was given an empty password", CREDENTIALS)
 
     def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
         """See Registry."""
         return (
             f"yank {self.package} {version.pypi} on the project's page: Manage, Releases, Options, Yank, with the "
-            f'reason "{reason}". pip takes it then only where its exact version is asked for; no client can do this',
+            f'reason "{reason}". After that pip installs it only when pinned exactly. Yanking has no command-line '
+            "client",
             "",
         )
 
+    def announcement(self, version: Version) -> str:
+        """See Registry."""
+        return f"{self.package} {version.pypi}"
+
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
-        """See Registry: file by file, the wheel first, because pip would build from an sdist that is there alone."""
+        """See Registry: file by file. The wheel goes first, because pip would build from a lone sdist."""
         return [(name,) for name in sorted(missing, key=lambda name: not name.endswith(".whl"))]
 
     def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
         """See Registry."""
-        paths = [artifact.path for artifact in belonging(artifacts, ECOSYSTEM) if artifact.path.name in names]
-        # twine speaks to the user on standard output, which is for results here.
+        paths = [artifact.path for artifact in belonging(artifacts, KEY) if artifact.path.name in names]
+        # twine reports progress on standard output, which this tool keeps for results.
         with redirect_stdout(io.StringIO()), _answering(self.upload or "twine's index"):
             repository = self._repository()
             try:
@@ -244,18 +280,21 @@ class PythonIndex:
                     package = PackageFile.from_filename(str(path), None)
                     if (attestation := attestation_of(path)).exists():
                         package.add_attestations([str(attestation)])
-                    # One attempt: twine would send a file again after an error, without looking whether it arrived.
+                    # A single attempt: by default twine uploads again after an error, even if the file arrived.
                     answer = repository.upload(package, max_redirects=1)
                     answer.raise_for_status()
                     if answer.is_redirect:
-                        raise Refused(f"{repository.url} redirects to {answer.headers['location']}: upload there")
+                        raise Refused(
+                            f"{repository.url} redirects to {answer.headers['location']}",
+                            "make that the python_upload address in release.toml",
+                        )
             except TwineException as error:
-                raise Refused(f"twine cannot upload {paths[0].name}: {error}") from error
+                raise Refused(f"twine cannot upload {paths[0].name}: {error}", CREDENTIALS) from error
             finally:
                 repository.close()
 
     def _repository(self) -> Repository:
-        """What twine makes of its own configuration."""
+        """A twine repository from the user's own twine configuration."""
         options = ["--non-interactive", "--disable-progress-bar"]
         options += ["--repository-url", self.upload] if self.upload else []
         if self.credentials:
@@ -265,36 +304,27 @@ class PythonIndex:
         try:
             repository = Settings.from_argparse(parser.parse_args(options)).create_repository()
         except TwineException as error:
-            raise Refused(f"twine has no credentials for the upload: {error}\n{CREDENTIALS}") from error
+            raise Refused(f"twine has no credentials for the upload: {error}", CREDENTIALS) from error
         for scheme in ("https://", "http://"):
             repository.session.mount(scheme, _Timely(self.patience.answer_seconds))
         return repository
 
-    def install(self, example: Path, version: Version, folder: Path) -> Installation:
+    def install(self, version: Version, folder: Path, example: Path | None) -> Installation:
         """See Registry."""
-        shutil.copytree(example, folder, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
+        if example:
+            shutil.copytree(example, folder, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
+        else:
+            folder.mkdir(parents=True)
         venv = folder / ".venv"
-        process.run([sys.executable, "-m", "venv", venv], what="make a virtual environment")
+        process.run([sys.executable, "-m", "venv", venv], what="create a virtual environment")
         python = workspace.venv_bin(venv, "python")
         environment = workspace.tool_environment()
         started = time.monotonic()
-        # Our package from this index and from no other; what it depends on from where the user's pip takes it.
+        # Our package comes from this index alone, its dependencies from wherever the user's pip finds them.
         alone = {**environment, "PIP_INDEX_URL": self.address, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+        options = ("--quiet", "--no-deps", "--no-cache-dir", "--dest", folder / "wheel")
         process.run(
-            [
-                *(
-                    python,
-                    "-m",
-                    "pip",
-                    "download",
-                    "--quiet",
-                    "--no-deps",
-                    "--no-cache-dir",
-                    "--dest",
-                    folder / "wheel",
-                ),
-                f"{self.package}=={version.pypi}",
-            ],
+            [python, "-m", "pip", "download", *options, f"{self.package}=={version.pypi}"],
             cwd=folder,
             env=alone,
             what="pip download",
@@ -302,10 +332,9 @@ class PythonIndex:
         (wheel,) = (folder / "wheel").iterdir()
         process.run([python, "-m", "pip", "install", "--quiet", wheel], cwd=folder, env=environment, what="pip install")
         seconds = time.monotonic() - started
-        describe = "import base64, cqc; print(base64.b64encode(cqc.descriptor_set().SerializeToString()).decode())"
-        return Installation(
-            (str(python), "-m", "cqc_example"), folder, environment, seconds, (str(python), "-c", describe)
-        )
+        describe = (str(python), "-c", DESCRIBE.format(package=self.import_name))
+        run = (str(python), "-m", "cqc_example") if example else ()
+        return Installation(folder, environment, seconds, describe, run)
 
 
 class _Timely(requests.adapters.HTTPAdapter):
@@ -321,17 +350,17 @@ class _Timely(requests.adapters.HTTPAdapter):
 
 @contextmanager
 def _answering(address: str) -> Iterator[None]:
-    """Turn what goes wrong on the way to an index into NoAnswer or Refused."""
+    """Turn failures of requests to an index into NoAnswer or Refused."""
     try:
         yield
     except requests.HTTPError as error:
         answer = error.response
         said = f"{answer.request.method} {answer.url} was answered with {answer.status_code} {answer.reason}"
         if answer.status_code in (401, 403):
-            raise Refused(f"{said}\n{CREDENTIALS}") from error
+            raise Refused(said, CREDENTIALS) from error
         if answer.status_code in AMBIGUOUS or answer.status_code >= 500:
             raise NoAnswer(said, retry_after=_retry_after(answer)) from error
-        raise Refused(f"{said}: {answer.text[:500].strip()}") from error
+        raise Refused(said, "correct what the index objects to", answer.text[:500].strip()) from error
     except (requests.RequestException, pypi_simple.UnsupportedContentTypeError, ValueError) as error:
         raise NoAnswer(f"{address} did not answer: {error}") from error
 
@@ -342,3 +371,36 @@ def _retry_after(answer: requests.Response) -> float | None:
         return urllib3.Retry().parse_retry_after(wanted) if wanted else None
     except urllib3.exceptions.InvalidHeader:
         return None
+
+
+def _registry(settings: Configuration, access: Access) -> PythonIndex:
+    addresses = access.addresses
+    return PythonIndex(
+        settings.package(KEY).name,
+        addresses["python_index"],
+        addresses["python_upload"],
+        access.credentials,
+        access.patience,
+        settings.root_package,
+    )
+
+
+ECOSYSTEM = Ecosystem(
+    key=KEY,
+    label=LABEL,
+    # A file can be yanked, and its name is never free again.
+    permanence=1,
+    addresses=("python_index", "python_upload"),
+    files=2,
+    file_pattern=r"(\.tar\.gz|\.whl)",
+    digest_pattern="sha256:[0-9a-f]{64}",
+    spell=lambda version: version.pypi,
+    check_name=check_name,
+    build=build,
+    declare=declare,
+    digest=digest,
+    # twine knows its own upload address, and the one in the user's .pypirc.
+    default_addresses=lambda _: {"python_index": pypi_simple.PYPI_SIMPLE_ENDPOINT, "python_upload": ""},
+    registry=_registry,
+    serve=pypi.serving,
+)

@@ -1,4 +1,4 @@
-"""The npm package: a tarball by `npm pack`, any registry that npm talks to."""
+"""The npm package: a tarball by `npm pack`, on any registry that npm talks to."""
 
 import base64
 import hashlib
@@ -17,39 +17,53 @@ from pathlib import Path
 import semver
 from packageurl import PackageURL
 
-from cqc_tools.foundation import console, process, workspace
-from cqc_tools.foundation.configuration import Patience
-from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed
+from cqc_tools.foundation import console, files, process, workspace
+from cqc_tools.foundation.configuration import Configuration, Patience
+from cqc_tools.foundation.errors import NoAnswer, ProgramFailed, Refused, StageFailed
 from cqc_tools.foundation.version import Version
 from cqc_tools.packages import (
     Artifact,
     Credentials,
     Declaration,
+    Ecosystem,
     Holdings,
     Installation,
     Requirement,
     Source,
+    artifact,
     belonging,
     is_trusted_publisher,
-    sha256,
 )
+from cqc_tools.packages.local import npm
 
-ECOSYSTEM = "npm"
+KEY, LABEL = "typescript", "npm"
+# The name that CQC's own examples import, whatever the package is called in release.toml.
 IMPORTED_AS = "@cq/cqc"
+# npm prints its error code on standard error; some commands do not report it in JSON.
 ERROR_CODE = re.compile(r"npm (?:error|ERR!) code (\w+)")
-CREDENTIALS = "Give npm credentials that may publish this package: npm login, a token in .npmrc, or trusted publishing"
+CREDENTIALS = "give npm credentials that may publish this package: npm login, a token in .npmrc, or trusted publishing"
+DESCRIBE = """
+import {{ createRequire }} from "node:module";
+import {{ toBinary }} from "@bufbuild/protobuf";
+import {{ FileDescriptorSetSchema }} from "@bufbuild/protobuf/wkt";
+import {{ descriptorSet }} from "{package}";
+const {{ version }} = createRequire(import.meta.url)("{package}/package.json");
+const descriptor_set = Buffer.from(toBinary(FileDescriptorSetSchema, descriptorSet())).toString("base64");
+console.log(JSON.stringify({{ version, descriptor_set }}));
+"""
 
 
 def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
-    """Compile to ES modules and CommonJS, stamp the version, pack."""
-    package = source.folder / source.configuration.package("typescript").folder
+    """Compile to ES modules and CommonJS, stamp the name and version, pack."""
+    settings = source.configuration.package(KEY)
+    package = source.folder / settings.folder
     environment = workspace.tool_environment()
     process.run(["npm", "ci", "--prefer-offline", "--ignore-scripts"], cwd=package, env=environment, what="npm ci")
     process.run(["npm", "run", "build"], cwd=package, env=environment, what="compile the npm package")
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
     shutil.copytree(source.folder / "proto", package / "proto")
     manifest = package / "package.json"
-    stamped = {"name": source.configuration.package("typescript").name, "version": source.version.npm}
+    stamped = {"name": settings.name, "version": source.version.npm}
     manifest.write_text(json.dumps({**stamped, **json.loads(manifest.read_text()), **stamped}, indent=2) + "\n")
     _normalise_modes(package)
     printed = process.run(
@@ -59,16 +73,16 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
         what="npm pack",
     )
     file = out / _packed_file(printed)
-    return (Artifact(ECOSYSTEM, file, file.stat().st_size, sha256(file), integrity(file)),)
+    return (artifact(KEY, file, integrity(file)),)
 
 
-def declared(artifacts: Sequence[Artifact]) -> Declaration:
-    """What the package.json in the tarball says."""
-    (artifact,) = artifacts
-    with tarfile.open(artifact.path) as archive:
+def declare(artifacts: Sequence[Artifact]) -> Declaration:
+    """Read the package.json in the tarball."""
+    (packed,) = artifacts
+    with tarfile.open(packed.path) as archive:
         file = archive.extractfile("package/package.json")
         if file is None:
-            raise StageFailed(f"{artifact.path.name} holds no package.json")
+            raise StageFailed(f"{packed.path.name} holds no package.json")
         manifest = json.load(file)
     optional = {name for name, about in manifest.get("peerDependenciesMeta", {}).items() if about.get("optional")}
     needed = {**manifest.get("dependencies", {}), **manifest.get("peerDependencies", {})}
@@ -80,13 +94,20 @@ def declared(artifacts: Sequence[Artifact]) -> Declaration:
     )
 
 
+def check_name(name: str) -> str:
+    """See Ecosystem: only the scope tells npm which packages come from the target's registry."""
+    if re.fullmatch(r"@[a-z0-9~-][a-z0-9._~-]*/[a-z0-9~-][a-z0-9._~-]*", name):
+        return ""
+    return "a scoped name such as @team/cqc, so that npm takes this scope, and no other, from the target's registry"
+
+
 def _purl(package: str, version: str | None = None) -> PackageURL:
     scope, _, name = package.rpartition("/")
     return PackageURL("npm", scope or None, name, version)
 
 
 def _normalise_modes(package: Path) -> None:
-    """npm keeps file modes in the tarball, and a clone's depend on the user's umask."""
+    """Set every mode: npm keeps modes in the tarball, and a clone's depend on the user's umask."""
     for path in package.iterdir():
         if path.name == "node_modules":
             continue
@@ -95,7 +116,7 @@ def _normalise_modes(package: Path) -> None:
 
 
 def _packed_file(printed: str) -> str:
-    """The file name in what `npm pack --json` printed: a list up to npm 11, an object by package name after."""
+    """The file name in what `npm pack --json` printed: a list up to npm 11, an object by package name after that."""
     packed = json.loads(printed)
     (entry,) = packed if isinstance(packed, list) else packed.values()
     return str(entry["filename"])
@@ -107,16 +128,17 @@ def integrity(file: Path) -> str:
 
 
 class NpmRegistry:
-    """A scoped package on the npm registry at `address`, which ends with a slash; what npm needs on disk is put below
-    `scratch`. Without `credentials` npm finds its own."""
+    """A scoped package on the npm registry at `address`; npm's own files go below `scratch`. Without `credentials` npm
+    finds its own."""
 
-    ecosystem = ECOSYSTEM
+    key = KEY
+    label = LABEL
 
     def __init__(
         self, package: str, address: str, credentials: Credentials | None, scratch: Path, patience: Patience
     ) -> None:
         self.package = package
-        self.address = address
+        self.address = address.rstrip("/") + "/"
         self.credentials = credentials
         self.scratch = scratch
         self.patience = patience
@@ -127,12 +149,12 @@ class NpmRegistry:
 
     def expected(self, artifacts: Sequence[Artifact], version: Version, commit: str) -> dict[str, str]:
         """See Registry."""
-        return {artifact.path.name: artifact.digest for artifact in belonging(artifacts, ECOSYSTEM)}
+        return {artifact.path.name: artifact.digest for artifact in belonging(artifacts, KEY)}
 
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
         with self._folder() as folder:
-            # With a new cache: npm would take the tarball from one that has it, whatever the registry serves by now.
+            # A new cache: from an old one npm would answer with the tarball it once saw, not with what is served now.
             environment = {**self._environment(folder), "npm_config_cache": str(folder / "cache")}
             try:
                 printed = self._npm(
@@ -145,7 +167,7 @@ class NpmRegistry:
 
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
         """See Registry."""
-        return []  # there is one file, and nothing at all without it
+        return []  # a release is a single file
 
     def holdings(self) -> Holdings:
         """See Registry."""
@@ -156,7 +178,7 @@ class NpmRegistry:
             except _Missing:
                 return Holdings()
         found = json.loads(printed or "{}")
-        # Of what it finds only one of, npm prints the thing alone.
+        # npm prints a single version, or a single field, without its list or object.
         versions = found.get("versions", []) if isinstance(found, dict) else found
         source = found.get("repository.url", "") if isinstance(found, dict) else ""
         versions = [versions] if isinstance(versions, str) else versions
@@ -181,28 +203,32 @@ class NpmRegistry:
             commands.append(["npm", "dist-tag", "add", f"{self.package}@{finals[-1]}", tag, where])
         return "deprecate it: npm shows the reason at every install", " && ".join(map(shlex.join, commands))
 
+    def announcement(self, version: Version) -> str:
+        """See Registry."""
+        return f"{self.package} {version.npm}"
+
     def writes(self, missing: Sequence[str]) -> list[tuple[str, ...]]:
         """See Registry."""
         return [(name,) for name in missing]
 
     def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
         """See Registry."""
-        (artifact,) = belonging(artifacts, ECOSYSTEM)
+        (packed,) = belonging(artifacts, KEY)
         with self._folder() as folder:
             environment = self._environment(folder)
             tags = self._dist_tags(folder, environment)
             tag = dist_tag(source.version, tags)
             if not tags and tag != "latest":
-                console.progress.print(
-                    f"[yellow]note:[/yellow] {source.version.npm} is the first version of {self.package}, so npm makes "
-                    f"it `latest` although it is published as `{tag}`: the first final release will take that over"
+                console.note(
+                    f"{source.version.npm} is the first version of {self.package}, so npm makes it `latest` although "
+                    f"it is published as `{tag}`. The first final release becomes `latest` instead"
                 )
-            # npm takes a path without ./ for the name of a repository.
+            # Without ./ npm reads a path as the name of a repository.
             options = ["--tag", tag, "--access", "public", "--ignore-scripts"]
-            self._npm("publish", f"./{artifact.path.name}", *options, cwd=artifact.path.parent, env=environment)
+            self._npm("publish", f"./{packed.path.name}", *options, cwd=packed.path.parent, env=environment)
 
     def _dist_tags(self, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-        """The registry's dist-tags of our package; none before its first version."""
+        """Our package's dist-tags in the registry; empty before its first version."""
         try:
             printed = self._npm(
                 "view", self.package, "dist-tags", "--json", "--prefer-online", cwd=folder, env=environment
@@ -213,24 +239,28 @@ class NpmRegistry:
         return found if isinstance(found, dict) else {}
 
     def _npm(self, command: str, *arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
-        """Run npm, which asks once and does not wait longer than our patience."""
+        """Run npm, which asks once and waits no longer than our patience."""
         options = ["--fetch-retries=0", f"--fetch-timeout={int(self.patience.answer_seconds * 1000)}"]
         try:
             return process.run(["npm", command, *arguments, *options], cwd=cwd, env=env, what=f"npm {command}")
-        except StageFailed as failure:
-            code = found.group(1) if (found := ERROR_CODE.search(str(failure))) else ""
+        except ProgramFailed as failure:
+            code = found.group(1) if (found := ERROR_CODE.search(failure.stderr)) else ""
             if code in ("E404", "ETARGET") and command != "publish":
                 raise _Missing from failure
             if code in ("E401", "E403", "ENEEDAUTH", "EOTP", "E404", "E402"):
-                raise Refused(f"{failure}\n{CREDENTIALS}") from failure
-            raise NoAnswer(str(failure)) from failure
+                raise Refused(failure.reason, CREDENTIALS, str(failure)) from failure
+            raise NoAnswer(failure.reason, details=str(failure)) from failure
 
-    def install(self, example: Path, version: Version, folder: Path) -> Installation:
+    def install(self, version: Version, folder: Path, example: Path | None) -> Installation:
         """See Registry."""
-        shutil.copytree(example, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
+        imported = self.package
+        if example:
+            shutil.copytree(example, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
+            imported = IMPORTED_AS
+        else:
+            files.write_text(folder / "package.json", json.dumps({"private": True, "type": "module"}) + "\n")
         environment = self._environment(folder)
-        # Whatever the package is called, the examples import it by the name that it has here.
-        alias = "" if self.package == IMPORTED_AS else f"{IMPORTED_AS}@npm:"
+        alias = "" if self.package == imported else f"{imported}@npm:"
         started = time.monotonic()
         process.run(
             ["npm", "install", f"{alias}{self.package}@{version.npm}", "--prefer-offline"],
@@ -239,16 +269,11 @@ class NpmRegistry:
             what="npm install",
         )
         seconds = time.monotonic() - started
-        process.run(["npm", "run", "build"], cwd=folder, env=environment, what="compile the TypeScript example")
-        describe = (
-            'import { toBinary } from "@bufbuild/protobuf"; '
-            'import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt"; '
-            f'import {{ descriptorSet }} from "{IMPORTED_AS}"; '
-            'console.log(Buffer.from(toBinary(FileDescriptorSetSchema, descriptorSet())).toString("base64"));'
-        )
-        return Installation(
-            ("node", "dist/main.js"), folder, environment, seconds, ("node", "--input-type=module", "-e", describe)
-        )
+        if example:
+            process.run(["npm", "run", "build"], cwd=folder, env=environment, what="compile the TypeScript example")
+        describe = ("node", "--input-type=module", "-e", DESCRIBE.format(package=imported))
+        run = ("node", "dist/main.js") if example else ()
+        return Installation(folder, environment, seconds, describe, run)
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
@@ -270,14 +295,47 @@ class NpmRegistry:
 
 
 class _Missing(Exception):
-    """npm says that the registry has no such package or version."""
+    """The registry has no such package or version, according to npm."""
 
 
 def dist_tag(version: Version, tags: Mapping[str, str]) -> str:
-    """The dist-tag to publish under: `latest`, or `next` for a pre-release, but only forwards; a release of an older
-    line gets a tag of its own."""
+    """The dist-tag to publish under: `latest`, or `next` for a pre-release. Neither ever moves backwards: a release of
+    an older line gets a tag of its own, such as `release-1.1`."""
     chosen = semver.Version.parse(version.npm)
     usual = "next" if chosen.prerelease else "latest"
     if usual in tags and semver.Version.parse(tags[usual]) > chosen:
         return f"release-{chosen.major}.{chosen.minor}{'-next' if chosen.prerelease else ''}"
     return usual
+
+
+def _default_addresses(settings: Configuration) -> Mapping[str, str]:
+    """The registry of an npm without any configuration."""
+    # Files that do not exist; npm refuses the same name for both.
+    nobody = {key: f"/dev/null/{key}" for key in ("npm_config_userconfig", "npm_config_globalconfig")}
+    environment = workspace.tool_environment(**nobody)
+    for name in [name for name in environment if name.lower() == "npm_config_registry"]:
+        del environment[name]
+    command = ["npm", "config", "get", "registry"]
+    return {"npm": process.run(command, cwd=Path(tempfile.gettempdir()), env=environment, what="npm config").strip()}
+
+
+ECOSYSTEM = Ecosystem(
+    key=KEY,
+    label=LABEL,
+    # A version can be deprecated, and unpublished only under conditions.
+    permanence=2,
+    addresses=("npm",),
+    files=1,
+    file_pattern=r"\.tgz",
+    digest_pattern="sha512-[A-Za-z0-9+/]{86}==",
+    spell=lambda version: version.npm,
+    check_name=check_name,
+    build=build,
+    declare=declare,
+    digest=integrity,
+    default_addresses=_default_addresses,
+    registry=lambda settings, access: NpmRegistry(
+        settings.package(KEY).name, access.addresses["npm"], access.credentials, access.scratch, access.patience
+    ),
+    serve=npm.serving,
+)

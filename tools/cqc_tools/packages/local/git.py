@@ -2,29 +2,31 @@
 
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cqc_tools.foundation import process
+from cqc_tools.foundation import git, process
 from cqc_tools.packages import local
 
 REPOSITORY = "cqc.git"
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """A bare repository under `folder`, new unless there is one; yields its address, which takes pushes from anyone."""
-    repository = folder / REPOSITORY
+def serving(folder: Path) -> Iterator[Mapping[str, str]]:
+    """A bare repository under `folder`/git, created unless it exists; anyone may push to it."""
+    storage = folder / "git"
+    repository = storage / REPOSITORY
     repository.mkdir(parents=True, exist_ok=True)
     process.run(["git", "init", "--quiet", "--bare", repository], what="git init")
-    process.run(["git", "-C", repository, "config", "http.receivepack", "true"])
-    with local.serving("serve-git", folder, log=folder.with_suffix(".log")) as address:
-        yield f"{address}{REPOSITORY}"
+    git.Repository(repository).run("config", "http.receivepack", "true")
+    with local.own_server("git", storage, log=storage.with_suffix(".log")) as address:
+        yield {"git": f"{address}{REPOSITORY}"}
 
 
-def serve(folder: Path) -> None:
+def main(folder: Path) -> None:
     """Serve the bare repositories in `folder`."""
     backend = Path(subprocess.check_output(["git", "--exec-path"], text=True).strip(), "git-http-backend")
 
@@ -56,11 +58,11 @@ def serve(folder: Path) -> None:
         start_response(status, headers)
         return [content]
 
-    local.serve(application)
+    local.serve_application(application)
 
 
 def _request_body(environ: dict[str, Any]) -> bytes:
-    """The whole body, also when git sends a large push in chunks, which wsgiref leaves undecoded."""
+    """The whole body. git sends a large push in chunks, which wsgiref does not decode."""
     stream = environ["wsgi.input"]
     if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", ""):
         return bytes(stream.read(int(environ.get("CONTENT_LENGTH") or 0)))
@@ -70,3 +72,7 @@ def _request_body(environ: dict[str, Any]) -> bytes:
         stream.readline()
     stream.readline()
     return bytes(body)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,10 +1,10 @@
-"""verdaccio without any uplink: it knows our packages and no others."""
+"""verdaccio without an uplink: it knows our packages and no others."""
 
 import json
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +15,9 @@ ATTEMPTS = 3
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """A registry with its files under `folder`; yields its address."""
+def serving(folder: Path) -> Iterator[Mapping[str, str]]:
+    """A registry with its files under `folder`/npm."""
+    folder = folder / "npm"
     folder.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
         log = folder.with_suffix(f".{attempt}.log")
@@ -27,11 +28,11 @@ def running(folder: Path) -> Iterator[str]:
         words = [*command, "--config", settings, "--listen", f"http://127.0.0.1:{port}"]
         environment = workspace.tool_environment(NO_COLOR="1", HOME=str(folder))
         with process.server(words, cwd=folder, env=environment, log=log) as server:
-            # Another program may take the port between our look and verdaccio's: it ends then, and we look again.
+            # Another program may take the port before verdaccio does: verdaccio then ends, and another port is tried.
             if _is_ready(server.stdout, log):
-                yield f"http://127.0.0.1:{port}/"
+                yield {"npm": f"http://127.0.0.1:{port}/"}
                 return
-    raise StageFailed(f"verdaccio did not start:\n{log.read_text(errors='replace').strip()}")
+    raise StageFailed("verdaccio did not start", details=log.read_text(errors="replace").strip())
 
 
 def _configuration(folder: Path) -> dict[str, object]:
@@ -53,7 +54,7 @@ def _free_port() -> int:
 
 
 def _is_ready(printed: object, log: Path, patience: float = 60) -> bool:
-    """Wait until verdaccio says that it listens; False when it ends first. What it prints goes to the log."""
+    """Wait until verdaccio listens; False if it ends first. Its output goes to the log."""
     ready = threading.Event()
     ended = threading.Event()
 

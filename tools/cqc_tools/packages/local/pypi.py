@@ -1,6 +1,7 @@
-"""pypiserver without any fallback: it knows our packages and no others."""
+"""pypiserver without a fallback index: it knows our packages and no others."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,18 +9,19 @@ from cqc_tools.packages import local
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """An index with its files under `folder`; yields its address."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with local.serving("serve-packages", folder, log=folder.with_suffix(".log")) as address:
-        yield address
+def serving(folder: Path) -> Iterator[Mapping[str, str]]:
+    """An index with its files under `folder`/pypi."""
+    storage = folder / "pypi"
+    storage.mkdir(parents=True, exist_ok=True)
+    with local.own_server("pypi", storage, log=storage.with_suffix(".log")) as address:
+        yield {"python_index": f"{address}simple/", "python_upload": address}
 
 
-def serve(folder: Path) -> None:
-    """Serve `folder`; any client may upload, nothing may be overwritten."""
+def main(folder: Path) -> None:
+    """Serve `folder`; anyone may upload, nothing may be overwritten."""
     import pypiserver
 
-    # A foreign project of our name on another index must never answer for ours, so none is asked.
+    # Another project of our name on another index must never answer for ours, so there is no fallback.
     application = pypiserver.app(
         roots=[folder],
         authenticate=[],
@@ -28,4 +30,8 @@ def serve(folder: Path) -> None:
         hash_algo="sha256",
         disable_fallback=True,
     )
-    local.serve(application)
+    local.serve_application(application)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

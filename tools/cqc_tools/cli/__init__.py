@@ -1,0 +1,52 @@
+"""The command line: one module per room, each a thin layer that composes stages and hands their results to output."""
+
+import signal
+import sys
+
+import typer
+
+from cqc_tools.cli import contracts, generation, output, packages, proof, release, toolchain
+from cqc_tools.cli.output import ResultFailed
+from cqc_tools.foundation import errors, process
+from cqc_tools.foundation.errors import ToolError
+
+ROOMS = (toolchain, generation, contracts, packages, release, proof)
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        name="cqc_tools",
+        help="Generate, check, build, publish and verify contracts. `make help` lists the same commands as targets.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for room in ROOMS:
+        app.add_typer(room.app)
+    return app
+
+
+def main() -> int:
+    """Run the command line; returns 0 on success, 1 if something failed, 2 for invalid usage or input, 3 if other bytes
+    are already published, 130 if interrupted."""
+    # A run that is asked to stop cleans up as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        _app()()
+    except SystemExit as ended:
+        # typer ends with 2 after a wrong command line, and turns an interruption into its exit code.
+        code = ended.code if isinstance(ended.code, int) else errors.OK
+    except ResultFailed as failed:
+        output.show_failure(failed.failure)
+        return failed.failure.exit_code
+    except ToolError as failure:
+        if output.JSON_OPTION in sys.argv[1:]:
+            output.print_json({"error": failure.to_json()})
+        output.show_failure(failure)
+        return failure.exit_code
+    else:
+        code = errors.OK
+    if code == errors.INTERRUPTED:
+        process.stop_all()
+        output.show_interrupted()
+    return code

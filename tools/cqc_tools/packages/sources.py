@@ -1,0 +1,105 @@
+"""Clean clones of what is to be built: a tag, or what is checked out together with its uncommitted changes."""
+
+import shutil
+from pathlib import Path
+
+from cqc_tools.foundation import configuration, console, git, version, workspace
+from cqc_tools.foundation.errors import StageFailed, UserError
+from cqc_tools.foundation.version import Version
+from cqc_tools.packages import Source
+
+
+def of_tag(folder: Path, released: Version) -> Source:
+    """Clone a released version, whatever is checked out.
+
+    Raises UserError if it has no tag here, and StageFailed if hatch-vcs computes another version than the tag's.
+    """
+    version.require_commits()
+    commit = git.Repository().tag_commit(released.tag)
+    if commit is None:
+        raise UserError(
+            f"there is no tag {released.tag} here",
+            "fetch it with git fetch --tags, or list the tags with git tag --list 'v*'",
+        )
+    clone = _clone_at(folder, commit)
+    # The commit may carry another release's tag too, such as that of its release candidate.
+    clone.delete_tags([tag for tag in clone.tags("v*", points_at=commit) if tag != released.tag])
+    return _required(released, Source(folder, commit, released, configuration.load(folder / configuration.FILE)))
+
+
+def of_checkout(folder: Path) -> Source:
+    """Clone what is checked out: at a tag the release, otherwise a development version. See `clone`."""
+    commit = clone(folder)
+    settings = configuration.load(folder / configuration.FILE)
+    return Source(folder, commit, version.of_checkout(folder), settings)
+
+
+def tagged(folder: Path, chosen: Version) -> Source:
+    """Clone what is checked out and give the clone both tags of a release.
+
+    Raises StageFailed if hatch-vcs then computes another version.
+    """
+    commit = clone(folder)
+    settings = configuration.load(folder / configuration.FILE)
+    repository = git.Repository(folder)
+    # If HEAD is already a release, the clone must know it by one version only.
+    repository.delete_tags(repository.tags(points_at=commit))
+    for tag in version.release_tags(chosen, settings):
+        repository.tag(tag, commit)
+    return _required(chosen, Source(folder, commit, chosen, settings))
+
+
+def clone(folder: Path) -> str:
+    """Clone what is checked out, with its tags, into `folder`; returns the commit to build.
+
+    If the working tree differs from HEAD, the clone gets one more commit with the differences, and the user is told: a
+    build of it is a development version, even at a tag. Raises UserError if there is no commit yet.
+    """
+    version.require_commits()
+    checkout = git.Repository()
+    commit = checkout.run("rev-parse", "HEAD").strip()
+    cloned = _clone_at(folder, commit)
+    changes = checkout.changes()
+    if not changes:
+        return commit
+    console.note(f"{len(changes)} uncommitted changes are included, such as {changes[0]}")
+    return _commit_working_tree(checkout, cloned)
+
+
+def _required(wanted: Version, source: Source) -> Source:
+    computed = version.of_checkout(source.folder)
+    if computed != wanted:
+        raise StageFailed(
+            f"the tag says {wanted.pypi}, but hatch-vcs computes {computed.pypi}",
+            f"check the tags of that commit: git tag --points-at {source.commit[:12]}",
+        )
+    return source
+
+
+def _clone_at(folder: Path, commit: str) -> git.Repository:
+    cloned = git.clone(workspace.ROOT, folder, "--no-hardlinks", "--no-checkout")
+    # Line endings and modes are the repository's, whatever the user's own settings are.
+    for setting in ("core.autocrlf=false", "core.fileMode=true", "commit.gpgSign=false", "core.hooksPath=/dev/null"):
+        cloned.run("config", *setting.split("="))
+    cloned.run("checkout", "--quiet", "--detach", commit)
+    return cloned
+
+
+def _commit_working_tree(checkout: git.Repository, cloned: git.Repository) -> str:
+    """Bring a clone to the state of the working tree, as a commit dated like the one before it."""
+    for name in cloned.files():
+        (cloned.folder / name).unlink()
+    for name in checkout.files(untracked=True):
+        if (checkout.folder / name).is_file():
+            (cloned.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(checkout.folder / name, cloned.folder / name)
+    date = cloned.run("log", "-1", "--format=%cI").strip()
+    identity = {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in {"NAME": "uncommitted", "EMAIL": "uncommitted@localhost", "DATE": date}.items()
+    }
+    cloned.run("add", "--all")
+    environment = workspace.tool_environment(**identity)
+    cloned.run("commit", "--quiet", "--message", "Uncommitted changes", env=environment)
+    return cloned.run("rev-parse", "HEAD").strip()
