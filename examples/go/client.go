@@ -25,7 +25,7 @@ const (
 	timeout  = 60 * time.Second
 )
 
-// result holds counts, and the SHA-256 of all final books and trades in a spelling that every language shares.
+// result holds totals, and a SHA-256 of the final books and trades that is the same in every language.
 type result struct {
 	Books  int    `json:"books"`
 	Deltas int    `json:"deltas"`
@@ -33,7 +33,7 @@ type result struct {
 	Digest string `json:"digest"`
 }
 
-// rebuild follows every listing of a server to the end of its streams.
+// rebuild consumes the streams of every listing until the server ends them.
 func rebuild(address string) (result, error) {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -125,7 +125,7 @@ func followBook(ctx context.Context, marketData servicespb.MarketDataClient, nam
 			book = cqc.NewBookBuilder(event.Snapshot)
 		case *servicespb.StreamOrderBookResponse_Delta:
 			if book == nil {
-				return nil, 0, fmt.Errorf("the server sent a delta of %s before any snapshot", name)
+				return nil, 0, fmt.Errorf("the server sent a delta for %s before its snapshot", name)
 			}
 			if _, err := book.Apply(event.Delta); err != nil {
 				return nil, 0, err
@@ -136,7 +136,7 @@ func followBook(ctx context.Context, marketData servicespb.MarketDataClient, nam
 		}
 	}
 	if book == nil {
-		return nil, 0, fmt.Errorf("the server sent no snapshot of %s", name)
+		return nil, 0, fmt.Errorf("the server sent no snapshot for %s", name)
 	}
 	return book, deltas, nil
 }
@@ -175,7 +175,8 @@ func checkPrice(
 		return err
 	}
 	if price.GetVenueSymbolId() == listing.GetVenueSymbolId() && price.GetValue() != value {
-		return fmt.Errorf("the server's price of %s is %v, its last trade was at %s", pair, price.GetValue(), last.GetPrice())
+		return fmt.Errorf(
+			"the server's price for %s is %v, but its last trade was at %s", pair, price.GetValue(), last.GetPrice())
 	}
 	return nil
 }

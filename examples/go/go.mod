@@ -2,7 +2,7 @@ module github.com/Combine-Capital/cqc/examples/go
 
 go 1.24.0
 
-// The contracts are added by `go get github.com/Combine-Capital/cqc/packages/go-cqc/...@vX.Y.Z`.
+// Add the contracts with `go get github.com/Combine-Capital/cqc/packages/go-cqc/...@latest`.
 require (
 	google.golang.org/grpc v1.75.1
 	google.golang.org/protobuf v1.36.10

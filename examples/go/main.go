@@ -1,4 +1,5 @@
-// Command cqc-example replays exchange traffic as a MarketData server, and rebuilds the order books as its client.
+// Command cqc-example is a MarketData server that replays captured exchange traffic, and a client that rebuilds the
+// order books.
 //
 //	cqc-example serve -data DIR -address HOST:PORT
 //	cqc-example rebuild -address HOST:PORT
@@ -23,11 +24,12 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say what to do: serve, rebuild or version")
+		return fmt.Errorf("missing command: expected serve, rebuild or version")
 	}
 	flags := flag.NewFlagSet(args[0], flag.ExitOnError)
-	address := flags.String("address", "127.0.0.1:0", "where to listen (port 0 takes a free one), or where the server is")
-	data := flags.String("data", "", "folder with one folder of captured traffic per venue")
+	address := flags.String(
+		"address", "127.0.0.1:0", "serve: address to listen on, port 0 picks a free port; rebuild: server address")
+	data := flags.String("data", "", "directory with one subdirectory per venue")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -44,6 +46,6 @@ func run(args []string) error {
 		fmt.Println(cqc.Version())
 		return nil
 	default:
-		return fmt.Errorf("%q is not known: say serve, rebuild or version", args[0])
+		return fmt.Errorf("unknown command %q: expected serve, rebuild or version", args[0])
 	}
 }

@@ -21,12 +21,12 @@ import (
 	venuepb "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
-// Binance writes BTCUSDT without saying where the base ends.
+// Binance joins base and quote without a separator: BTCUSDT.
 var binanceQuotes = []string{"USDT", "BUSD", "USDC", "BTC", "ETH", "BNB", "EUR"}
 
 const base = marketpb.QuantityUnit_QUANTITY_UNIT_BASE
 
-// market is what was captured of one listing, in the order in which it came.
+// market holds the captured data for one listing, in arrival order.
 type market struct {
 	listing  *venuepb.VenueSymbol
 	snapshot *marketpb.OrderBook
@@ -36,7 +36,7 @@ type market struct {
 
 type markets map[string]*market
 
-// The venues' own formats. Numbers that matter are texts in all of them.
+// The venues' native formats. All of them send decimals as strings.
 type (
 	bookRow struct {
 		URL        string      `json:"url"`
@@ -56,8 +56,8 @@ type (
 			Data json.RawMessage `json:"data"`
 		} `json:"frame"`
 	}
-	// encoding/json takes a name in another case where the exact one is not declared, so `e` beside `E` and `M` beside
-	// `m` have to be.
+	// encoding/json falls back to a case-insensitive match, so `e` and `M` must be declared: otherwise they would be
+	// decoded into `E` and `m`.
 	binanceDelta struct {
 		Event    string      `json:"e"`
 		Symbol   string      `json:"s"`
@@ -102,7 +102,7 @@ type (
 	}
 )
 
-// load reads <data>/<venue>/books.jsonl and stream.jsonl of Binance spot, Binance futures and Coinbase.
+// load reads the captured data of Binance spot, Binance futures and Coinbase from <data>/<venue>/*.jsonl.
 func load(data string) (markets, error) {
 	found := markets{}
 	for _, venue := range []string{"binance", "binance_futures"} {
@@ -167,7 +167,7 @@ func (found markets) addBinance(venue string, row binanceRow) error {
 		if err := json.Unmarshal(row.Frame.Data, &event); err != nil {
 			return err
 		}
-		// The seller crossed the spread where the buyer was the maker.
+		// `m` means the buyer was the maker, so the seller was the aggressor.
 		aggressor := marketpb.AggressorSide_AGGRESSOR_SIDE_BUYER
 		if event.BuyerIsMaker {
 			aggressor = marketpb.AggressorSide_AGGRESSOR_SIDE_SELLER
@@ -231,7 +231,7 @@ func (found markets) addCoinbase(row coinbaseRow) error {
 		if err != nil {
 			return err
 		}
-		// Coinbase states the maker's side.
+		// `side` is the maker's side.
 		aggressor := marketpb.AggressorSide_AGGRESSOR_SIDE_SELLER
 		if frame.Side == "sell" {
 			aggressor = marketpb.AggressorSide_AGGRESSOR_SIDE_BUYER
@@ -255,7 +255,7 @@ func (found markets) addCoinbase(row coinbaseRow) error {
 	return nil
 }
 
-// of returns the market of a native symbol, new where it was not seen before.
+// of returns the market for a native symbol, creating it on first use.
 func (found markets) of(venue, native string) *market {
 	baseAsset, quote, _ := strings.Cut(native, "-")
 	if venue != "coinbase" {
@@ -297,7 +297,7 @@ func seconds(unix float64) *timestamppb.Timestamp {
 	return timestamppb.New(time.UnixMicro(int64(math.RoundToEven(unix * 1e6))))
 }
 
-// millis turns zero into absence: Binance leaves the field out where it has no time.
+// millis returns nil for zero, which is how a missing time decodes.
 func millis(unix int64) *timestamppb.Timestamp {
 	if unix == 0 {
 		return nil

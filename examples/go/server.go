@@ -24,13 +24,13 @@ import (
 
 const defaultPageSize = 100
 
-// listings answers with the listings that were captured.
+// listings lists the captured listings.
 type listings struct {
 	servicespb.UnimplementedAssetRegistryServer
 	captured markets
 }
 
-// replay serves captured markets, from the start to every client.
+// replay replays the captured data from the start for every client.
 type replay struct {
 	servicespb.UnimplementedMarketDataServer
 	captured markets
@@ -51,7 +51,7 @@ func (l listings) ListVenueSymbols(
 	return answer, nil
 }
 
-// GetPrice answers with the price of the last captured trade of a pair, such as BTC-USD.
+// GetPrice returns the last captured trade price of a pair such as BTC-USD.
 func (r replay) GetPrice(_ context.Context, request *servicespb.GetPriceRequest) (*marketpb.Price, error) {
 	asset, quote, found := strings.Cut(request.GetAssetId(), "-")
 	if !found {
@@ -78,10 +78,10 @@ func (r replay) GetPrice(_ context.Context, request *servicespb.GetPriceRequest)
 			ReceivedAt:    trade.GetReceivedAt(),
 		}, nil
 	}
-	return nil, status.Errorf(codes.NotFound, "no trade of %s was captured", request.GetAssetId())
+	return nil, status.Errorf(codes.NotFound, "no captured trade for %s", request.GetAssetId())
 }
 
-// GetOrderBook answers with the captured snapshot, as deep as asked.
+// GetOrderBook returns the captured snapshot, cut to the requested depth.
 func (r replay) GetOrderBook(
 	_ context.Context, request *servicespb.GetOrderBookRequest,
 ) (*servicespb.GetOrderBookResponse, error) {
@@ -98,8 +98,8 @@ func (r replay) GetOrderBook(
 	return &servicespb.GetOrderBookResponse{OrderBook: book}, nil
 }
 
-// StreamOrderBook sends the snapshot and all deltas, and ends with the capture. A resume token is the number of deltas
-// that were sent.
+// StreamOrderBook streams the snapshot and the captured deltas, then ends. The resume token is the number of deltas
+// sent.
 func (r replay) StreamOrderBook(
 	request *servicespb.StreamOrderBookRequest, stream grpc.ServerStreamingServer[servicespb.StreamOrderBookResponse],
 ) error {
@@ -135,7 +135,7 @@ func (r replay) StreamOrderBook(
 	})
 }
 
-// ListTrades answers with all captured trades of a listing, in pages.
+// ListTrades returns one page of captured trades.
 func (r replay) ListTrades(
 	_ context.Context, request *servicespb.ListTradesRequest,
 ) (*servicespb.ListTradesResponse, error) {
@@ -147,7 +147,7 @@ func (r replay) ListTrades(
 	return &servicespb.ListTradesResponse{Trades: trades, NextPageToken: next}, err
 }
 
-// StreamTrades sends all captured trades of the listings, and ends with the capture.
+// StreamTrades streams the captured trades of the listings, then ends. The resume token is the number of trades sent.
 func (r replay) StreamTrades(
 	request *servicespb.StreamTradesRequest, stream grpc.ServerStreamingServer[servicespb.StreamTradesResponse],
 ) error {
@@ -181,7 +181,7 @@ func (r replay) market(name string) (*market, error) {
 	if captured := r.captured[name]; captured != nil {
 		return captured, nil
 	}
-	return nil, status.Errorf(codes.NotFound, "%s was not captured: list what is with ListVenueSymbols", name)
+	return nil, status.Errorf(codes.NotFound, "no captured data for %s; call ListVenueSymbols for the valid ids", name)
 }
 
 type paged interface {
@@ -207,19 +207,19 @@ func page[T any](all []T, request paged) ([]T, string, error) {
 	return all[start:end], next, nil
 }
 
-// position reads a token, which is a number of items; an empty one is zero.
+// position parses a page or resume token, which is a number of items. An empty token is zero.
 func position(token string) (int, error) {
 	if token == "" {
 		return 0, nil
 	}
 	number, err := strconv.Atoi(token)
 	if err != nil || number < 0 {
-		return 0, status.Errorf(codes.InvalidArgument, "%q is not a token of this server", token)
+		return 0, status.Errorf(codes.InvalidArgument, "invalid token %q: pass one that this server returned", token)
 	}
 	return number, nil
 }
 
-// serve serves until the process is asked to end; the first line printed says where.
+// serve serves until SIGTERM or SIGINT. The first line printed is the listening address.
 func serve(data, address string) error {
 	captured, err := load(data)
 	if err != nil {
@@ -233,10 +233,10 @@ func serve(data, address string) error {
 	server := grpc.NewServer()
 	servicespb.RegisterMarketDataServer(server, replay{captured: captured})
 	servicespb.RegisterAssetRegistryServer(server, listings{captured: captured})
-	ended := make(chan os.Signal, 1)
-	signal.Notify(ended, syscall.SIGTERM, os.Interrupt)
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	go func() {
-		<-ended
+		<-stop
 		server.Stop()
 	}()
 	fmt.Println("listening on", listener.Addr())

@@ -1,1 +1,1 @@
-"""A MarketData server that replays exchange traffic, and a client that rebuilds the order books from it."""
+"""A MarketData server that replays captured exchange traffic, and a client that rebuilds the order books."""

@@ -1,4 +1,4 @@
-"""The command line: `python -m cqc_example serve | rebuild | version`; `--help` says more."""
+"""Command line: `python -m cqc_example serve | rebuild | version`. Run with `--help` for the options."""
 
 import argparse
 import json
@@ -11,15 +11,15 @@ from cqc_example.server import serve
 
 
 def main() -> None:
-    """Run the command line."""
+    """Entry point."""
     parser = argparse.ArgumentParser(prog="cqc_example")
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="replay captured traffic")
-    serving.add_argument("--data", type=Path, required=True, help="folder with one folder per venue")
-    serving.add_argument("--address", default="127.0.0.1:0", help="where to listen; port 0 takes a free one")
-    rebuilding = commands.add_parser("rebuild", help="rebuild the books of a server and print their digest")
-    rebuilding.add_argument("--address", required=True, help="where the server listens")
-    commands.add_parser("version", help="print the version of the installed contracts")
+    serving = commands.add_parser("serve", help="serve captured traffic")
+    serving.add_argument("--data", type=Path, required=True, help="directory with one subdirectory per venue")
+    serving.add_argument("--address", default="127.0.0.1:0", help="address to listen on; port 0 picks a free port")
+    rebuilding = commands.add_parser("rebuild", help="rebuild the order books of a server and print their digest")
+    rebuilding.add_argument("--address", required=True, help="address of the server")
+    commands.add_parser("version", help="print the version of the installed cqc package")
     chosen = parser.parse_args()
     if chosen.command == "version":
         print(cqc.__version__)

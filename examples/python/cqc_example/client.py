@@ -1,4 +1,4 @@
-"""Rebuild all order books of a server and digest them."""
+"""Rebuild the order books of a MarketData server and hash them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ TIMEOUT = 60  # seconds
 
 @dataclass
 class Result:
-    """Counts, and the SHA-256 of all final books and trades in a spelling that every language shares."""
+    """Totals, and a SHA-256 of the final books and trades that is the same in every language."""
 
     books: int
     deltas: int
@@ -33,7 +33,7 @@ class Result:
 
 
 def rebuild(address: str) -> Result:
-    """Follow every listing of a server to the end of its streams."""
+    """Consume the streams of every listing until the server ends them."""
     result = Result(0, 0, 0, "")
     lines: list[str] = []
     with grpc.insecure_channel(address) as channel:
@@ -76,13 +76,13 @@ def _book(market_data: market_data_pb2_grpc.MarketDataStub, name: str) -> tuple[
             book = BookBuilder(step.snapshot)
         elif event == "delta":
             if book is None:
-                raise RuntimeError(f"the server sent a delta of {name} before any snapshot")
+                raise RuntimeError(f"the server sent a delta for {name} before its snapshot")
             book.apply(step.delta)
             deltas += 1
         elif event == "reset":
             book = None
     if book is None:
-        raise RuntimeError(f"the server sent no snapshot of {name}")
+        raise RuntimeError(f"the server sent no snapshot for {name}")
     return book, deltas
 
 
@@ -95,4 +95,4 @@ def _check_price(market_data: market_data_pb2_grpc.MarketDataStub, listing: Venu
     pair = "-".join(listing.symbol_id.split("-")[:2])
     price = market_data.GetPrice(GetPriceRequest(asset_id=pair), timeout=TIMEOUT)
     if price.venue_symbol_id == listing.venue_symbol_id and price.value != float(last.price):
-        raise RuntimeError(f"the server's price of {pair} is {price.value}, its last trade was at {last.price}")
+        raise RuntimeError(f"the server's price for {pair} is {price.value}, but its last trade was at {last.price}")

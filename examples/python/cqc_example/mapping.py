@@ -1,4 +1,4 @@
-"""From the venues' own formats to the contracts. Numbers stay the texts that the venue wrote."""
+"""Maps the venues' native formats to CQC messages. Decimals stay strings, exactly as the venue sent them."""
 
 import json
 import re
@@ -21,13 +21,13 @@ from cqc.markets.v1 import (
 )
 from cqc.venues.v1 import VenueSymbol
 
-# Binance writes BTCUSDT without saying where the base ends.
+# Binance joins base and quote without a separator: BTCUSDT.
 BINANCE_QUOTES = ("USDT", "BUSD", "USDC", "BTC", "ETH", "BNB", "EUR")
 
 
 @dataclass
 class Market:
-    """What was captured of one listing, in the order in which it came."""
+    """Captured data for one listing, in arrival order."""
 
     listing: VenueSymbol
     snapshot: OrderBook | None = None
@@ -36,7 +36,7 @@ class Market:
 
 
 def load(data: Path) -> dict[str, Market]:
-    """Read `<data>/<venue>/books.jsonl` and `stream.jsonl` of Binance spot, Binance futures and Coinbase."""
+    """Load the captured data of Binance spot, Binance futures and Coinbase from `<data>/<venue>/*.jsonl`."""
     markets: dict[str, Market] = {}
 
     def market(venue: str, native: str) -> Market:
@@ -147,7 +147,7 @@ def _binance_trade(listing: str, event: Any, received_at: float) -> Trade:
         price=event["p"],
         quantity=event["q"],
         quantity_unit=QUANTITY_UNIT_BASE,
-        # `m` says that the buyer was the maker, so the seller crossed the spread.
+        # `m` means the buyer was the maker, so the seller was the aggressor.
         aggressor=AGGRESSOR_SIDE_SELLER if event["m"] else AGGRESSOR_SIDE_BUYER,
         first_trade_id=str(event["f"]),
         last_trade_id=str(event["l"]),
@@ -189,7 +189,7 @@ def _coinbase_trade(listing: str, frame: Any, received_at: float) -> Trade:
         price=frame["price"],
         quantity=frame["size"],
         quantity_unit=QUANTITY_UNIT_BASE,
-        # Coinbase states the maker's side.
+        # `side` is the maker's side.
         aggressor=AGGRESSOR_SIDE_BUYER if frame["side"] == "sell" else AGGRESSOR_SIDE_SELLER,
         raw_side=frame["side"],
         maker_order_id=frame["maker_order_id"],

@@ -1,4 +1,4 @@
-"""Serve captured traffic as MarketData, with the listings as AssetRegistry."""
+"""Serves captured traffic through MarketData and AssetRegistry."""
 
 import signal
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def _page(request: ListTradesRequest | ListVenueSymbolsRequest, size: int) -> tu
 
 
 class Listings(asset_registry_pb2_grpc.AssetRegistryServicer):
-    """The listings that were captured."""
+    """Lists the captured listings."""
 
     def __init__(self, markets: dict[str, Market]) -> None:
         self.listings = [markets[name].listing for name in sorted(markets)]
@@ -52,19 +52,19 @@ class Listings(asset_registry_pb2_grpc.AssetRegistryServicer):
     def ListVenueSymbols(
         self, request: ListVenueSymbolsRequest, context: grpc.ServicerContext
     ) -> ListVenueSymbolsResponse:
-        """See AssetRegistry."""
-        page, following = _page(request, len(self.listings))
-        return ListVenueSymbolsResponse(venue_symbols=self.listings[page], next_page_token=following)
+        """Return one page of listings, sorted by id."""
+        page, next_token = _page(request, len(self.listings))
+        return ListVenueSymbolsResponse(venue_symbols=self.listings[page], next_page_token=next_token)
 
 
 class Replay(market_data_pb2_grpc.MarketDataServicer):
-    """Captured markets, replayed from the start to every client."""
+    """Replays the captured data from the start for every client."""
 
     def __init__(self, markets: dict[str, Market]) -> None:
         self.markets = markets
 
     def GetPrice(self, request: GetPriceRequest, context: grpc.ServicerContext) -> Price:
-        """The price of the last captured trade of a pair, such as BTC-USD."""
+        """Return the last captured trade price of a pair such as BTC-USD."""
         asset, _, quote = request.asset_id.partition("-")
         for name in sorted(self.markets):
             market = self.markets[name]
@@ -80,11 +80,11 @@ class Replay(market_data_pb2_grpc.MarketDataServicer):
                     source=PRICE_SOURCE_VENUE,
                     received_at=trade.received_at,
                 )
-        context.abort(grpc.StatusCode.NOT_FOUND, f"no trade of {request.asset_id} was captured")
+        context.abort(grpc.StatusCode.NOT_FOUND, f"no captured trade for {request.asset_id}")
         raise AssertionError  # abort raises
 
     def GetOrderBook(self, request: GetOrderBookRequest, context: grpc.ServicerContext) -> GetOrderBookResponse:
-        """The captured snapshot, as deep as asked."""
+        """Return the captured snapshot, cut to the requested depth."""
         market = self._market(request.venue_symbol_id, context)
         answer = GetOrderBookResponse(order_book=market.snapshot)
         if request.depth:
@@ -96,7 +96,7 @@ class Replay(market_data_pb2_grpc.MarketDataServicer):
     def StreamOrderBook(
         self, request: StreamOrderBookRequest, context: grpc.ServicerContext
     ) -> Iterator[StreamOrderBookResponse]:
-        """The snapshot and all deltas; ends with the capture. A resume token is the number of deltas that were sent."""
+        """Stream the snapshot and the captured deltas, then end. The resume token is the number of deltas sent."""
         market = self._market(request.venue_symbol_id, context)
         if not request.resume_token:
             yield StreamOrderBookResponse(snapshot=market.snapshot, resume_token="0")
@@ -106,15 +106,15 @@ class Replay(market_data_pb2_grpc.MarketDataServicer):
         yield StreamOrderBookResponse(heartbeat=Heartbeat(sent_at=_now()), resume_token=str(len(market.deltas)))
 
     def ListTrades(self, request: ListTradesRequest, context: grpc.ServicerContext) -> ListTradesResponse:
-        """All captured trades of a listing, in pages."""
+        """Return one page of captured trades."""
         trades = self._market(request.venue_symbol_id, context).trades
-        page, following = _page(request, len(trades))
-        return ListTradesResponse(trades=trades[page], next_page_token=following)
+        page, next_token = _page(request, len(trades))
+        return ListTradesResponse(trades=trades[page], next_page_token=next_token)
 
     def StreamTrades(
         self, request: StreamTradesRequest, context: grpc.ServicerContext
     ) -> Iterator[StreamTradesResponse]:
-        """All captured trades of the listings; ends with the capture."""
+        """Stream the captured trades of the listings, then end. The resume token is the number of trades sent."""
         number = 0
         for name in request.venue_symbol_ids:
             for trade in self._market(name, context).trades:
@@ -124,12 +124,14 @@ class Replay(market_data_pb2_grpc.MarketDataServicer):
 
     def _market(self, name: str, context: grpc.ServicerContext) -> Market:
         if name not in self.markets:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"{name} was not captured: list what is with ListVenueSymbols")
+            context.abort(
+                grpc.StatusCode.NOT_FOUND, f"no captured data for {name}; call ListVenueSymbols for the valid ids"
+            )
         return self.markets[name]
 
 
 def serve(data: Path, address: str) -> None:
-    """Serve until the process is asked to end; the first line printed says where."""
+    """Serve until SIGTERM or SIGINT. The first line printed is the listening address."""
     markets = {name: market for name, market in load(data).items() if market.snapshot}
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     market_data_pb2_grpc.add_MarketDataServicer_to_server(Replay(markets), server)

@@ -1,4 +1,4 @@
-// Rebuilds all order books of a server and digests them.
+// Rebuilds the order books of a MarketData server and hashes them.
 import { createHash } from "node:crypto";
 import { BookBuilder } from "@cq/cqc";
 import type { Price, Trade } from "@cq/cqc/markets/v1";
@@ -15,7 +15,7 @@ import { credentials, type requestCallback } from "@grpc/grpc-js";
 const pageSize = 5;
 const timeoutMs = 60_000;
 
-/** Counts, and the SHA-256 of all final books and trades in a spelling that every language shares. */
+/** Totals, and a SHA-256 of the final books and trades that is the same in every language. */
 export interface Result {
   books: number;
   deltas: number;
@@ -23,7 +23,7 @@ export interface Result {
   digest: string;
 }
 
-/** Follows every listing of a server to the end of its streams. */
+/** Consumes the streams of every listing until the server ends them. */
 export async function rebuild(address: string): Promise<Result> {
   const registry = new AssetRegistryClient(address, credentials.createInsecure());
   const marketData = new MarketDataClient(address, credentials.createInsecure());
@@ -58,8 +58,8 @@ function deadline(): { deadline: number } {
   return { deadline: Date.now() + timeoutMs };
 }
 
-/** Waits for the answer of a unary call. */
-function answered<T>(call: (callback: requestCallback<T>) => void): Promise<T> {
+/** Turns a callback-style unary call into a promise. */
+function unary<T>(call: (callback: requestCallback<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value!))));
 }
 
@@ -67,7 +67,7 @@ async function listVenueSymbols(registry: AssetRegistryClient): Promise<VenueSym
   const found: VenueSymbol[] = [];
   let pageToken = "";
   do {
-    const page = await answered<ListVenueSymbolsResponse>((callback) =>
+    const page = await unary<ListVenueSymbolsResponse>((callback) =>
       registry.listVenueSymbols({ pageSize, pageToken }, deadline(), callback),
     );
     found.push(...page.venueSymbols);
@@ -87,14 +87,14 @@ async function followBook(
     if (event.case === "snapshot") {
       book = new BookBuilder(event.value);
     } else if (event.case === "delta") {
-      if (!book) throw new Error(`the server sent a delta of ${venueSymbolId} before any snapshot`);
+      if (!book) throw new Error(`the server sent a delta for ${venueSymbolId} before its snapshot`);
       book.apply(event.value);
       deltas++;
     } else if (event.case === "reset") {
       book = undefined;
     }
   }
-  if (!book) throw new Error(`the server sent no snapshot of ${venueSymbolId}`);
+  if (!book) throw new Error(`the server sent no snapshot for ${venueSymbolId}`);
   return { book, deltas };
 }
 
@@ -110,8 +110,8 @@ async function followTrades(marketData: MarketDataClient, venueSymbolId: string)
 
 async function checkPrice(marketData: MarketDataClient, listing: VenueSymbol, last: Trade): Promise<void> {
   const pair = listing.symbolId.split("-").slice(0, 2).join("-");
-  const price = await answered<Price>((callback) => marketData.getPrice({ assetId: pair }, deadline(), callback));
+  const price = await unary<Price>((callback) => marketData.getPrice({ assetId: pair }, deadline(), callback));
   if (price.venueSymbolId === listing.venueSymbolId && price.value !== Number(last.price)) {
-    throw new Error(`the server's price of ${pair} is ${price.value}, its last trade was at ${last.price}`);
+    throw new Error(`the server's price for ${pair} is ${price.value}, but its last trade was at ${last.price}`);
   }
 }

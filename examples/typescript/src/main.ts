@@ -15,6 +15,6 @@ if (positionals[0] === "serve") {
 } else if (positionals[0] === "version") {
   console.log(createRequire(import.meta.url)("@cq/cqc/package.json").version);
 } else {
-  console.error("say what to do: serve --data DIR --address HOST:PORT, rebuild --address HOST:PORT, or version");
+  console.error("usage: main.js serve --data DIR --address HOST:PORT | rebuild --address HOST:PORT | version");
   process.exit(2);
 }

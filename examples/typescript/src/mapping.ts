@@ -1,4 +1,4 @@
-// From the venues' own formats to the contracts. Numbers stay the texts that the venue wrote.
+// Maps the venues' native formats to CQC messages. Decimals stay strings, exactly as the venue sent them.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
@@ -13,7 +13,7 @@ import {
 } from "@cq/cqc/markets/v1";
 import { VenueSymbol } from "@cq/cqc/venues/v1";
 
-/** What was captured of one listing, in the order in which it came. */
+/** Captured data for one listing, in arrival order. */
 export interface Market {
   listing: VenueSymbol;
   snapshot?: OrderBook;
@@ -77,11 +77,11 @@ type CoinbaseFrame = { product_id: string } & (
   | { type: "ticker" }
 );
 
-// Binance writes BTCUSDT without saying where the base ends.
+// Binance joins base and quote without a separator: BTCUSDT.
 const binanceQuotes = ["USDT", "BUSD", "USDC", "BTC", "ETH", "BNB", "EUR"];
 const quantityUnit = QuantityUnit.BASE;
 
-/** Reads `<data>/<venue>/books.jsonl` and `stream.jsonl` of Binance spot, Binance futures and Coinbase. */
+/** Loads the captured data of Binance spot, Binance futures and Coinbase from `<data>/<venue>/*.jsonl`. */
 export function load(data: string): Map<string, Market> {
   const markets = new Map<string, Market>();
   function market(venue: string, native: string): Market {
@@ -148,12 +148,11 @@ function seconds(unix: number): Timestamp {
   return create(TimestampSchema, { seconds: micros / 1_000_000n, nanos: Number(micros % 1_000_000n) * 1000 });
 }
 
-/** Absent where Binance leaves the time out. */
 function millis(unix: number | undefined): Timestamp | undefined {
   return unix === undefined ? undefined : timestampFromMs(unix);
 }
 
-/** Reads a time with up to nine fraction digits, which Date would cut to three. */
+/** Parses a time with up to nine fractional digits; Date keeps only three. */
 function iso(text: string): Timestamp {
   const fraction = /\.(\d+)/.exec(text)?.[1] ?? "";
   const whole = Date.parse(text.replace(/\.\d+/, ""));
@@ -195,7 +194,7 @@ function binanceTrade(venueSymbolId: string, event: BinanceTrade, receivedAt: Ti
     price: event.p,
     quantity: event.q,
     quantityUnit,
-    // `m` says that the buyer was the maker, so the seller crossed the spread.
+    // `m` means the buyer was the maker, so the seller was the aggressor.
     aggressor: event.m ? AggressorSide.SELLER : AggressorSide.BUYER,
     firstTradeId: String(event.f),
     lastTradeId: String(event.l),
@@ -240,7 +239,7 @@ function addCoinbase(
         price: frame.price,
         quantity: frame.size,
         quantityUnit,
-        // Coinbase states the maker's side.
+        // `side` is the maker's side.
         aggressor: frame.side === "sell" ? AggressorSide.BUYER : AggressorSide.SELLER,
         rawSide: frame.side,
         makerOrderId: frame.maker_order_id,

@@ -1,4 +1,4 @@
-// Serves captured traffic as MarketData, with the listings as AssetRegistry.
+// Serves captured traffic through MarketData and AssetRegistry.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { PriceKind, PriceSource } from "@cq/cqc/markets/v1";
@@ -16,7 +16,7 @@ import { load, type Market } from "./mapping.js";
 
 const defaultPageSize = 100;
 
-/** What a handler throws to answer with a gRPC status. */
+/** Thrown by a handler to fail the call with a gRPC status. */
 class StatusError extends Error {
   constructor(
     readonly code: grpc.status,
@@ -26,10 +26,11 @@ class StatusError extends Error {
   }
 }
 
-/** Reads a token, which is a number of items; an empty one is zero. */
+/** Parses a page or resume token, which is a number of items. An empty token is zero. */
 function position(token: string): number {
   if (!/^\d*$/.test(token)) {
-    throw new StatusError(grpc.status.INVALID_ARGUMENT, `${JSON.stringify(token)} is not a token of this server`);
+    const details = `invalid token ${JSON.stringify(token)}: pass one that this server returned`;
+    throw new StatusError(grpc.status.INVALID_ARGUMENT, details);
   }
   return Number(token);
 }
@@ -40,7 +41,7 @@ function page<T>(all: T[], request: { pageSize: number; pageToken: string }): { 
   return { items: all.slice(start, end), nextPageToken: end < all.length ? String(end) : "" };
 }
 
-/** Answers a unary call with what `make` returns, or with the status that it throws. */
+/** Completes a unary call with the result of `make`, or with the status it throws. */
 function answer<T>(callback: grpc.sendUnaryData<T>, make: () => T): void {
   try {
     callback(null, make());
@@ -49,7 +50,7 @@ function answer<T>(callback: grpc.sendUnaryData<T>, make: () => T): void {
   }
 }
 
-/** Sends all items, no faster than the client reads, then ends the call. */
+/** Writes all items with backpressure, then ends the call. */
 async function send<T>(call: grpc.ServerWritableStream<unknown, T>, items: () => Iterable<T>): Promise<void> {
   try {
     for (const item of items()) {
@@ -83,10 +84,11 @@ function replay(markets: Map<string, Market>): Replay {
   function market(name: string): Market {
     const found = markets.get(name);
     if (found) return found;
-    throw new StatusError(grpc.status.NOT_FOUND, `${name} was not captured: list what is with ListVenueSymbols`);
+    const details = `no captured data for ${name}; call ListVenueSymbols for the valid ids`;
+    throw new StatusError(grpc.status.NOT_FOUND, details);
   }
   return {
-    // The price of the last captured trade of a pair, such as BTC-USD.
+    // Returns the last captured trade price of a pair such as BTC-USD.
     getPrice: (call, callback) =>
       answer(callback, () => {
         const [asset = "", quote = "USD"] = call.request.assetId.split("-");
@@ -105,9 +107,9 @@ function replay(markets: Map<string, Market>): Replay {
             receivedAt: trade.receivedAt,
           };
         }
-        throw new StatusError(grpc.status.NOT_FOUND, `no trade of ${call.request.assetId} was captured`);
+        throw new StatusError(grpc.status.NOT_FOUND, `no captured trade for ${call.request.assetId}`);
       }),
-    // The captured snapshot, as deep as asked.
+    // Returns the captured snapshot, cut to the requested depth.
     getOrderBook: (call, callback) =>
       answer(callback, () => {
         const snapshot = market(call.request.venueSymbolId).snapshot!;
@@ -117,7 +119,7 @@ function replay(markets: Map<string, Market>): Replay {
         const asks = snapshot.asks.slice(0, depth);
         return { orderBook: { ...snapshot, bids, asks, depth } };
       }),
-    // The snapshot and all deltas; ends with the capture. A resume token is the number of deltas that were sent.
+    // Streams the snapshot and the captured deltas, then ends. The resume token is the number of deltas sent.
     streamOrderBook: (call) =>
       send(call, function* (): Iterable<MessageInitShape<typeof StreamOrderBookResponse>> {
         const { snapshot, deltas } = market(call.request.venueSymbolId);
@@ -131,13 +133,13 @@ function replay(markets: Map<string, Market>): Replay {
           resumeToken: String(deltas.length),
         };
       }),
-    // All captured trades of a listing, in pages.
+    // Returns one page of captured trades.
     listTrades: (call, callback) =>
       answer(callback, () => {
         const { items, nextPageToken } = page(market(call.request.venueSymbolId).trades, call.request);
         return { trades: items, nextPageToken };
       }),
-    // All captured trades of the listings; ends with the capture.
+    // Streams the captured trades of the listings, then ends. The resume token is the number of trades sent.
     streamTrades: (call) =>
       send(call, function* (): Iterable<MessageInitShape<typeof StreamTradesResponse>> {
         const trades = call.request.venueSymbolIds.flatMap((name) => market(name).trades);
@@ -149,7 +151,7 @@ function replay(markets: Map<string, Market>): Replay {
   };
 }
 
-/** Serves until the process is asked to end; the first line printed says where. */
+/** Serves until SIGTERM or SIGINT. The first line printed is the listening address. */
 export function serve(data: string, address: string): void {
   const markets = load(data);
   for (const [name, { snapshot }] of markets) if (!snapshot) markets.delete(name);
