@@ -1,1 +1,1 @@
-"""Mappings from five venues' own formats to the contracts and back, as tables that are read in both directions."""
+"""Mapping tables between the native formats of five venues and CQC messages, usable in both directions."""

@@ -1,7 +1,7 @@
-"""The command line: `python -m cqc_venues map | compare`.
+"""Command line: `python -m cqc_venues map|compare FOLDER`.
 
-`map FOLDER` prints the messages of every payload, one JSON object a line; `compare FOLDER` reads such lines from
-standard input, wherever the messages have been since, and prints as JSON what they give back of the payloads.
+`map` prints the messages of each payload as one JSON object per line. `compare` reads those lines from standard input,
+writes the payloads again from the messages, and prints as JSON how they differ from the originals.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from cqc_venues.records import load
 
 
 def messages_of(bundle: dict[str, Any]) -> Iterator[Message]:
-    """All messages of a bundle."""
+    """Yield all messages of a bundle."""
     for item in bundle.values():
         yield from item if isinstance(item, list) else [item]
 
 
 def map_all(folder: Path) -> None:
-    """Print each record's messages, and every rule that one of them breaks."""
+    """Print the messages of each record and the rules they violate."""
     for record in load(folder):
         if record.table is None:
             continue
@@ -59,23 +59,28 @@ def _parsed(message: dict[str, str]) -> Message:
 
 
 def compare_all(folder: Path, lines: Iterator[str]) -> dict[str, Any]:
-    """What the messages give back: a row per venue and kind, sentinels and what is not kept with the reason, the values
-    that were lost with their places, and what was skipped because it is no record."""
+    """Compare the messages with the payloads.
+
+    Returns the counts per venue and kind, the sentinels, the values not kept, the skipped payloads, the lost values and
+    the replayed order lifecycles.
+    """
     rows: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     sentinels: Counter[tuple[str, str, str]] = Counter()
     not_kept: dict[tuple[str, str, str], str] = {}
     skipped: Counter[tuple[str, str]] = Counter()
     lost = []
-    told: list[tuple[str, Message]] = []
+    history: list[tuple[str, Message]] = []
     for record in load(folder):
         venue = record.venue.venue_id
         if record.table is None:
             skipped[venue, record.skipped] += 1
             continue
-        record.table.read(record.payload, record.venue)  # listings and codes that the venue has named so far
+        record.table.read(record.payload, record.venue)  # registers symbols and asset codes
         given = json.loads(next(lines))
         if given["place"] != record.place:
-            raise SystemExit(f"expected the messages of {record.place}, got those of {given['place']}")
+            raise SystemExit(
+                f"expected messages for {record.place}, got {given['place']}: pass the output of `map {folder}`"
+            )
         bundle: dict[str, Any] = {}
         for name, kind in record.table.messages.items():
             found = [_parsed(message) for message in given["messages"][name]]
@@ -84,7 +89,7 @@ def compare_all(folder: Path, lines: Iterator[str]) -> dict[str, Any]:
         row = rows[venue, record.table.kind]
         row["records"] += 1
         messages = list(messages_of(bundle))
-        told += [(venue, message) for message in messages]
+        history += [(venue, message) for message in messages]
         row["messages"] += len(messages)
         row["numbers"] += result.numbers
         row["others"] += result.others
@@ -107,15 +112,15 @@ def compare_all(folder: Path, lines: Iterator[str]) -> dict[str, Any]:
             {"venue": venue, "reason": reason, "payloads": count} for (venue, reason), count in skipped.items()
         ],
         "lost": lost,
-        "lives": replay(told),
+        "lives": replay(history),
     }
 
 
 def main() -> None:
-    """Run the command line."""
+    """Entry point."""
     parser = argparse.ArgumentParser(prog="cqc_venues", description=__doc__)
     parser.add_argument("command", choices=["map", "compare"])
-    parser.add_argument("folder", type=Path, help="folder with one folder per venue")
+    parser.add_argument("folder", type=Path, help="directory with one subdirectory per venue")
     chosen = parser.parse_args()
     if chosen.command == "map":
         map_all(chosen.folder)

@@ -38,7 +38,7 @@ from cqc.venues.v1 import (
     VenueAccount,
     VenueSymbol,
 )
-from cqc_venues.common import OWNED, listed, owned
+from cqc_venues.common import OWNED, account_ids, listed, owned
 from cqc_venues.mapping import (
     ABSENT,
     Rule,
@@ -47,43 +47,29 @@ from cqc_venues.mapping import (
     asset,
     at,
     choice,
-    count,
     custom,
     decimal,
     derived,
     each,
+    enum,
+    enums,
     fixed,
     flag,
+    integer,
     listing,
     milliseconds,
     minutes,
     not_kept,
     seconds,
+    string,
+    strings,
     table,
-    text,
-    texts,
     within,
-    word,
-    words,
 )
 
 QUOTES = (
-    "USDT",
-    "BUSD",
-    "USDC",
-    "TUSD",
-    "FDUSD",
-    "BTC",
-    "ETH",
-    "BNB",
-    "EUR",
-    "GBP",
-    "TRY",
-    "AUD",
-    "BRL",
-    "RUB",
-    "PAX",
-    "UAH",
+    *("USDT", "BUSD", "USDC", "TUSD", "FDUSD", "BTC", "ETH", "BNB"),
+    *("EUR", "GBP", "TRY", "AUD", "BRL", "RUB", "PAX", "UAH"),
 )
 BASE = QuantityUnit.QUANTITY_UNIT_BASE
 SIDES = {"BUY": OrderSide.ORDER_SIDE_BUY, "SELL": OrderSide.ORDER_SIDE_SELL}
@@ -130,50 +116,52 @@ SELF_TRADE = {
     "EXPIRE_BOTH": SelfTradePrevention.SELF_TRADE_PREVENTION_CANCEL_BOTH,
     "DECREMENT": SelfTradePrevention.SELF_TRADE_PREVENTION_DECREMENT,
 }
+# Keyed by whether the order was the maker.
+LIQUIDITY = {True: LiquiditySide.LIQUIDITY_SIDE_MAKER, False: LiquiditySide.LIQUIDITY_SIDE_TAKER}
 INTERVALS = {"1s": 1, "1m": 60, "3m": 180, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "4h": 14400, "1d": 86400}
-IGNORED = "documented as a field to ignore"
-STREAM = "the name of the subscription: symbol and kind stand in the data"
+IGNORED = "documented as ignored"
+STREAM = "subscription name; the data has the symbol and the kind"
 
 
 def split(native: str) -> tuple[str, str]:
-    """Base and quote of a name, which Binance joins without a mark: NKNUSDT."""
+    """Split a symbol such as NKNUSDT, which has no separator, into base and quote."""
     quote = next(quote for quote in QUOTES if native.endswith(quote) and native != quote)
     return native.removesuffix(quote), quote
 
 
 def venue() -> Venue:
-    """Binance's spot market."""
+    """Binance spot."""
     return Venue("binance", lambda native: f"binance:{'-'.join(split(native))}-SPOT")
 
 
-def keyed(payload: Any) -> Any:
-    """An instrument with its filters by their type."""
+def filters_by_type(payload: Any) -> Any:
+    """Index the filters of an instrument by type."""
     filters = {item["filterType"]: {k: v for k, v in item.items() if k != "filterType"} for item in payload["filters"]}
     return {**payload, "filters": filters}
 
 
-def about(name: str, unit: int = BASE) -> list[Rule]:
-    """What every message about an order of ours says beside the payload."""
-    return [
-        *owned(name),
-        derived(f"{name}.quantity_unit", lambda *_: unit),
-    ]
+def owned_in_base(message: str = "") -> tuple[Rule, ...]:
+    """The account id, receive time and quantity unit, which are not in the payload."""
+    return *owned(message), derived(f"{message}.quantity_unit".removeprefix("."), lambda *_: BASE)
 
 
-def _applies_to_market(bundle: Any, value: Any, _venue: Venue) -> None:
+OWNED_IN_BASE = owned_in_base()
+
+
+def _put_applies_to_market(bundle: Any, value: Any, _venue: Venue) -> None:
     rules = bundle.messages["listing"].rules
     if value:
         rules.market_order.min_notional = rules.limit_order.min_notional
 
 
-def _is_market_limited(bundle: Any, _venue: Venue) -> Any:
+def _get_applies_to_market(bundle: Any, _venue: Venue) -> Any:
     rules = bundle.messages["listing"].rules
     if not rules.limit_order.HasField("min_notional"):
         return ABSENT
     return rules.HasField("market_order") and rules.market_order.HasField("min_notional")
 
 
-# What spot and futures say alike of a listing's limits.
+# Filters that spot and futures share.
 FILTERS = (
     at("PRICE_FILTER.minPrice", "listing.rules.min_price", decimal.unless(0)),
     at("PRICE_FILTER.maxPrice", "listing.rules.max_price", decimal.unless(0)),
@@ -195,37 +183,37 @@ instrument = table(
     derived("listing.quantity_unit", lambda *_: BASE),
     derived("symbol.symbol", lambda bundle, _: "/".join(bundle.messages["listing"].symbol_id.split("-")[:2])),
     derived("symbol.type", lambda *_: SymbolType.SYMBOL_TYPE_SPOT),
-    word(
+    enum(
         "status",
         "listing.trading_mode",
         {"TRADING": TradingMode.TRADING_MODE_OPEN, "BREAK": TradingMode.TRADING_MODE_HALTED},
     ),
     at("baseAsset", "symbol.base_asset_id", asset),
     at("quoteAsset", "symbol.quote_asset_id", asset),
-    at("baseAssetPrecision", "listing.base_precision", count),
-    at("quoteAssetPrecision", "listing.quote_precision", count),
-    not_kept("quotePrecision", "the older name of quoteAssetPrecision, which is kept"),
-    at("baseCommissionPrecision", "listing.base_fee_precision", count),
-    at("quoteCommissionPrecision", "listing.quote_fee_precision", count),
-    words("orderTypes", "listing.rules.order_types", ORDER_TYPES),
+    at("baseAssetPrecision", "listing.base_precision", integer),
+    at("quoteAssetPrecision", "listing.quote_precision", integer),
+    not_kept("quotePrecision", "older alias of quoteAssetPrecision"),
+    at("baseCommissionPrecision", "listing.base_fee_precision", integer),
+    at("quoteCommissionPrecision", "listing.quote_fee_precision", integer),
+    enums("orderTypes", "listing.rules.order_types", ORDER_TYPES),
     at("icebergAllowed", "listing.rules.iceberg_allowed", flag),
     at("ocoAllowed", "listing.rules.oco_allowed", flag),
     at("quoteOrderQtyMarketAllowed", "listing.rules.quote_quantity_allowed", flag),
     at("isSpotTradingAllowed", "listing.spot_enabled", flag),
     at("isMarginTradingAllowed", "listing.margin_enabled", flag),
-    at("permissions", "listing.permissions", texts),
+    at("permissions", "listing.permissions", strings),
     within(
         "filters",
         *FILTERS,
         at("PERCENT_PRICE.avgPriceMins", "listing.rules.price_band.averaging_window", minutes),
         at("MIN_NOTIONAL.minNotional", "listing.rules.limit_order.min_notional", decimal),
         at("MIN_NOTIONAL.avgPriceMins", "listing.rules.limit_order.notional_averaging_window", minutes),
-        custom("MIN_NOTIONAL.applyToMarket", _applies_to_market, _is_market_limited),
-        at("ICEBERG_PARTS.limit", "listing.rules.max_iceberg_parts", count),
-        at("MAX_NUM_ORDERS.maxNumOrders", "listing.rules.max_open_orders", count),
-        at("MAX_NUM_ALGO_ORDERS.maxNumAlgoOrders", "listing.rules.max_algo_orders", count),
+        custom("MIN_NOTIONAL.applyToMarket", _put_applies_to_market, _get_applies_to_market),
+        at("ICEBERG_PARTS.limit", "listing.rules.max_iceberg_parts", integer),
+        at("MAX_NUM_ORDERS.maxNumOrders", "listing.rules.max_open_orders", integer),
+        at("MAX_NUM_ALGO_ORDERS.maxNumAlgoOrders", "listing.rules.max_algo_orders", integer),
     ),
-    prepare=keyed,
+    prepare=filters_by_type,
 )
 
 LEVEL = (at("0", "price", decimal), at("1", "quantity", decimal))
@@ -234,13 +222,13 @@ book = table(
     "book snapshots",
     {"book": OrderBook},
     at("symbol", "book.venue_symbol_id", listing),
-    at("limit", "book.depth", count),
-    not_kept("url", "the address that was asked; its symbol and limit are kept"),
+    at("limit", "book.depth", integer),
+    not_kept("url", "request URL; its symbol and limit are kept"),
     at("received_at", "book.received_at", seconds),
     derived("book.quantity_unit", lambda *_: BASE),
     within(
         "body",
-        at("lastUpdateId", "book.sequence", count),
+        at("lastUpdateId", "book.sequence", integer),
         at("E", "book.published_at", milliseconds),
         at("T", "book.timestamp", milliseconds),
         each("bids", "book.bids", *LEVEL),
@@ -265,9 +253,9 @@ delta = table(
         at("E", "delta.published_at", milliseconds),
         at("T", "delta.timestamp", milliseconds),
         at("s", "delta.venue_symbol_id", listing),
-        at("U", "delta.first_sequence", count),
-        at("u", "delta.sequence", count),
-        at("pu", "delta.previous_sequence", count),
+        at("U", "delta.first_sequence", integer),
+        at("u", "delta.sequence", integer),
+        at("pu", "delta.previous_sequence", integer),
         each("b", "delta.bids", *LEVEL),
         each("a", "delta.asks", *LEVEL),
     ),
@@ -281,11 +269,11 @@ ticker = table(
     not_kept("frame.stream", STREAM),
     within(
         "frame.data",
-        not_kept("e", "the kind of record: spot leaves it out"),
+        not_kept("e", "event type; the message type implies it, and spot omits it"),
         at("E", "ticker.published_at", milliseconds),
         at("T", "ticker.timestamp", milliseconds),
         at("s", "ticker.venue_symbol_id", listing),
-        at("u", "ticker.sequence", count),
+        at("u", "ticker.sequence", integer),
         at("b", "ticker.bid_price", decimal),
         at("B", "ticker.bid_quantity", decimal),
         at("a", "ticker.ask_price", decimal),
@@ -305,12 +293,12 @@ trade = table(
         at("E", "trade.published_at", milliseconds),
         at("T", "trade.timestamp", milliseconds),
         at("s", "trade.venue_symbol_id", listing),
-        at("a", "trade.trade_id", text),
+        at("a", "trade.trade_id", string),
         at("p", "trade.price", decimal),
         at("q", "trade.quantity", decimal),
-        at("f", "trade.first_trade_id", text),
-        at("l", "trade.last_trade_id", text),
-        # It says that the buyer was the maker, so the seller crossed the spread.
+        at("f", "trade.first_trade_id", string),
+        at("l", "trade.last_trade_id", string),
+        # True if the buyer was the maker, so the seller was the aggressor.
         choice(
             "m",
             "trade.aggressor",
@@ -330,7 +318,7 @@ candle = table(
         "frame.data",
         fixed("e", "kline"),
         at("E", "candle.published_at", milliseconds),
-        not_kept("s", "the same symbol stands in the candle"),
+        not_kept("s", "the candle repeats it"),
         at("k.t", "candle.open_time", milliseconds),
         at("k.T", "candle.close_time", milliseconds),
         at("k.s", "candle.venue_symbol_id", listing),
@@ -339,14 +327,14 @@ candle = table(
             lambda bundle, value, _: bundle.messages["candle"].interval.CopyFrom(Duration(seconds=INTERVALS[value])),
             lambda bundle, _: next(k for k, v in INTERVALS.items() if v == bundle.messages["candle"].interval.seconds),
         ),
-        at("k.f", "candle.first_trade_id", text),
-        at("k.L", "candle.last_trade_id", text),
+        at("k.f", "candle.first_trade_id", string),
+        at("k.L", "candle.last_trade_id", string),
         at("k.o", "candle.open", decimal),
         at("k.c", "candle.close", decimal),
         at("k.h", "candle.high", decimal),
         at("k.l", "candle.low", decimal),
         at("k.v", "candle.volume", decimal),
-        at("k.n", "candle.trade_count", count),
+        at("k.n", "candle.trade_count", integer),
         at("k.x", "candle.closed", flag),
         at("k.q", "candle.quote_volume", decimal),
         at("k.V", "candle.taker_buy_base_volume", decimal),
@@ -358,14 +346,13 @@ candle = table(
 account = table(
     "accounts",
     {"account": VenueAccount, "balances": [Balance]},
-    derived("account.account_id", lambda _, venue: venue.account_id),
-    derived("account.venue_id", lambda _, venue: venue.venue_id),
+    account_ids("account"),
     derived("account.fee_rates.0.basis", lambda *_: FeeRateBasis.FEE_RATE_BASIS_VALUE),
     at("commissionRates.maker", "account.fee_rates.0.maker", decimal),
     at("commissionRates.taker", "account.fee_rates.0.taker", decimal),
     at("commissionRates.buyer", "account.fee_rates.0.buyer", decimal),
     at("commissionRates.seller", "account.fee_rates.0.seller", decimal),
-    not_kept("*Commission", "the rates of commissionRates again, in basis points"),
+    not_kept("*Commission", "commissionRates in basis points"),
     at("canTrade", "account.can_trade", flag),
     at("canWithdraw", "account.can_withdraw", flag),
     at("canDeposit", "account.can_deposit", flag),
@@ -373,9 +360,9 @@ account = table(
     at("requireSelfTradePrevention", "account.self_trade_prevention_required", flag),
     at("preventSor", "account.smart_order_routing_prevented", flag),
     at("updateTime", "account.timestamp", milliseconds),
-    word("accountType", "account.type", {"SPOT": AccountType.ACCOUNT_TYPE_SPOT}),
-    at("permissions", "account.permissions", texts),
-    at("uid", "account.venue_account_id", text),
+    enum("accountType", "account.type", {"SPOT": AccountType.ACCOUNT_TYPE_SPOT}),
+    at("permissions", "account.permissions", strings),
+    at("uid", "account.venue_account_id", string),
     each(
         "balances",
         "balances",
@@ -393,13 +380,12 @@ fills = table(
         ".",
         "reports",
         at("symbol", "venue_symbol_id", listing),
-        at("id", "trade_id", text),
+        at("id", "trade_id", string),
         derived("exec_id", lambda report, _: report.trade_id),
         derived("exec_type", lambda *_: ExecType.EXEC_TYPE_TRADE),
-        *OWNED,
-        derived("quantity_unit", lambda *_: BASE),
-        at("orderId", "venue_order_id", text),
-        at("orderListId", "list_id", text.unless(-1)),
+        *OWNED_IN_BASE,
+        at("orderId", "venue_order_id", string),
+        at("orderListId", "list_id", string.unless(-1)),
         at("price", "last_price", decimal),
         at("qty", "last_quantity", decimal),
         at("quoteQty", "last_quote_quantity", decimal),
@@ -407,33 +393,28 @@ fills = table(
         at("commissionAsset", "fees.0.asset_id", asset),
         at("time", "timestamp", milliseconds),
         choice("isBuyer", "side", {True: SIDES["BUY"], False: SIDES["SELL"]}),
-        choice(
-            "isMaker",
-            "liquidity",
-            {True: LiquiditySide.LIQUIDITY_SIDE_MAKER, False: LiquiditySide.LIQUIDITY_SIDE_TAKER},
-        ),
+        choice("isMaker", "liquidity", LIQUIDITY),
         not_kept("isBestMatch", IGNORED),
     ),
 )
 
 ORDER = (
-    *OWNED,
-    derived("quantity_unit", lambda *_: BASE),
+    *OWNED_IN_BASE,
     at("symbol", "venue_symbol_id", listing),
-    at("orderId", "venue_order_id", text),
+    at("orderId", "venue_order_id", string),
     derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
-    at("orderListId", "list_id", text.unless(-1)),
-    at("clientOrderId", "client_order_id", text),
-    # Market orders have the price 0.
+    at("orderListId", "list_id", string.unless(-1)),
+    at("clientOrderId", "client_order_id", string),
+    # Market orders have price 0.
     at("price", "price", decimal.unless(0)),
     at("origQty", "quantity", decimal),
     at("origQuoteOrderQty", "quote_quantity", decimal.unless(0)),
     at("executedQty", "cumulative_quantity", decimal),
     at("cummulativeQuoteQty", "cumulative_quote_quantity", decimal),
-    word("status", "status", STATUSES),
-    word("timeInForce", "time_in_force", TIMES_IN_FORCE),
-    word("type", "type", ORDER_TYPES),
-    word("side", "side", SIDES),
+    enum("status", "status", STATUSES),
+    enum("timeInForce", "time_in_force", TIMES_IN_FORCE),
+    enum("type", "type", ORDER_TYPES),
+    enum("side", "side", SIDES),
     at("stopPrice", "trigger_price", decimal.unless(0)),
     at("icebergQty", "display_quantity", decimal.unless(0)),
     at("time", "created_at", milliseconds),
@@ -441,7 +422,7 @@ ORDER = (
     at("transactTime", "updated_at", milliseconds),
     at("isWorking", "working", flag),
     at("workingTime", "working_at", milliseconds.unless(-1)),
-    word("selfTradePreventionMode", "self_trade_prevention", SELF_TRADE),
+    enum("selfTradePreventionMode", "self_trade_prevention", SELF_TRADE),
 )
 
 
@@ -452,7 +433,7 @@ def _order(*leave_out: str) -> list[Rule]:
 order = table("orders", {"orders": [Order]}, each(".", "orders", *_order("transactTime")), prepare=lambda one: [one])
 orders = table("orders", {"orders": [Order]}, each(".", "orders", *_order("transactTime")))
 
-# An order that was just placed, with its fills.
+# The reply to a new order contains its fills.
 placed = table(
     "orders",
     {"orders": [Order], "reports": [ExecutionReport]},
@@ -464,11 +445,10 @@ placed = table(
         at("qty", "last_quantity", decimal),
         at("commission", "fees.0.amount", decimal),
         at("commissionAsset", "fees.0.asset_id", asset),
-        at("tradeId", "trade_id", text),
+        at("tradeId", "trade_id", string),
         derived("exec_id", lambda report, _: report.trade_id),
         derived("exec_type", lambda *_: ExecType.EXEC_TYPE_TRADE),
-        *OWNED,
-        derived("quantity_unit", lambda *_: BASE),
+        *OWNED_IN_BASE,
     ),
     prepare=lambda payload: {
         "orders": [{key: value for key, value in payload.items() if key != "fills"}],
@@ -477,8 +457,8 @@ placed = table(
 )
 
 
-def _in_order(rule: Rule) -> Rule:
-    """A rule of an order, for the order that a report has in it."""
+def _embedded(rule: Rule) -> Rule:
+    """Apply a rule for an order to the order embedded in a report."""
     return Rule(
         rule.place,
         lambda report, value, venue: rule.put(report.order, value, venue),
@@ -488,26 +468,25 @@ def _in_order(rule: Rule) -> Rule:
 
 
 CANCELLED = (
-    at("origClientOrderId", "original_client_order_id", text),
-    at("clientOrderId", "client_order_id", text),
+    at("origClientOrderId", "original_client_order_id", string),
+    at("clientOrderId", "client_order_id", string),
     derived("exec_type", lambda *_: ExecType.EXEC_TYPE_CANCELLED),
     derived("order_status", lambda *_: OrderStatus.ORDER_STATUS_CANCELLED),
-    *OWNED,
-    derived("quantity_unit", lambda *_: BASE),
-    *(_in_order(rule) for rule in _order("clientOrderId", "updateTime")),
-    # Binance gives a cancellation no id.
+    *OWNED_IN_BASE,
+    *(_embedded(rule) for rule in _order("clientOrderId", "updateTime")),
+    # Cancellations have no execution id.
     derived("exec_id", lambda report, _: f"cancel-{report.order.venue_order_id}-{report.original_client_order_id}"),
 )
 
 ORDER_LIST = (
-    at("orderListId", "venue_list_id", text),
+    at("orderListId", "venue_list_id", string),
     derived("list_id", lambda order_list, venue: f"{venue.venue_id}:{order_list.venue_list_id}"),
     *OWNED,
-    word(
+    enum(
         "contingencyType", "type", {"OCO": OrderListType.ORDER_LIST_TYPE_OCO, "OTO": OrderListType.ORDER_LIST_TYPE_OTO}
     ),
-    at("listStatusType", "raw_status_type", text),
-    word(
+    at("listStatusType", "raw_status_type", string),
+    enum(
         "listOrderStatus",
         "status",
         {
@@ -516,15 +495,15 @@ ORDER_LIST = (
             "REJECT": OrderListStatus.ORDER_LIST_STATUS_REJECTED,
         },
     ),
-    at("listClientOrderId", "client_list_id", text),
+    at("listClientOrderId", "client_list_id", string),
     at("transactionTime", "timestamp", milliseconds),
-    not_kept("symbol", "each of its orders names it"),
-    not_kept("orders.*", "each of its orders stands among the reports, with the list's id"),
+    not_kept("symbol", "each order of the list has it"),
+    not_kept("orders.*", "each order is among the reports, with the list's id"),
 )
 
 
 def _split_lists(payload: Any) -> Any:
-    """Cancelled orders, those of order lists too, and the lists apart."""
+    """Separate order lists from reports. The reports inside a list join the others."""
     lists = [item for item in payload if "contingencyType" in item]
     reports = [item for item in payload if "contingencyType" not in item]
     for item in lists:
@@ -556,7 +535,7 @@ balances = table(
         at("a", "asset_id", asset),
         at("f", "free", decimal),
         at("l", "locked", decimal),
-        # When the account last changed, and when it was sent.
+        # `u` is when the account last changed, `E` when the event was sent.
         at("u", "timestamp", milliseconds),
         at("E", "published_at", milliseconds),
         *OWNED,
@@ -581,31 +560,42 @@ balance_change = table(
     prepare=lambda one: [one],
 )
 
-execution = table(
-    "executions",
-    {"report": ExecutionReport},
-    about("report"),
-    about("report.order"),
-    fixed("e", "executionReport"),
-    at("E", "report.published_at", milliseconds),
-    at("s", "report.venue_symbol_id", listing),
+
+def _exec_id(bundle: Any, _venue: Venue) -> str:
+    report = bundle.messages["report"]
+    return report.trade_id or f"{report.venue_order_id}-{report.raw_exec_type}"
+
+
+# Derived from other fields of the report, so they come last in a table.
+REPORT_IDS = (
     derived("report.order.venue_symbol_id", lambda bundle, _: bundle.messages["report"].venue_symbol_id),
-    at("c", "report.client_order_id", text),
-    at("C", "report.original_client_order_id", text.unless("")),
-    word("S", "report.side", SIDES),
-    word("o", "report.order.type", ORDER_TYPES),
-    word("f", "report.order.time_in_force", TIMES_IN_FORCE),
-    at("q", "report.order.quantity", decimal),
-    at("p", "report.order.price", decimal.unless(0)),
-    at("P", "report.order.trigger_price", decimal.unless(0)),
-    word("x", "report.exec_type", EXEC_TYPES),
-    word("X", "report.order_status", STATUSES),
-    at("r", "report.raw_reason", text.unless("NONE")),
-    at("eR", "report.reason_text", text),
-    at("i", "report.venue_order_id", text),
     derived(
         "report.order.order_id", lambda bundle, venue: f"{venue.venue_id}:{bundle.messages['report'].venue_order_id}"
     ),
+    derived("report.exec_id", _exec_id),
+)
+
+execution = table(
+    "executions",
+    {"report": ExecutionReport},
+    owned_in_base("report"),
+    owned_in_base("report.order"),
+    fixed("e", "executionReport"),
+    at("E", "report.published_at", milliseconds),
+    at("s", "report.venue_symbol_id", listing),
+    at("c", "report.client_order_id", string),
+    at("C", "report.original_client_order_id", string.unless("")),
+    enum("S", "report.side", SIDES),
+    enum("o", "report.order.type", ORDER_TYPES),
+    enum("f", "report.order.time_in_force", TIMES_IN_FORCE),
+    at("q", "report.order.quantity", decimal),
+    at("p", "report.order.price", decimal.unless(0)),
+    at("P", "report.order.trigger_price", decimal.unless(0)),
+    enum("x", "report.exec_type", EXEC_TYPES),
+    enum("X", "report.order_status", STATUSES),
+    at("r", "report.raw_reason", string.unless("NONE")),
+    at("eR", "report.reason_text", string),
+    at("i", "report.venue_order_id", string),
     at("l", "report.last_quantity", decimal.unless(0)),
     at("L", "report.last_price", decimal.unless(0)),
     at("z", "report.cumulative_quantity", decimal),
@@ -613,26 +603,16 @@ execution = table(
     at("n", "report.fees.0.amount", decimal.unless(0)),
     at("N", "report.fees.0.asset_id", asset),
     at("T", "report.timestamp", milliseconds),
-    at("t", "report.trade_id", text.unless(-1)),
-    derived(
-        "report.exec_id",
-        lambda bundle, _: (
-            bundle.messages["report"].trade_id
-            or f"{bundle.messages['report'].venue_order_id}-{bundle.messages['report'].raw_exec_type}"
-        ),
-    ),
+    at("t", "report.trade_id", string.unless(-1)),
     at("w", "report.working", flag),
-    choice(
-        "m",
-        "report.liquidity",
-        {True: LiquiditySide.LIQUIDITY_SIDE_MAKER, False: LiquiditySide.LIQUIDITY_SIDE_TAKER},
-    ),
+    choice("m", "report.liquidity", LIQUIDITY),
     at("O", "report.order.created_at", milliseconds),
+    *REPORT_IDS,
 )
 
 
 def stream_table(frame: Any) -> Table | None:
-    """The table for a frame of the stream; None for what is no record."""
+    """Return the table for a stream frame, or None for a connection or subscription message."""
     event = frame.get("data", {})
     tables = {"depthUpdate": delta, "aggTrade": trade, "kline": candle, "bookTicker": ticker}
     return tables.get(event.get("e", "bookTicker"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cqc.markets.v1 import AggressorSide, Liquidation, PayoffType, Symbol, SymbolType
@@ -12,7 +13,6 @@ from cqc.venues.v1 import (
     BalanceChangeReason,
     ExecType,
     ExecutionReport,
-    LiquiditySide,
     MarginMode,
     Order,
     OrderOrigin,
@@ -27,8 +27,21 @@ from cqc.venues.v1 import (
     VenueSymbol,
 )
 from cqc_venues import binance
-from cqc_venues.binance import BASE, EXEC_TYPES, FILTERS, IGNORED, SELF_TRADE, SIDES, STATUSES, TIMES_IN_FORCE, about
-from cqc_venues.common import OWNED, listed, owned, received
+from cqc_venues.binance import (
+    BASE,
+    EXEC_TYPES,
+    FILTERS,
+    IGNORED,
+    LIQUIDITY,
+    OWNED_IN_BASE,
+    REPORT_IDS,
+    SELF_TRADE,
+    SIDES,
+    STATUSES,
+    TIMES_IN_FORCE,
+    owned_in_base,
+)
+from cqc_venues.common import OWNED, account_ids, listed, owned, received
 from cqc_venues.mapping import (
     Rule,
     Table,
@@ -36,24 +49,24 @@ from cqc_venues.mapping import (
     asset,
     at,
     choice,
-    count,
     custom,
     decimal,
     derived,
     each,
+    enum,
+    enums,
     fixed,
     flag,
-    flag_text,
+    flag_string,
+    integer,
     listing,
     milliseconds,
     not_kept,
     percent,
+    string,
+    strings,
     table,
-    text,
-    texts,
     within,
-    word,
-    words,
 )
 
 ORDER_TYPES = {
@@ -65,7 +78,7 @@ ORDER_TYPES = {
     "TAKE_PROFIT_MARKET": OrderType.ORDER_TYPE_TAKE_PROFIT,
     "TRAILING_STOP_MARKET": OrderType.ORDER_TYPE_TRAILING_STOP,
 }
-# What an order is while the insurance fund or auto-deleveraging takes it over.
+# The last two mark an order taken over by the insurance fund or by auto-deleveraging.
 FUTURES_STATUSES = {
     **STATUSES,
     "NEW_INSURANCE": OrderStatus.ORDER_STATUS_FILLED,
@@ -98,13 +111,14 @@ REASONS = {
     "WITHDRAW": BalanceChangeReason.BALANCE_CHANGE_REASON_WITHDRAWAL,
     "FUNDING_FEE": BalanceChangeReason.BALANCE_CHANGE_REASON_FUNDING,
 }
-MAKER = {True: LiquiditySide.LIQUIDITY_SIDE_MAKER, False: LiquiditySide.LIQUIDITY_SIDE_TAKER}
+# Keyed by whether the margin is isolated.
+ISOLATED = {True: MarginMode.MARGIN_MODE_ISOLATED, False: MarginMode.MARGIN_MODE_CROSS}
 
 
 def _venue_symbol_id(native: str) -> str:
     pair, _, delivery = native.partition("_")
     if pair.endswith("USD"):
-        # A coin-margined future appears among the order updates.
+        # The order updates include coin-margined futures.
         base, quote, settlement = pair.removesuffix("USD"), "USD", pair.removesuffix("USD")
     else:
         base, quote = binance.split(pair)
@@ -114,7 +128,7 @@ def _venue_symbol_id(native: str) -> str:
 
 
 def venue() -> Venue:
-    """Binance's futures market."""
+    """Binance USD-margined futures."""
     return Venue("binance_futures", _venue_symbol_id)
 
 
@@ -131,12 +145,12 @@ instrument = table(
     derived("symbol.symbol", lambda bundle, _: bundle.messages["listing"].native_symbol),
     derived("symbol.type", _symbol_type),
     derived("symbol.payoff", lambda *_: PayoffType.PAYOFF_TYPE_LINEAR),
-    at("pair", "listing.native_pair", text),
-    at("contractType", "listing.segment", text.unless("")),
-    # A perpetual is delivered in the year 2100.
+    at("pair", "listing.native_pair", string),
+    at("contractType", "listing.segment", string.unless("")),
+    # Perpetuals have a delivery date in the year 2100.
     at("deliveryDate", "symbol.expiry", milliseconds.unless(4133404800000)),
     at("onboardDate", "listing.listed_at", milliseconds),
-    word(
+    enum(
         "status",
         "listing.trading_mode",
         {"TRADING": TradingMode.TRADING_MODE_OPEN, "PENDING_TRADING": TradingMode.TRADING_MODE_PRE_LAUNCH},
@@ -146,34 +160,30 @@ instrument = table(
     at("baseAsset", "symbol.base_asset_id", asset),
     at("quoteAsset", "symbol.quote_asset_id", asset),
     at("marginAsset", "symbol.settlement_asset_id", asset),
-    at("pricePrecision", "listing.price_precision", count),
-    at("quantityPrecision", "listing.quantity_precision", count),
-    at("baseAssetPrecision", "listing.base_precision", count),
-    at("quotePrecision", "listing.quote_precision", count),
-    at("underlyingType", "listing.underlying_kind", text),
-    at("underlyingSubType", "listing.categories", texts),
-    not_kept("settlePlan", "an internal number whose meaning Binance does not document; 0 everywhere"),
+    at("pricePrecision", "listing.price_precision", integer),
+    at("quantityPrecision", "listing.quantity_precision", integer),
+    at("baseAssetPrecision", "listing.base_precision", integer),
+    at("quotePrecision", "listing.quote_precision", integer),
+    at("underlyingType", "listing.underlying_kind", string),
+    at("underlyingSubType", "listing.categories", strings),
+    not_kept("settlePlan", "undocumented; 0 in every captured payload"),
     at("triggerProtect", "listing.rules.trigger_protect", decimal),
     at("liquidationFee", "listing.fees.0.liquidation", decimal),
     at("marketTakeBound", "listing.rules.market_take_bound", decimal),
-    words("orderTypes", "listing.rules.order_types", ORDER_TYPES),
-    words("timeInForce", "listing.rules.times_in_force", TIMES_IN_FORCE),
+    enums("orderTypes", "listing.rules.order_types", ORDER_TYPES),
+    enums("timeInForce", "listing.rules.times_in_force", TIMES_IN_FORCE),
     within(
         "filters",
         *FILTERS,
-        at("MAX_NUM_ORDERS.limit", "listing.rules.max_open_orders", count),
-        at("MAX_NUM_ALGO_ORDERS.limit", "listing.rules.max_algo_orders", count),
+        at("MAX_NUM_ORDERS.limit", "listing.rules.max_open_orders", integer),
+        at("MAX_NUM_ALGO_ORDERS.limit", "listing.rules.max_algo_orders", integer),
         at("MIN_NOTIONAL.notional", "listing.rules.limit_order.min_notional", decimal),
-        not_kept("PERCENT_PRICE.multiplierDecimal", "how many digits the multipliers have, which they show"),
+        not_kept("PERCENT_PRICE.multiplierDecimal", "number of decimals; the multipliers keep them"),
     ),
-    prepare=binance.keyed,
+    prepare=binance.filters_by_type,
 )
 
 book, delta, ticker, trade, candle = binance.book, binance.delta, binance.ticker, binance.trade, binance.candle
-
-
-def _isolated(value: bool) -> int:
-    return MarginMode.MARGIN_MODE_ISOLATED if value else MarginMode.MARGIN_MODE_CROSS
 
 
 def _position_id(position: Any, venue: Venue) -> str:
@@ -208,18 +218,17 @@ def _margins(*leave_out: str) -> list[Rule]:
 account = table(
     "accounts",
     {"account": VenueAccount, "total": AccountMargin, "assets": [AccountMargin], "positions": [Position]},
-    derived("account.account_id", lambda _, venue: venue.account_id),
-    derived("account.venue_id", lambda _, venue: venue.venue_id),
+    account_ids("account"),
     *owned("total"),
-    # Binance states the totals in USD whatever the assets are.
+    # Totals are in USD regardless of the assets.
     derived("total.asset_id", lambda *_: "USD"),
-    at("feeTier", "account.fee_tier", text),
+    at("feeTier", "account.fee_tier", string),
     at("canTrade", "account.can_trade", flag),
     at("canDeposit", "account.can_deposit", flag),
     at("canWithdraw", "account.can_withdraw", flag),
     at("updateTime", "account.timestamp", milliseconds.unless(0)),
     at("multiAssetsMargin", "total.multi_asset", flag),
-    at("tradeGroupId", "account.trade_group_id", text.unless(-1)),
+    at("tradeGroupId", "account.trade_group_id", string.unless(-1)),
     at("totalInitialMargin", "total.initial_margin", decimal),
     at("totalMaintMargin", "total.maintenance_margin", decimal),
     at("totalWalletBalance", "total.wallet_balance", decimal),
@@ -235,21 +244,20 @@ account = table(
     each(
         "positions",
         "positions",
-        *OWNED,
+        *OWNED_IN_BASE,
         at("symbol", "venue_symbol_id", listing),
-        derived("quantity_unit", lambda *_: BASE),
         at("initialMargin", "initial_margin", decimal),
         at("maintMargin", "maintenance_margin", decimal),
         at("unrealizedProfit", "unrealized_pnl", decimal),
         at("positionInitialMargin", "position_initial_margin", decimal),
         at("openOrderInitialMargin", "order_initial_margin", decimal),
         at("leverage", "leverage", decimal),
-        choice("isolated", "margin_mode", {value: _isolated(value) for value in (True, False)}),
+        choice("isolated", "margin_mode", ISOLATED),
         at("entryPrice", "entry_price", decimal),
         at("maxNotional", "max_notional", decimal),
         at("bidNotional", "open_bid_notional", decimal),
         at("askNotional", "open_ask_notional", decimal),
-        word("positionSide", "side", POSITION_SIDES),
+        enum("positionSide", "side", POSITION_SIDES),
         at("positionAmt", "quantity", decimal),
         at("updateTime", "updated_at", milliseconds.unless(0)),
         derived("position_id", _position_id),
@@ -263,9 +271,8 @@ balance = table(
     each(
         "accounts",
         "accounts",
-        derived("account_id", lambda _, venue: venue.account_id),
-        derived("venue_id", lambda _, venue: venue.venue_id),
-        at("accountAlias", "venue_account_id", text),
+        *account_ids(),
+        at("accountAlias", "venue_account_id", string),
     ),
     prepare=lambda payload: {
         "assets": [{k: v for k, v in item.items() if k != "accountAlias"} for item in payload],
@@ -274,41 +281,43 @@ balance = table(
 )
 
 
-def _size(bundle: Any, value: Any, _venue: Venue) -> None:
-    if value:
-        bundle.close_position = True
+def _close_position(place: str, order_of: Callable[[Any], Any] = lambda order: order) -> Rule:
+    def put(message: Any, value: Any, _venue: Venue) -> None:
+        if value:
+            order_of(message).close_position = True
+
+    return custom(place, put, lambda message, _: order_of(message).WhichOneof("size") == "close_position")
 
 
 ORDER = (
-    *OWNED,
-    derived("quantity_unit", lambda *_: BASE),
-    at("orderId", "venue_order_id", text),
+    *OWNED_IN_BASE,
+    at("orderId", "venue_order_id", string),
     derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
     at("symbol", "venue_symbol_id", listing),
-    word("status", "status", FUTURES_STATUSES),
-    at("clientOrderId", "client_order_id", text),
+    enum("status", "status", FUTURES_STATUSES),
+    at("clientOrderId", "client_order_id", string),
     at("price", "price", decimal.unless(0)),
     at("avgPrice", "average_price", decimal.unless(0)),
     at("origQty", "quantity", decimal.unless(0)),
     at("executedQty", "cumulative_quantity", decimal),
     at("cumQuote", "cumulative_quote_quantity", decimal),
-    word("timeInForce", "time_in_force", TIMES_IN_FORCE),
-    word("type", "type", ORDER_TYPES),
+    enum("timeInForce", "time_in_force", TIMES_IN_FORCE),
+    enum("type", "type", ORDER_TYPES),
     at("reduceOnly", "reduce_only", flag),
-    custom("closePosition", _size, lambda order, _: order.WhichOneof("size") == "close_position"),
-    word("side", "side", SIDES),
-    word("positionSide", "position_side", POSITION_SIDES),
+    _close_position("closePosition"),
+    enum("side", "side", SIDES),
+    enum("positionSide", "position_side", POSITION_SIDES),
     at("stopPrice", "trigger_price", decimal.unless(0)),
-    word("workingType", "trigger_kind", TRIGGERS),
+    enum("workingType", "trigger_kind", TRIGGERS),
     at("priceProtect", "price_protect", flag),
-    word("origType", "original_type", ORDER_TYPES),
-    word(
+    enum("origType", "original_type", ORDER_TYPES),
+    enum(
         "priceMatch",
         "price_match",
         {"OPPONENT": PriceMatch.PRICE_MATCH_OPPONENT, "QUEUE": PriceMatch.PRICE_MATCH_QUEUE},
         absent=("NONE",),
     ),
-    word("selfTradePreventionMode", "self_trade_prevention", SELF_TRADE),
+    enum("selfTradePreventionMode", "self_trade_prevention", SELF_TRADE),
     at("goodTillDate", "good_til_time", milliseconds.unless(0)),
     at("time", "created_at", milliseconds),
     at("updateTime", "updated_at", milliseconds),
@@ -321,21 +330,20 @@ algo_orders = table(
     each(
         ".",
         "orders",
-        *OWNED,
-        derived("quantity_unit", lambda *_: BASE),
-        at("algoId", "venue_order_id", text),
+        *OWNED_IN_BASE,
+        at("algoId", "venue_order_id", string),
         derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
-        at("clientAlgoId", "client_order_id", text),
-        not_kept("algoType", "that the order waits for a trigger, which its status says"),
-        word("type", "type", ORDER_TYPES),
+        at("clientAlgoId", "client_order_id", string),
+        not_kept("algoType", "always CONDITIONAL; the status implies it"),
+        enum("type", "type", ORDER_TYPES),
         at("symbol", "venue_symbol_id", listing),
-        word("side", "side", SIDES),
-        word("positionSide", "position_side", POSITION_SIDES),
-        word("timeInForce", "time_in_force", TIMES_IN_FORCE),
+        enum("side", "side", SIDES),
+        enum("positionSide", "position_side", POSITION_SIDES),
+        enum("timeInForce", "time_in_force", TIMES_IN_FORCE),
         at("quantity", "quantity", decimal),
-        word("algoStatus", "status", {"NEW": OrderStatus.ORDER_STATUS_UNTRIGGERED}),
+        enum("algoStatus", "status", {"NEW": OrderStatus.ORDER_STATUS_UNTRIGGERED}),
         at("triggerPrice", "trigger_price", decimal),
-        word("workingType", "trigger_kind", TRIGGERS),
+        enum("workingType", "trigger_kind", TRIGGERS),
         at("reduceOnly", "reduce_only", flag),
         at("createTime", "created_at", milliseconds),
         at("updateTime", "updated_at", milliseconds),
@@ -348,8 +356,7 @@ positions = table(
     each(
         ".",
         "positions",
-        *OWNED,
-        derived("quantity_unit", lambda *_: BASE),
+        *OWNED_IN_BASE,
         at("symbol", "venue_symbol_id", listing),
         at("positionAmt", "quantity", decimal),
         at("entryPrice", "entry_price", decimal),
@@ -358,10 +365,10 @@ positions = table(
         at("liquidationPrice", "liquidation_price", decimal),
         at("leverage", "leverage", decimal),
         at("maxNotionalValue", "max_notional", decimal),
-        word("marginType", "margin_mode", MARGIN_MODES),
+        enum("marginType", "margin_mode", MARGIN_MODES),
         at("isolatedMargin", "collateral", decimal),
-        at("isAutoAddMargin", "auto_add_margin", flag_text),
-        word("positionSide", "side", POSITION_SIDES),
+        at("isAutoAddMargin", "auto_add_margin", flag_string),
+        enum("positionSide", "side", POSITION_SIDES),
         at("notional", "notional", decimal),
         at("isolatedWallet", "isolated_wallet", decimal),
         at("updateTime", "updated_at", milliseconds),
@@ -380,17 +387,17 @@ liquidation = table(
     within(
         "o",
         at("s", "liquidation.venue_symbol_id", listing),
-        word(
+        enum(
             "S",
             "liquidation.side",
             {"BUY": AggressorSide.AGGRESSOR_SIDE_BUYER, "SELL": AggressorSide.AGGRESSOR_SIDE_SELLER},
         ),
-        at("o", "liquidation.raw_order_type", text),
-        at("f", "liquidation.raw_time_in_force", text),
+        at("o", "liquidation.raw_order_type", string),
+        at("f", "liquidation.raw_time_in_force", string),
         at("q", "liquidation.quantity", decimal),
         at("p", "liquidation.price", decimal),
         at("ap", "liquidation.average_price", decimal),
-        at("X", "liquidation.raw_status", text),
+        at("X", "liquidation.raw_status", string),
         at("l", "liquidation.last_quantity", decimal),
         at("z", "liquidation.filled_quantity", decimal),
         at("T", "liquidation.timestamp", milliseconds),
@@ -399,7 +406,7 @@ liquidation = table(
 
 
 def _with_event(payload: Any) -> Any:
-    """Balances and positions, each with what the event says of all of them."""
+    """Copy the fields of the event into each balance and position."""
     event = {"e": payload["e"], "T": payload["T"], "E": payload["E"]}
     reason = {"m": payload["a"]["m"]}
     return {
@@ -420,7 +427,7 @@ account_update = table(
         at("wb", "total", decimal),
         at("cw", "cross_wallet_balance", decimal),
         at("bc", "change", decimal),
-        word("m", "change_reason", REASONS),
+        enum("m", "change_reason", REASONS),
         at("T", "timestamp", milliseconds),
         at("E", "published_at", milliseconds),
     ),
@@ -428,17 +435,16 @@ account_update = table(
         "positions",
         "positions",
         fixed("e", "ACCOUNT_UPDATE"),
-        *OWNED,
-        derived("quantity_unit", lambda *_: BASE),
+        *OWNED_IN_BASE,
         at("s", "venue_symbol_id", listing),
         at("pa", "quantity", decimal),
         at("ep", "entry_price", decimal),
         at("bep", "break_even_price", decimal),
         at("cr", "realized_pnl", decimal),
         at("up", "unrealized_pnl", decimal),
-        word("mt", "margin_mode", MARGIN_MODES),
+        enum("mt", "margin_mode", MARGIN_MODES),
         at("iw", "isolated_wallet", decimal),
-        word("ps", "side", POSITION_SIDES),
+        enum("ps", "side", POSITION_SIDES),
         at("T", "updated_at", milliseconds),
         at("E", "published_at", milliseconds),
         derived("position_id", _position_id),
@@ -452,65 +458,44 @@ def _origin(bundle: Any, _venue: Venue) -> int:
     return next((origin for start, origin in ORIGINS.items() if name.startswith(start)), OrderOrigin.ORDER_ORIGIN_USER)
 
 
-def _close_position(bundle: Any, value: Any, _venue: Venue) -> None:
-    if value:
-        bundle.messages["report"].order.close_position = True
-
-
 execution = table(
     "executions",
     {"report": ExecutionReport},
-    about("report"),
-    about("report.order"),
+    owned_in_base("report"),
+    owned_in_base("report.order"),
     fixed("e", "ORDER_TRADE_UPDATE"),
     at("E", "report.published_at", milliseconds),
     at("T", "report.timestamp", milliseconds),
     within(
         "o",
         at("s", "report.venue_symbol_id", listing),
-        derived("report.order.venue_symbol_id", lambda bundle, _: bundle.messages["report"].venue_symbol_id),
-        at("c", "report.client_order_id", text),
+        at("c", "report.client_order_id", string),
         derived("report.order.origin", _origin),
-        word("S", "report.side", SIDES),
-        word("o", "report.order.type", ORDER_TYPES),
-        word("f", "report.order.time_in_force", TIMES_IN_FORCE),
+        enum("S", "report.side", SIDES),
+        enum("o", "report.order.type", ORDER_TYPES),
+        enum("f", "report.order.time_in_force", TIMES_IN_FORCE),
         at("q", "report.order.quantity", decimal.unless(0)),
         at("p", "report.order.price", decimal.unless(0)),
         at("ap", "report.average_price", decimal.unless(0)),
         at("sp", "report.order.trigger_price", decimal.unless(0)),
-        word("x", "report.exec_type", FUTURES_EXEC_TYPES),
-        word("X", "report.order_status", FUTURES_STATUSES),
-        at("i", "report.venue_order_id", text),
-        derived(
-            "report.order.order_id",
-            lambda bundle, venue: f"{venue.venue_id}:{bundle.messages['report'].venue_order_id}",
-        ),
+        enum("x", "report.exec_type", FUTURES_EXEC_TYPES),
+        enum("X", "report.order_status", FUTURES_STATUSES),
+        at("i", "report.venue_order_id", string),
         at("l", "report.last_quantity", decimal.unless(0)),
         at("z", "report.cumulative_quantity", decimal),
         at("L", "report.last_price", decimal.unless(0)),
         at("N", "report.fees.0.asset_id", asset),
         at("n", "report.fees.0.amount", decimal),
         at("T", "report.order.updated_at", milliseconds),
-        at("t", "report.trade_id", text.unless(0)),
-        derived(
-            "report.exec_id",
-            lambda bundle, _: (
-                bundle.messages["report"].trade_id
-                or f"{bundle.messages['report'].venue_order_id}-{bundle.messages['report'].raw_exec_type}"
-            ),
-        ),
+        at("t", "report.trade_id", string.unless(0)),
         at("b", "report.open_bid_notional", decimal),
         at("a", "report.open_ask_notional", decimal),
-        choice("m", "report.liquidity", MAKER),
+        choice("m", "report.liquidity", LIQUIDITY),
         at("R", "report.order.reduce_only", flag),
-        word("wt", "report.order.trigger_kind", TRIGGERS),
-        word("ot", "report.order.original_type", ORDER_TYPES),
-        word("ps", "report.position_side", POSITION_SIDES),
-        custom(
-            "cp",
-            _close_position,
-            lambda bundle, _: bundle.messages["report"].order.WhichOneof("size") == "close_position",
-        ),
+        enum("wt", "report.order.trigger_kind", TRIGGERS),
+        enum("ot", "report.order.original_type", ORDER_TYPES),
+        enum("ps", "report.position_side", POSITION_SIDES),
+        _close_position("cp", lambda bundle: bundle.messages["report"].order),
         at("AP", "report.order.activation_price", decimal.unless(0)),
         at("cr", "report.order.trailing_offset", decimal.unless(0)),
         derived(
@@ -525,15 +510,12 @@ execution = table(
         not_kept("si", IGNORED),
         not_kept("ss", IGNORED),
         at("rp", "report.realized_pnl", decimal),
-        word("V", "report.order.self_trade_prevention", SELF_TRADE),
+        enum("V", "report.order.self_trade_prevention", SELF_TRADE),
     ),
+    *REPORT_IDS,
 )
 
-
-def stream_table(frame: Any) -> Table | None:
-    """The table for a frame of the stream; None for what is no record."""
-    return binance.stream_table(frame)
-
+stream_table = binance.stream_table
 
 ACCOUNT: dict[str, Table] = {
     "account_info_v2": account,

@@ -1,4 +1,4 @@
-"""Coinbase: the Exchange's market data and Advanced Trade's account endpoints, https://docs.cdp.coinbase.com."""
+"""Coinbase: market data of Exchange, account endpoints of Advanced Trade, https://docs.cdp.coinbase.com."""
 
 from __future__ import annotations
 
@@ -45,35 +45,36 @@ from cqc_venues.mapping import (
     asset,
     at,
     choice,
-    count,
     custom,
     decimal,
     derived,
     each,
+    enum,
     fixed,
     flag,
+    integer,
     listing,
     not_kept,
     only_where,
     rfc3339,
     seconds,
+    string,
     table,
-    text,
     within,
-    word,
 )
 
 BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
 SIDES = {"BUY": OrderSide.ORDER_SIDE_BUY, "SELL": OrderSide.ORDER_SIDE_SELL}
 DAY, MONTH = 86_400, 30 * 86_400
-PAGING = "how the answer was paged"
-PERSONAL = "who the user is: account_id names the account"
+PAGING = "pagination"
+PORTFOLIO = "account_id identifies the portfolio; empty in every captured payload"
+PERSONAL = "user identity; account_id identifies the account"
 
 
 def _venue_symbol_id(native: str) -> str:
     parts = native.split("-")
     if len(parts) == 3:
-        # A dated future of the derivatives exchange, such as BIP-20DEC30-CDE, which is settled in dollars.
+        # Dated futures of the derivatives exchange, such as BIP-20DEC30-CDE, settle in dollars.
         day, month, year = parts[1][:-5], parts[1][-5:-2], parts[1][-2:]
         number = 1 + "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC".index(month) // 3
         return f"coinbase:{parts[0]}-USD-FUT-USD-20{year}{number:02d}{day:0>2}"
@@ -85,8 +86,8 @@ def venue() -> Venue:
     return Venue("coinbase", _venue_symbol_id)
 
 
-def _mode(place: str, mode: int) -> Rule:
-    """One of four flags says what may be done; none of them means everything."""
+def _mode_flag(place: str, mode: int) -> Rule:
+    """One of four flags that restrict trading. Trading is open if none is set."""
 
     def put(bundle: Any, value: Any, _venue: Venue) -> None:
         if value:
@@ -101,7 +102,7 @@ instrument = table(
     listed("id"),
     derived("listing.quantity_unit", lambda *_: BASE),
     derived("symbol.type", lambda *_: SymbolType.SYMBOL_TYPE_SPOT),
-    at("display_name", "symbol.symbol", text),
+    at("display_name", "symbol.symbol", string),
     at("base_currency", "symbol.base_asset_id", asset),
     at("quote_currency", "symbol.quote_asset_id", asset),
     at("base_min_size", "listing.rules.limit_order.min_quantity", decimal),
@@ -112,12 +113,12 @@ instrument = table(
     at("max_market_funds", "listing.rules.market_order.max_notional", decimal),
     at("margin_enabled", "listing.margin_enabled", flag),
     derived("listing.trading_mode", lambda *_: TradingMode.TRADING_MODE_OPEN),
-    _mode("post_only", TradingMode.TRADING_MODE_POST_ONLY),
-    _mode("limit_only", TradingMode.TRADING_MODE_LIMIT_ONLY),
-    _mode("cancel_only", TradingMode.TRADING_MODE_CANCEL_ONLY),
-    _mode("trading_disabled", TradingMode.TRADING_MODE_HALTED),
-    at("status", "listing.raw_trading_mode", text),
-    at("status_message", "listing.trading_mode_reason", text.unless("")),
+    _mode_flag("post_only", TradingMode.TRADING_MODE_POST_ONLY),
+    _mode_flag("limit_only", TradingMode.TRADING_MODE_LIMIT_ONLY),
+    _mode_flag("cancel_only", TradingMode.TRADING_MODE_CANCEL_ONLY),
+    _mode_flag("trading_disabled", TradingMode.TRADING_MODE_HALTED),
+    at("status", "listing.raw_trading_mode", string),
+    at("status_message", "listing.trading_mode_reason", string.unless("")),
 )
 
 LEVEL = (at("0", "price", decimal), at("1", "quantity", decimal))
@@ -138,7 +139,7 @@ book = table(
 
 
 def _by_side(payload: Any) -> Any:
-    """A delta with the changes of each side apart, in their order."""
+    """Group the changes of a delta by side, preserving their order."""
     sides: dict[str, list[Any]] = {"buy": [], "sell": []}
     for side, price, size in payload["frame"]["changes"]:
         sides[side].append([price, size])
@@ -161,9 +162,9 @@ delta = table(
     prepare=_by_side,
 )
 
-# Here Coinbase states the maker's side: who crossed the spread is the other one.
+# The `side` of a match is the maker's, so the aggressor is the other side.
 MAKER_SIDE = {"buy": AggressorSide.AGGRESSOR_SIDE_SELLER, "sell": AggressorSide.AGGRESSOR_SIDE_BUYER}
-# Here it states the taker's.
+# The `side` of a ticker is the taker's.
 TAKER_SIDE = {"buy": AggressorSide.AGGRESSOR_SIDE_BUYER, "sell": AggressorSide.AGGRESSOR_SIDE_SELLER}
 
 
@@ -176,14 +177,14 @@ def _trade(kind: str) -> Table:
         within(
             "frame",
             fixed("type", kind),
-            at("trade_id", "trade.trade_id", text),
-            at("maker_order_id", "trade.maker_order_id", text),
-            at("taker_order_id", "trade.taker_order_id", text),
+            at("trade_id", "trade.trade_id", string),
+            at("maker_order_id", "trade.maker_order_id", string),
+            at("taker_order_id", "trade.taker_order_id", string),
             choice("side", "trade.aggressor", MAKER_SIDE),
             at("size", "trade.quantity", decimal),
             at("price", "trade.price", decimal),
             at("product_id", "trade.venue_symbol_id", listing),
-            at("sequence", "trade.sequence", count),
+            at("sequence", "trade.sequence", integer),
             at("time", "trade.timestamp", rfc3339),
         ),
     )
@@ -201,7 +202,7 @@ ticker = table(
     within(
         "frame",
         fixed("type", "ticker"),
-        at("sequence", "ticker.sequence", count),
+        at("sequence", "ticker.sequence", integer),
         at("product_id", "ticker.venue_symbol_id", listing),
         at("price", "ticker.last_price", decimal),
         at("open_24h", "ticker.windows.0.open", decimal),
@@ -213,14 +214,23 @@ ticker = table(
         at("best_ask", "ticker.ask_price", decimal),
         choice("side", "ticker.last_aggressor", TAKER_SIDE),
         at("time", "ticker.timestamp", rfc3339),
-        at("trade_id", "ticker.last_trade_id", text),
+        at("trade_id", "ticker.last_trade_id", string),
         at("last_size", "ticker.last_quantity", decimal),
     ),
 )
 
 
+def amount(place: str, target: str, message: str = "", currency: str = "asset_id") -> list[Rule]:
+    """An amount and its currency, which may be shared by other amounts of the message."""
+    prefix = f"{message}." if message else ""
+    return [
+        at(f"{place}.value", f"{prefix}{target}", decimal),
+        at(f"{place}.currency", f"{prefix}{currency}", asset),
+    ]
+
+
 def _wallets(payload: Any) -> Any:
-    """Each wallet as an account, and its balance."""
+    """Split each wallet into an account and a balance."""
     amounts = ("available_balance", "hold", "currency")
     return {
         **{key: value for key, value in payload.items() if key != "accounts"},
@@ -238,17 +248,17 @@ accounts = table(
         "wallets",
         "accounts",
         derived("venue_id", lambda _, venue: venue.venue_id),
-        at("uuid", "venue_account_id", text),
+        at("uuid", "venue_account_id", string),
         derived("account_id", lambda account, venue: f"{venue.venue_id}:{account.venue_account_id}"),
-        at("name", "name", text),
+        at("name", "name", string),
         at("default", "is_default", flag),
         choice("active", "status", STATE),
         at("created_at", "opened_at", rfc3339),
         at("updated_at", "timestamp", rfc3339),
         at("deleted_at", "closed_at", rfc3339),
-        at("type", "raw_type", text),
+        at("type", "raw_type", string),
         at("ready", "ready", flag),
-        at("retail_portfolio_id", "parent_account_id", text.unless("")),
+        at("retail_portfolio_id", "parent_account_id", string.unless("")),
     ),
     each(
         "amounts",
@@ -260,10 +270,8 @@ accounts = table(
             lambda balance, _: balance.account_id.partition(":")[2],
         ),
         at("currency", "asset_id", asset),
-        at("available_balance.value", "free", decimal),
-        at("available_balance.currency", "asset_id", asset),
-        at("hold.value", "locked", decimal),
-        at("hold.currency", "asset_id", asset),
+        *amount("available_balance", "free"),
+        *amount("hold", "locked"),
         at("updated_at", "timestamp", rfc3339),
     ),
     not_kept("has_next", PAGING),
@@ -273,21 +281,12 @@ accounts = table(
 )
 
 
-def amount(place: str, target: str, message: str = "") -> list[Rule]:
-    """An amount with its currency, which is the one of the whole message."""
-    prefix = f"{message}." if message else ""
-    return [
-        at(f"{place}.value", f"{prefix}{target}", decimal),
-        at(f"{place}.currency", f"{prefix}asset_id", asset),
-    ]
-
-
 def _window(place: str, name: str) -> list[Rule]:
     return [
         *owned(name),
         *within(
             place,
-            word(
+            enum(
                 "margin_window_type",
                 f"{name}.window",
                 {
@@ -295,7 +294,7 @@ def _window(place: str, name: str) -> list[Rule]:
                     "FCM_MARGIN_WINDOW_TYPE_OVERNIGHT": MarginWindow.MARGIN_WINDOW_OVERNIGHT,
                 },
             ),
-            at("margin_level", f"{name}.raw_margin_level", text),
+            at("margin_level", f"{name}.raw_margin_level", string),
             amount("initial_margin", "initial_margin", name),
             amount("maintenance_margin", "maintenance_margin", name),
             at("liquidation_buffer_percentage", f"{name}.liquidation_buffer_percent", decimal),
@@ -329,9 +328,9 @@ margin = table(
 )
 
 
-def in_dollars(place: str, target: str) -> list[Rule]:
-    """An amount of a position, which is settled in dollars."""
-    return [at(f"{place}.value", target, decimal), at(f"{place}.currency", "settlement_asset_id", asset)]
+def settled(place: str, target: str) -> list[Rule]:
+    """An amount of a position, in the settlement asset."""
+    return amount(place, target, currency="settlement_asset_id")
 
 
 POSITION = (
@@ -339,26 +338,25 @@ POSITION = (
     at("product_id", "venue_symbol_id", listing),
     derived("position_id", lambda position, venue: f"{venue.account_id}:{position.venue_symbol_id}"),
     derived("quantity_unit", lambda *_: QuantityUnit.QUANTITY_UNIT_CONTRACTS),
-    not_kept("expiration_time", "when the contract expires, which its symbol says; empty in every captured position"),
-    word(
+    not_kept("expiration_time", "the symbol contains it; empty in every captured payload"),
+    enum(
         "side",
         "side",
         {"LONG": PositionSide.POSITION_SIDE_LONG, "SHORT": PositionSide.POSITION_SIDE_SHORT},
     ),
     at("number_of_contracts", "quantity", decimal),
-    *in_dollars("current_price", "mark_price"),
-    *in_dollars("avg_entry_price", "entry_price"),
-    *in_dollars("unrealized_pnl", "unrealized_pnl"),
-    *in_dollars("daily_realized_pnl", "session_realized_pnl"),
-    at("total_fees.value", "fees.0.amount", decimal),
-    at("total_fees.currency", "fees.0.asset_id", asset),
+    *settled("current_price", "mark_price"),
+    *settled("avg_entry_price", "entry_price"),
+    *settled("unrealized_pnl", "unrealized_pnl"),
+    *settled("daily_realized_pnl", "session_realized_pnl"),
+    *amount("total_fees", "amount", "fees.0"),
     at("contract_size", "contract_size", decimal),
-    *in_dollars("entry_vwap", "entry_vwap"),
-    *in_dollars("liquidation_price", "liquidation_price"),
+    *settled("entry_vwap", "entry_vwap"),
+    *settled("liquidation_price", "liquidation_price"),
     at("leverage", "leverage", decimal),
-    *in_dollars("im_contribution", "initial_margin"),
-    *in_dollars("mm_contribution", "maintenance_margin"),
-    *in_dollars("position_notional", "notional"),
+    *settled("im_contribution", "initial_margin"),
+    *settled("mm_contribution", "maintenance_margin"),
+    *settled("position_notional", "notional"),
 )
 positions = table("positions", {"positions": [Position]}, each("positions", "positions", *POSITION))
 position = table(
@@ -382,28 +380,28 @@ fills = table(
         "fills",
         "reports",
         received(),
-        at("entry_id", "exec_id", text),
-        at("trade_id", "trade_id", text),
-        at("order_id", "venue_order_id", text),
+        at("entry_id", "exec_id", string),
+        at("trade_id", "trade_id", string),
+        at("order_id", "venue_order_id", string),
         at("trade_time", "timestamp", rfc3339),
-        word("trade_type", "exec_type", {"FILL": ExecType.EXEC_TYPE_TRADE}),
+        enum("trade_type", "exec_type", {"FILL": ExecType.EXEC_TYPE_TRADE}),
         at("price", "last_price", decimal),
         at("size", "last_quantity", decimal),
         at("product_id", "venue_symbol_id", listing),
         at("commission", "fees.0.amount", decimal),
-        # Coinbase states no currency: it charges the quote currency.
+        # Not in the payload: fees are charged in the quote currency.
         derived("fees.0.asset_id", _quote_of),
         at("sequence_timestamp", "published_at", rfc3339),
-        word(
+        enum(
             "liquidity_indicator",
             "liquidity",
             {"MAKER": LiquiditySide.LIQUIDITY_SIDE_MAKER, "TAKER": LiquiditySide.LIQUIDITY_SIDE_TAKER},
         ),
         choice("size_in_quote", "quantity_unit", UNIT),
         not_kept("user_id", PERSONAL),
-        word("side", "side", SIDES),
+        enum("side", "side", SIDES),
         derived("account_id", lambda _, venue: venue.account_id),
-        not_kept("retail_portfolio_id", "the portfolio that was asked for: account_id names it; empty when captured"),
+        not_kept("retail_portfolio_id", PORTFOLIO),
     ),
     not_kept("cursor", PAGING),
 )
@@ -427,7 +425,7 @@ TIMES_IN_FORCE = {
     "IMMEDIATE_OR_CANCEL": TimeInForce.TIME_IN_FORCE_IOC,
     "FILL_OR_KILL": TimeInForce.TIME_IN_FORCE_FOK,
 }
-# Coinbase names the object that holds an order's terms for its kind and its time in force.
+# The object with an order's terms is named after its type and time in force.
 CONFIGURATIONS = {
     "limit_limit_gtc": ("LIMIT", "GOOD_UNTIL_CANCELLED"),
     "market_market_ioc": ("MARKET", "IMMEDIATE_OR_CANCEL"),
@@ -435,8 +433,7 @@ CONFIGURATIONS = {
 
 
 def _configured(name: str) -> list[Rule]:
-    """The terms of an order under one name, given back under it only where kind and time in force say so."""
-
+    """The terms of an order, written only to the object that matches its type and time in force."""
     rules = (
         at("base_size", "quantity", decimal),
         at("quote_size", "quote_quantity", decimal),
@@ -449,7 +446,7 @@ def _configured(name: str) -> list[Rule]:
     ]
 
 
-def _state(order: Any, value: Any, _venue: Venue) -> None:
+def _pending_cancel(order: Any, value: Any, _venue: Venue) -> None:
     if value:
         order.status = OrderStatus.ORDER_STATUS_PENDING_CANCEL
 
@@ -458,47 +455,47 @@ def _origin(order: Any, value: Any, _venue: Venue) -> None:
     order.origin = OrderOrigin.ORDER_ORIGIN_LIQUIDATION if value else OrderOrigin.ORDER_ORIGIN_USER
 
 
-def _message(place: str, rejected: bool) -> Rule:
-    """Why an order was rejected, or cancelled."""
+def _reason(place: str, rejected: bool) -> Rule:
+    """Rejections and cancellations share one field for the reason."""
     return only_where(
-        at(place, "status_reason_text", text.unless("")),
+        at(place, "status_reason_text", string.unless("")),
         lambda order: (order.status == OrderStatus.ORDER_STATUS_REJECTED) == rejected,
     )
 
 
 ORDER = (
     *OWNED,
-    at("order_id", "venue_order_id", text),
+    at("order_id", "venue_order_id", string),
     derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
     at("product_id", "venue_symbol_id", listing),
     not_kept("user_id", PERSONAL),
-    word("order_type", "type", ORDER_TYPES),
-    word("time_in_force", "time_in_force", TIMES_IN_FORCE),
+    enum("order_type", "type", ORDER_TYPES),
+    enum("time_in_force", "time_in_force", TIMES_IN_FORCE),
     *(rule for name in CONFIGURATIONS for rule in _configured(name)),
-    word("side", "side", SIDES),
-    at("client_order_id", "client_order_id", text),
-    word("status", "status", STATUSES),
+    enum("side", "side", SIDES),
+    at("client_order_id", "client_order_id", string),
+    enum("status", "status", STATUSES),
     at("created_time", "created_at", rfc3339),
-    not_kept("completion_percentage", "computed from the filled and the ordered size, which are kept"),
+    not_kept("completion_percentage", "computed from the filled size and the order size"),
     at("filled_size", "cumulative_quantity", decimal),
     partly_filled(),
     at("average_filled_price", "average_price", decimal.unless(0)),
-    not_kept("fee", "documented as deprecated; total_fees is kept"),
-    at("number_of_fills", "fill_count", count),
+    not_kept("fee", "deprecated; total_fees is kept"),
+    at("number_of_fills", "fill_count", integer),
     at("filled_value", "cumulative_quote_quantity", decimal),
-    custom("pending_cancel", _state, lambda order, _: order.status == OrderStatus.ORDER_STATUS_PENDING_CANCEL),
+    custom("pending_cancel", _pending_cancel, lambda order, _: order.status == OrderStatus.ORDER_STATUS_PENDING_CANCEL),
     choice("size_in_quote", "quantity_unit", UNIT),
     at("total_fees", "fees.0.amount", decimal),
     derived("fees.0.asset_id", _quote_of),
     at("size_inclusive_of_fees", "size_includes_fees", flag),
     at("total_value_after_fees", "net_quote_quantity", decimal),
-    at("trigger_status", "raw_trigger_status", text),
-    at("reject_reason", "raw_status_reason", text.unless("")),
+    at("trigger_status", "raw_trigger_status", string),
+    at("reject_reason", "raw_status_reason", string.unless("")),
     at("settled", "settled", flag),
-    not_kept("product_type", "the kind of product, which its symbol says"),
-    _message("reject_message", rejected=True),
-    _message("cancel_message", rejected=False),
-    at("order_placement_source", "raw_origin", text),
+    not_kept("product_type", "the symbol implies it"),
+    _reason("reject_message", rejected=True),
+    _reason("cancel_message", rejected=False),
+    at("order_placement_source", "raw_origin", string),
     at("outstanding_hold_amount", "held_amount", decimal),
     custom(
         "is_liquidation",
@@ -507,15 +504,15 @@ ORDER = (
     ),
     at("last_fill_time", "last_fill_at", rfc3339),
     at("leverage", "leverage", decimal.unless("")),
-    word(
+    enum(
         "margin_type",
         "margin_mode",
         {"CROSS": MarginMode.MARGIN_MODE_CROSS, "ISOLATED": MarginMode.MARGIN_MODE_ISOLATED},
         absent=("",),
     ),
-    not_kept("retail_portfolio_id", "the portfolio that was asked for: account_id names it; empty when captured"),
-    at("originating_order_id", "parent_venue_order_id", text.unless("")),
-    at("attached_order_id", "attached_venue_order_id", text.unless("")),
+    not_kept("retail_portfolio_id", PORTFOLIO),
+    at("originating_order_id", "parent_venue_order_id", string.unless("")),
+    at("attached_order_id", "attached_venue_order_id", string.unless("")),
 )
 orders = table(
     "orders",
@@ -534,7 +531,7 @@ order = table(
 
 
 def stream_table(frame: Any) -> Table | None:
-    """The table for a frame of the stream; None for what is no record."""
+    """Return the table for a stream frame, or None for a connection or subscription message."""
     tables = {"snapshot": book, "l2update": delta, "match": match, "last_match": last_match, "ticker": ticker}
     return tables.get(frame["type"])
 

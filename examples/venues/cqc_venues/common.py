@@ -1,4 +1,4 @@
-"""What the mappings of all venues share."""
+"""Rules shared by all venues."""
 
 from __future__ import annotations
 
@@ -9,21 +9,27 @@ from cqc_venues.mapping import Rule, Venue, at, derived, listing
 
 
 def owned(message: str = "") -> tuple[Rule, Rule]:
-    """What a message about an account of ours says beside the payload."""
+    """The account id and the receive time, which are not in the payload."""
     account = derived(f"{message}.account_id".removeprefix("."), lambda _, venue: venue.account_id)
     return account, received(message)
 
 
 def received(message: str = "") -> Rule:
-    """When a message came."""
+    """The receive time, which is not in the payload."""
     return derived(f"{message}.received_at".removeprefix("."), lambda _, venue: venue.received_at)
 
 
 OWNED = owned()
 
 
+def account_ids(message: str = "") -> tuple[Rule, Rule]:
+    """The ids of a VenueAccount, which are not in the payload."""
+    account = derived(f"{message}.account_id".removeprefix("."), lambda _, venue: venue.account_id)
+    return account, derived(f"{message}.venue_id".removeprefix("."), lambda _, venue: venue.venue_id)
+
+
 def listed(place: str) -> list[Rule]:
-    """The names of an instrument, in the bundle's `listing` and `symbol`, from the one that its venue has for it."""
+    """The ids of `listing` and `symbol`, derived from the venue's symbol at `place`."""
     return [
         derived("listing.venue_id", lambda _, venue: venue.venue_id),
         at(place, "listing.venue_symbol_id", listing),
@@ -36,7 +42,7 @@ def listed(place: str) -> list[Rule]:
 
 
 def partly_filled(status: str = "status") -> Rule:
-    """An open order of which something is filled is partly filled, also where the venue still calls it open."""
+    """Set PARTIALLY_FILLED if the venue reports a partly filled order as open."""
 
     def state(message: Order, _venue: Venue) -> OrderStatus.ValueType:
         found: OrderStatus.ValueType = getattr(message, status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -36,7 +37,7 @@ from cqc.venues.v1 import (
     VenueAccount,
     VenueSymbol,
 )
-from cqc_venues.common import OWNED, listed, partly_filled, received
+from cqc_venues.common import OWNED, account_ids, listed, partly_filled, received
 from cqc_venues.mapping import (
     ABSENT,
     Rule,
@@ -45,39 +46,39 @@ from cqc_venues.mapping import (
     asset,
     at,
     choice,
-    count,
     custom,
     decimal,
     derived,
+    double,
     each,
+    enum,
     fixed,
     flag,
+    integer,
     listing,
     milliseconds,
     not_kept,
-    real,
     seconds,
+    string,
     table,
-    text,
     within,
-    word,
 )
 
-ENVELOPE = "the envelope of the answer: which request it is for, and how long it took"
-PERSONAL = "who the user is, or how they log in"
+ENVELOPE = "JSON-RPC envelope"
+PERSONAL = "user identity or login setting"
 BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 MODES = {"open": TradingMode.TRADING_MODE_OPEN, "closed": TradingMode.TRADING_MODE_CLOSED}
 
 
 def _day(date: str) -> str:
-    """20210924 for 24SEP21."""
+    """Convert 24SEP21 to 20210924."""
     return f"20{date[-2:]}{1 + MONTHS.index(date[-5:-2]):02d}{date[:-5]:0>2}"
 
 
 def _venue_symbol_id(native: str) -> str:
     pair, *rest = native.split("-")
-    # BTC is quoted in dollars and settled in itself; ETH_USDC is both quoted and settled in USDC.
+    # BTC is quoted in dollars and settled in BTC; ETH_USDC is quoted and settled in USDC.
     base, _, quote = pair.partition("_")
     settlement = quote or base
     quote = quote or "USD"
@@ -96,7 +97,7 @@ def venue() -> Venue:
 
 
 def envelope(*rules: Rule | list[Rule]) -> list[Rule]:
-    """What an answer says about itself."""
+    """Rules for the `result` of a JSON-RPC message. The envelope is not kept."""
     names = ("jsonrpc", "id", "method", "usIn", "usOut", "usDiff", "testnet")
     return [*(not_kept(name, ENVELOPE) for name in names), *within("result", *rules)]
 
@@ -120,11 +121,11 @@ instrument = table(
     derived("symbol.symbol", lambda bundle, _: bundle.messages["listing"].native_symbol),
     choice("kind", "symbol.type", {"option": SymbolType.SYMBOL_TYPE_OPTION, "future": SymbolType.SYMBOL_TYPE_FUTURE}),
     at("base_currency", "symbol.base_asset_id", asset),
-    # An option quotes in its base asset, and states its strike in dollars.
+    # Options are quoted in the base asset; their strike is in dollars.
     at("quote_currency", "symbol.quote_asset_id", asset),
     derived("symbol.settlement_asset_id", _settlement),
-    at("settlement_currency", "listing.settlement_code", text),
-    at("counter_currency", "listing.strike_code", text),
+    at("settlement_currency", "listing.settlement_code", string),
+    at("counter_currency", "listing.strike_code", string),
     derived("symbol.payoff", _payoff),
     choice(
         "option_type", "symbol.option_type", {"call": OptionType.OPTION_TYPE_CALL, "put": OptionType.OPTION_TYPE_PUT}
@@ -137,11 +138,11 @@ instrument = table(
         "listing.trading_mode",
         {True: TradingMode.TRADING_MODE_OPEN, False: TradingMode.TRADING_MODE_CLOSED},
     ),
-    at("settlement_period", "listing.raw_settlement_period", text),
+    at("settlement_period", "listing.raw_settlement_period", string),
     at("tick_size", "listing.rules.tick_tiers.0.tick_size", decimal),
     at("min_trade_amount", "listing.rules.limit_order.min_quantity", decimal),
     at("contract_size", "listing.contract_size", decimal),
-    # Amounts of inverse futures count dollars, those of options count coins.
+    # Inverse futures are sized in dollars, options in coins.
     derived(
         "listing.quantity_unit",
         lambda bundle, _: QUOTE if bundle.messages["symbol"].payoff == PayoffType.PAYOFF_TYPE_INVERSE else BASE,
@@ -153,8 +154,8 @@ instrument = table(
     at("max_liquidation_commission", "listing.fees.0.liquidation", decimal),
     at("max_leverage", "listing.margin_tiers.0.max_leverage", decimal),
     at("rfq", "listing.rfq_enabled", flag),
-    at("price_index", "listing.price_index", text),
-    at("instrument_id", "listing.native_id", text),
+    at("price_index", "listing.price_index", string),
+    at("instrument_id", "listing.native_id", string),
 )
 
 ACTIONS = {
@@ -162,8 +163,8 @@ ACTIONS = {
     "change": BookAction.BOOK_ACTION_CHANGE,
     "delete": BookAction.BOOK_ACTION_DELETE,
 }
-LEVEL = (word("0", "action", ACTIONS), at("1", "price", decimal), at("2", "quantity", decimal))
-CHANNEL = not_kept("frame.params.channel", "the name of the subscription: kind and listing stand in the data")
+LEVEL = (enum("0", "action", ACTIONS), at("1", "price", decimal), at("2", "quantity", decimal))
+CHANNEL = not_kept("frame.params.channel", "subscription name; the data has the kind and the listing")
 
 
 def _book(kind: str, name: str, message: Any) -> Table:
@@ -178,8 +179,8 @@ def _book(kind: str, name: str, message: Any) -> Table:
             fixed("type", kind),
             at("timestamp", f"{name}.timestamp", milliseconds),
             at("instrument_name", f"{name}.venue_symbol_id", listing),
-            at("change_id", f"{name}.sequence", count),
-            at("prev_change_id", f"{name}.previous_sequence", count),
+            at("change_id", f"{name}.sequence", integer),
+            at("prev_change_id", f"{name}.previous_sequence", integer),
             each("bids", f"{name}.bids", *LEVEL),
             each("asks", f"{name}.asks", *LEVEL),
         ),
@@ -190,7 +191,7 @@ snapshot, delta = _book("snapshot", "book", OrderBook), _book("change", "delta",
 
 
 def _quotes(*names: str) -> list[Rule]:
-    """What a ticker and a book that was asked for say alike, for the messages that they become."""
+    """Rules shared by tickers and HTTP book snapshots. Each message in `names` gets the time and the listing."""
     return [
         *(received(name) for name in names),
         *(at("timestamp", f"{name}.timestamp", milliseconds) for name in names),
@@ -213,7 +214,7 @@ def _quotes(*names: str) -> list[Rule]:
         at("stats.volume_usd", "ticker.windows.0.quote_volume", decimal),
         at("stats.volume_notional", "ticker.windows.0.notional_volume", decimal),
         at("stats.price_change", "ticker.windows.0.price_change_percent", decimal),
-        word("state", "status.trading_mode", MODES),
+        enum("state", "status.trading_mode", MODES),
         at("open_interest", "interest.quantity", decimal),
     ]
 
@@ -230,23 +231,23 @@ ticker = table(
         derived("ticker.quantity_unit", lambda *_: BASE),
         derived("interest.quantity_unit", lambda *_: BASE),
         at("underlying_price", "greeks.underlying_price", decimal),
-        at("underlying_index", "greeks.underlying_name", text),
-        at("greeks.delta", "greeks.delta", real),
-        at("greeks.gamma", "greeks.gamma", real),
-        at("greeks.vega", "greeks.vega", real),
-        at("greeks.theta", "greeks.theta", real),
-        at("greeks.rho", "greeks.rho", real),
-        at("bid_iv", "greeks.bid_implied_volatility", real),
-        at("ask_iv", "greeks.ask_implied_volatility", real),
-        at("mark_iv", "greeks.mark_implied_volatility", real),
-        at("interest_rate", "greeks.interest_rate", real),
+        at("underlying_index", "greeks.underlying_name", string),
+        at("greeks.delta", "greeks.delta", double),
+        at("greeks.gamma", "greeks.gamma", double),
+        at("greeks.vega", "greeks.vega", double),
+        at("greeks.theta", "greeks.theta", double),
+        at("greeks.rho", "greeks.rho", double),
+        at("bid_iv", "greeks.bid_implied_volatility", double),
+        at("ask_iv", "greeks.ask_implied_volatility", double),
+        at("mark_iv", "greeks.mark_implied_volatility", double),
+        at("interest_rate", "greeks.interest_rate", double),
     ),
 )
 
 PAIR = (at("0", "price", decimal), at("1", "quantity", decimal))
-ASKED = ("ticker", "interest", "status", "book", "funding", "funding_8h")
+HTTP_BOOK = ("ticker", "interest", "status", "book", "funding", "funding_8h")
 
-asked_book = table(
+http_book = table(
     "book snapshots",
     {
         "book": OrderBook,
@@ -257,10 +258,10 @@ asked_book = table(
         "funding_8h": FundingRate,
     },
     envelope(
-        _quotes(*ASKED),
-        # The perpetual's amounts count dollars.
+        _quotes(*HTTP_BOOK),
+        # Assumes an inverse perpetual, which is sized in dollars.
         *(derived(f"{name}.quantity_unit", lambda *_: QUOTE) for name in ("book", "ticker", "interest")),
-        at("change_id", "book.sequence", count),
+        at("change_id", "book.sequence", integer),
         each("bids", "book.bids", *PAIR),
         each("asks", "book.asks", *PAIR),
         at("current_funding", "funding.rate", decimal),
@@ -288,14 +289,14 @@ ORDER_TYPES = {
 }
 
 
-def _by(way: str) -> Rule:
-    """Whether an order came from the website or by the interface: one of two flags."""
+def _origin_flag(name: str) -> Rule:
+    """One of two flags for the origin of an order: the website or the API."""
 
     def put(order: Any, value: Any, _venue: Venue) -> None:
         if value:
-            order.raw_origin = way
+            order.raw_origin = name
 
-    return custom(way, put, lambda order, _: order.raw_origin == way)
+    return custom(name, put, lambda order, _: order.raw_origin == name)
 
 
 def _liquidation(order: Any, value: Any, _venue: Venue) -> None:
@@ -304,17 +305,17 @@ def _liquidation(order: Any, value: Any, _venue: Venue) -> None:
 
 ORDER = (
     *OWNED,
-    at("order_id", "venue_order_id", text),
+    at("order_id", "venue_order_id", string),
     derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
     at("instrument_name", "venue_symbol_id", listing),
     derived("quantity_unit", lambda *_: BASE),
-    at("label", "label", text),
+    at("label", "label", string),
     at("price", "price", decimal.unless("market_price")),
     not_kept("user_id", PERSONAL),
     at("amount", "quantity", decimal),
     at("contracts", "contracts", decimal),
-    word("direction", "side", {"buy": OrderSide.ORDER_SIDE_BUY, "sell": OrderSide.ORDER_SIDE_SELL}),
-    word(
+    enum("direction", "side", {"buy": OrderSide.ORDER_SIDE_BUY, "sell": OrderSide.ORDER_SIDE_SELL}),
+    enum(
         "time_in_force",
         "time_in_force",
         {
@@ -324,8 +325,8 @@ ORDER = (
             "immediate_or_cancel": TimeInForce.TIME_IN_FORCE_IOC,
         },
     ),
-    _by("web"),
-    _by("api"),
+    _origin_flag("web"),
+    _origin_flag("api"),
     at("creation_timestamp", "created_at", milliseconds),
     at("last_update_timestamp", "updated_at", milliseconds),
     at("replaced", "replaced", flag),
@@ -335,7 +336,7 @@ ORDER = (
     at("reject_post_only", "reject_post_only", flag),
     at("reduce_only", "reduce_only", flag),
     at("trigger_price", "trigger_price", decimal),
-    word(
+    enum(
         "trigger",
         "trigger_kind",
         {
@@ -345,16 +346,16 @@ ORDER = (
         },
     ),
     at("mmp", "market_maker_protection", flag),
-    word("order_state", "status", STATUSES),
+    enum("order_state", "status", STATUSES),
     partly_filled(),
-    word("order_type", "type", ORDER_TYPES),
+    enum("order_type", "type", ORDER_TYPES),
     custom(
         "is_liquidation",
         _liquidation,
         lambda order, _: order.origin == OrderOrigin.ORDER_ORIGIN_LIQUIDATION,
     ),
     at("risk_reducing", "risk_reducing", flag),
-    at("cancel_reason", "raw_status_reason", text),
+    at("cancel_reason", "raw_status_reason", string),
 )
 order = table(
     "orders",
@@ -376,11 +377,14 @@ MARGIN_MODELS = {
     "cross_pm": MarginModel.MARGIN_MODEL_PORTFOLIO,
 }
 BASES = {"fixed": FeeRateBasis.FEE_RATE_BASIS_VALUE, "relative": FeeRateBasis.FEE_RATE_BASIS_STANDARD_FEE}
-RATES = "how often the interface may be called"
 
 
 def by_index(name: str, target: str) -> Rule:
-    """A map from index to estimate: one entry of `exposures` per index."""
+    """A map keyed by price index, which becomes one entry of `exposures` per index."""
+    *parents, last = target.split(".")
+
+    def parent(exposure: Any) -> Any:
+        return reduce(getattr, parents, exposure)
 
     def entry(margin: Any, index: str) -> Any:
         for exposure in margin.exposures:
@@ -390,21 +394,14 @@ def by_index(name: str, target: str) -> Rule:
 
     def put(margin: Any, value: Any, _venue: Venue) -> None:
         for index, number in value.items():
-            node = entry(margin, index)
-            *parents, last = target.split(".")
-            for parent in parents:
-                node = getattr(node, parent)
-            setattr(node, last, float(number))
+            setattr(parent(entry(margin, index)), last, float(number))
 
     def get(margin: Any, _venue: Venue) -> Any:
-        found = {}
-        for exposure in margin.exposures:
-            node = exposure
-            *parents, last = target.split(".")
-            for parent in parents:
-                node = getattr(node, parent)
-            if node.HasField(last):
-                found[exposure.price_index] = repr(getattr(node, last))
+        found = {
+            exposure.price_index: repr(getattr(parent(exposure), last))
+            for exposure in margin.exposures
+            if parent(exposure).HasField(last)
+        }
         return found or ABSENT
 
     return custom(name, put, get)
@@ -432,13 +429,13 @@ MARGIN = (
     at("options_session_rpl", "options.session_realized_pnl", decimal),
     at("options_session_upl", "options.session_unrealized_pnl", decimal),
     at("options_value", "options_value", decimal),
-    at("options_delta", "option_exposure.delta", real),
-    at("options_gamma", "option_exposure.gamma", real),
-    at("options_vega", "option_exposure.vega", real),
-    at("options_theta", "option_exposure.theta", real),
-    at("delta_total", "delta", real),
-    at("projected_delta_total", "projected_delta", real),
-    at("estimated_liquidation_ratio", "estimated_liquidation_ratio", real),
+    at("options_delta", "option_exposure.delta", double),
+    at("options_gamma", "option_exposure.gamma", double),
+    at("options_vega", "option_exposure.vega", double),
+    at("options_theta", "option_exposure.theta", double),
+    at("delta_total", "delta", double),
+    at("projected_delta_total", "projected_delta", double),
+    at("estimated_liquidation_ratio", "estimated_liquidation_ratio", double),
     by_index("delta_total_map", "delta"),
     by_index("options_gamma_map", "options.gamma"),
     by_index("options_vega_map", "options.vega"),
@@ -448,12 +445,12 @@ MARGIN = (
     at("additional_reserve", "additional_reserve", decimal),
     at("fee_balance", "fee_balance", decimal),
     at("locked_balance", "locked_balance", decimal),
-    word("margin_model", "model", MARGIN_MODELS),
-    not_kept("portfolio_margining_enabled", "the model of margin says it"),
+    enum("margin_model", "model", MARGIN_MODELS),
+    not_kept("portfolio_margining_enabled", "margin_model implies it"),
     at("cross_collateral_enabled", "cross_collateral", flag),
-    not_kept("limits.*", RATES),
+    not_kept("limits.*", "API rate limits"),
 )
-# With cross margin each currency repeats the totals of the account in dollars.
+# With cross margin, every currency repeats the account totals in dollars.
 DOLLARS = (
     *OWNED,
     derived("asset_id", lambda *_: "USD"),
@@ -463,17 +460,17 @@ DOLLARS = (
     at("total_maintenance_margin_usd", "maintenance_margin", decimal),
 )
 FEE_RATE = (
-    at("kind", "segment", text),
-    at("index_name", "price_index", text),
-    word("value.default.type", "basis", BASES),
+    at("kind", "segment", string),
+    at("index_name", "price_index", string),
+    enum("value.default.type", "basis", BASES),
     at("value.default.maker", "maker", decimal),
     at("value.default.taker", "taker", decimal),
     at("value.block_trade", "block", decimal),
 )
 
 
-def _apart(payload: Any) -> Any:
-    """Summaries with their fee rates, which belong to the account, and their totals in dollars apart."""
+def _split_summaries(payload: Any) -> Any:
+    """Move the fee rates and the totals in dollars, which belong to the account, out of the summaries."""
     result = {key: value for key, value in payload["result"].items() if key != "summaries"}
     result |= {"margins": [], "totals": [], "rates": []}
     for summary in payload["result"]["summaries"]:
@@ -488,10 +485,9 @@ def _apart(payload: Any) -> Any:
 account = table(
     "accounts",
     {"account": VenueAccount, "margins": [AccountMargin], "totals": [AccountMargin]},
-    derived("account.account_id", lambda _, venue: venue.account_id),
-    derived("account.venue_id", lambda _, venue: venue.venue_id),
+    account_ids("account"),
     envelope(
-        at("id", "account.venue_account_id", text),
+        at("id", "account.venue_account_id", string),
         *(
             not_kept(name, PERSONAL)
             for name in (
@@ -499,22 +495,22 @@ account = table(
                 *("login_enabled", "security_keys_enabled", "interuser_transfers_enabled"),
             )
         ),
-        not_kept("block_rfq_self_match_prevention", "a setting of block trades by request, which no message is about"),
+        not_kept("block_rfq_self_match_prevention", "setting for block RFQs, which the contracts do not cover"),
         at("creation_timestamp", "account.opened_at", milliseconds),
-        at("type", "account.raw_type", text),
+        at("type", "account.raw_type", string),
         at("mmp_enabled", "account.market_maker_protection", flag),
-        at("self_trading_reject_mode", "account.raw_self_trade_prevention", text),
+        at("self_trading_reject_mode", "account.raw_self_trade_prevention", string),
         at("self_trading_extended_to_subaccounts", "account.self_trade_prevention_across_subaccounts", flag),
         each("rates", "account.fee_rates", *FEE_RATE),
         each("margins", "margins", *MARGIN),
         each("totals", "totals", *DOLLARS),
     ),
-    prepare=_apart,
+    prepare=_split_summaries,
 )
 
 
 def stream_table(frame: Any) -> Table | None:
-    """The table for a frame of the stream; None for what is no record."""
+    """Return the table for a stream frame, or None for a connection or subscription message."""
     channel = frame.get("params", {}).get("channel", "")
     if channel.startswith("ticker."):
         return ticker
@@ -526,7 +522,7 @@ def stream_table(frame: Any) -> Table | None:
 ACCOUNT: dict[str, Table] = {
     "http_get_account_summaries": account,
     "http_get_account_summaries_cross_margin": account,
-    "http_get_order_book": asked_book,
+    "http_get_order_book": http_book,
     "ws_order_buy_response": order,
     "ws_order_cancel_response": order,
     "ws_order_edit_response": order,

@@ -46,14 +46,15 @@ from cqc_venues.mapping import (
     asset,
     at,
     choice,
-    count,
     custom,
     decimal,
     decimals,
     derived,
     each,
+    enum,
     fixed,
     flag,
+    integer,
     listing_as,
     milliseconds,
     not_kept,
@@ -61,24 +62,26 @@ from cqc_venues.mapping import (
     percent,
     rfc3339,
     seconds,
+    string,
     table,
-    text,
     within,
-    word,
 )
 
 BASE, QUOTE = QuantityUnit.QUANTITY_UNIT_BASE, QuantityUnit.QUANTITY_UNIT_QUOTE
-# One listing has three names: AAVEAUD in orders, AAVE/AUD in streams, AAVEZAUD as the key of positions.
+# A spot listing has three spellings: AAVEAUD in orders, AAVE/AUD in streams, AAVEZAUD in positions.
 altname, wsname, key, futures = map(listing_as, ("altname", "wsname", "key", "futures"))
 CODES = {"XBT": "BTC", "XDG": "DOGE"}
 QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "CAD", "JPY", "AUD", "CHF", "DAI", "XBT", "ETH")
-ENVELOPE = "the envelope of the answer: whether it succeeded, and which request it is for"
-PERSONAL = "the venue's name of the user: account_id names the account"
-PAGING = "how many orders the answer lists"
+ENVELOPE = "envelope: outcome and request id"
+PERSONAL = "user identity; account_id identifies the account"
+PAGING = "pagination"
+LOTS = "quantity rounded down to whole lots; the exact quantity is kept"
+# Some replies do not name their contract. The captured ones are for this contract.
+REQUESTED = "kraken_futures:BTC-USD-PERP-USD"
 
 
 def _asset_id(code: str) -> str:
-    """BTC for XXBT, USD for ZUSD, ETH2_S for ETH2.S."""
+    """Return BTC for XXBT, USD for ZUSD, ETH2_S for ETH2.S."""
     short = code[1:] if len(code) == 4 and code[0] in "XZ" else code
     return CODES.get(short, short).replace(".", "_")
 
@@ -99,23 +102,27 @@ def _venue_symbol_id(native: str) -> str:
     if kind in ("PI", "PF", "FI", "FF"):
         pair, _, delivery = rest.partition("_")
         base, quote = _asset_id(pair.removesuffix("USD")), "USD"
-        # I is settled in the base asset, F in dollars and other collateral.
+        # PI and FI settle in the base asset, PF and FF in dollars and other collateral.
         settlement = base if kind.endswith("I") else quote
         dated = f"FUT-{settlement}-20{delivery}" if delivery else f"PERP-{settlement}"
         return f"kraken_futures:{base}-{quote}-{dated}"
-    name, _, twin = native.partition(".")
-    base, quote = map(_asset_id, _split(name))
-    # The dark pool lists the same products again.
-    return f"kraken:{base}-{quote}-SPOT" + (f":{twin}" if twin else "")
+    base, quote = map(_asset_id, _split(native.partition(".")[0]))
+    return _spot_id(base, quote, native)
+
+
+def _spot_id(base: str, quote: str, native: str) -> str:
+    # The dark pool lists the same pairs with a suffix.
+    suffix = native.partition(".")[2]
+    return f"kraken:{base}-{quote}-SPOT" + (f":{suffix}" if suffix else "")
 
 
 def venue() -> Venue:
-    """Kraken, both of its exchanges."""
+    """Kraken spot and futures."""
     return Venue("kraken", _venue_symbol_id, _asset_id)
 
 
 def _unit(message: Any, _venue: Venue) -> int:
-    """Inverse futures count dollars."""
+    """Return the quantity unit. Inverse futures are sized in dollars."""
     parts = message.venue_symbol_id.partition(":")[2].split("-")
     return QUOTE if len(parts) > 3 and parts[3] == parts[0] else BASE
 
@@ -125,7 +132,7 @@ def _quote_of(message: Any, _venue: Venue) -> str:
 
 
 def _tiers(payload: Any) -> Any:
-    """An instrument with its fees for takers and makers as one list of tiers."""
+    """Merge the taker and maker fees of an instrument into one list of tiers."""
     makers = dict(payload.get("fees_maker", []))
     tiers = [
         {"volume": volume, "taker": fee, **({"maker": makers.pop(volume)} if volume in makers else {})}
@@ -139,8 +146,7 @@ def _pair(bundle: Any, value: Any, venue: Venue) -> None:
     listing = bundle.messages["listing"]
     listing.native_symbol = value
     base, quote = bundle.messages["symbol"].base_asset_id, bundle.messages["symbol"].quote_asset_id
-    twin = value.partition(".")[2]
-    listing.venue_symbol_id = f"kraken:{base}-{quote}-SPOT" + (f":{twin}" if twin else "")
+    listing.venue_symbol_id = _spot_id(base, quote, value)
     listing.symbol_id = f"{base}-{quote}-SPOT"
     venue.natives[listing.venue_symbol_id, "altname"] = value
 
@@ -171,11 +177,11 @@ instrument = table(
         lambda bundle, value, _: bundle.messages["listing"].other_native_symbols.append(value),
         lambda bundle, _: next(iter(bundle.messages["listing"].other_native_symbols), ABSENT),
     ),
-    not_kept("aclass_*", "the class of the asset, which is `currency` for all"),
-    not_kept("lot", "what a lot is counted in, which is `unit` for all"),
-    at("pair_decimals", "listing.price_precision", count),
+    not_kept("aclass_*", "asset class; always `currency`"),
+    not_kept("lot", "lot unit; always `unit`"),
+    at("pair_decimals", "listing.price_precision", integer),
     derived("listing.rules.tick_tiers.0.tick_size", _tick),
-    at("lot_decimals", "listing.quantity_precision", count),
+    at("lot_decimals", "listing.quantity_precision", integer),
     at("lot_multiplier", "listing.base_multiplier", decimal),
     at("leverage_buy", "listing.buy_leverages", decimals),
     at("leverage_sell", "listing.sell_leverages", decimals),
@@ -198,13 +204,13 @@ instrument = table(
 )
 
 CHANNEL = (
-    not_kept("channel_id", "a number that holds for one connection"),
-    not_kept("channel", "the name of the subscription: its depth is kept"),
+    not_kept("channel_id", "valid for one connection only"),
+    not_kept("channel", "subscription name; its depth is kept"),
 )
 
 
 def _frame(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A frame of the stream, which is a list, with names: [channel id, data, channel, pair]."""
+    """Name the items of a stream frame, which is a list: [channel id, data, channel, pair]."""
 
     def prepare(payload: Any) -> Any:
         channel_id, *data, channel, pair = payload["frame"]
@@ -217,11 +223,11 @@ def _frame(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
 trade = table(
     "trades",
     {"trades": [Trade]},
-    not_kept("received_at", "each trade has it"),
+    not_kept("received_at", "copied to each trade"),
     within(
         "frame",
         CHANNEL,
-        not_kept("pair", "each trade has it"),
+        not_kept("pair", "copied to each trade"),
         each(
             "trades",
             "trades",
@@ -231,12 +237,12 @@ trade = table(
             choice(
                 "3", "aggressor", {"b": AggressorSide.AGGRESSOR_SIDE_BUYER, "s": AggressorSide.AGGRESSOR_SIDE_SELLER}
             ),
-            word(
+            enum(
                 "4",
                 "taker_order_type",
                 {"m": TakerOrderType.TAKER_ORDER_TYPE_MARKET, "l": TakerOrderType.TAKER_ORDER_TYPE_LIMIT},
             ),
-            at("5", "raw_conditions", text.unless("")),
+            at("5", "raw_conditions", string.unless("")),
             at("pair", "venue_symbol_id", wsname),
             at("received_at", "received_at", seconds),
             derived("quantity_unit", lambda *_: BASE),
@@ -256,9 +262,9 @@ trade = table(
     )(payload),
 )
 
-# In each list the first is of the day so far, the second of the last 24 hours.
+# Each list holds the value for today and the value for the last 24 hours.
 WINDOWS = (
-    *(("v", "volume", decimal), ("p", "vwap", decimal), ("t", "trade_count", count)),
+    *(("v", "volume", decimal), ("p", "vwap", decimal), ("t", "trade_count", integer)),
     *(("l", "low", decimal), ("h", "high", decimal), ("o", "open", decimal)),
 )
 
@@ -272,10 +278,10 @@ ticker = table(
         CHANNEL,
         at("pair", "ticker.venue_symbol_id", wsname),
         at("a.0", "ticker.ask_price", decimal),
-        not_kept("a.1", "the quantity in whole lots, rounded down from the exact one, which is kept"),
+        not_kept("a.1", LOTS),
         at("a.2", "ticker.ask_quantity", decimal),
         at("b.0", "ticker.bid_price", decimal),
-        not_kept("b.1", "the quantity in whole lots, rounded down from the exact one, which is kept"),
+        not_kept("b.1", LOTS),
         at("b.2", "ticker.bid_quantity", decimal),
         at("c.0", "ticker.last_price", decimal),
         at("c.1", "ticker.last_quantity", decimal),
@@ -297,13 +303,13 @@ LEVEL = (
     at("0", "price", decimal),
     at("1", "quantity", decimal),
     at("2", "timestamp", seconds),
-    # `r` says that the level is published again.
-    at("3", "raw_action", text),
+    # `r` marks a republished level.
+    at("3", "raw_action", string),
 )
 
 
 def _merged(frame: Any) -> Any:
-    """The data of a book: changes of the two sides may come as two objects. The depth is the channel's."""
+    """Merge the data of a book frame, whose two sides may be separate objects, and add the channel's depth."""
     data = {name: value for part in frame[0] for name, value in part.items()}
     return {**data, "depth": int(frame[2].rpartition("-")[2])}
 
@@ -318,12 +324,12 @@ def _book(kind: str, name: str, message: Any, bids: str, asks: str) -> Table:
             "frame",
             CHANNEL,
             at("pair", f"{name}.venue_symbol_id", wsname),
-            at("depth", "book.depth", count)
+            at("depth", "book.depth", integer)
             if message is OrderBook
-            else not_kept("depth", "the depth that was subscribed to, which the snapshot has"),
+            else not_kept("depth", "subscribed depth; the snapshot has it"),
             each(asks, f"{name}.asks", *LEVEL),
             each(bids, f"{name}.bids", *LEVEL),
-            at("c", f"{name}.checksum", count),
+            at("c", f"{name}.checksum", integer),
             derived(f"{name}.checksum_kind", lambda *_: ChecksumKind.CHECKSUM_KIND_CRC32_KRAKEN),
         ),
         prepare=_frame(_merged),
@@ -352,15 +358,15 @@ STATUSES = {
 }
 DESCRIPTION = (
     at("pair", "venue_symbol_id", altname),
-    word("type", "side", SIDES),
-    word("ordertype", "type", ORDER_TYPES),
+    enum("type", "side", SIDES),
+    enum("ordertype", "type", ORDER_TYPES),
     at("price", "price", decimal.unless(0)),
     at("price2", "trigger_price", decimal.unless(0)),
     at("leverage", "leverage", decimal.unless("none")),
-    not_kept("order", "a sentence for people, made from the other fields"),
+    not_kept("order", "human-readable summary of the other fields"),
     only_absent("close", ""),
 )
-# What is said of an order that has a name.
+# Derived from the venue order id and the listing, so they come after both.
 IDENTIFIED = (
     derived("order_id", lambda order, venue: f"{venue.venue_id}:{order.venue_order_id}"),
     derived("quantity_unit", _unit),
@@ -373,7 +379,7 @@ added = table(
         "result",
         "orders",
         *OWNED,
-        at("txid.0", "venue_order_id", text),
+        at("txid.0", "venue_order_id", string),
         within("descr", *DESCRIPTION),
         *IDENTIFIED,
     ),
@@ -386,7 +392,7 @@ added = table(
 
 
 def rows(payload: Any, *path: str) -> list[Any]:
-    """An object by id as a list of rows that have it."""
+    """Convert an object keyed by id to a list of rows that contain the id."""
     for name in path:
         payload = payload[name]
     return [{"id": key, **value} for key, value in payload.items()]
@@ -394,13 +400,13 @@ def rows(payload: Any, *path: str) -> list[Any]:
 
 ORDER = (
     *OWNED,
-    at("id", "venue_order_id", text),
+    at("id", "venue_order_id", string),
     within("descr", *DESCRIPTION),
     *IDENTIFIED,
-    at("refid", "parent_venue_order_id", text),
-    at("userref", "label", text.unless(0)),
-    word("status", "status", STATUSES),
-    at("reason", "status_reason_text", text),
+    at("refid", "parent_venue_order_id", string),
+    at("userref", "label", string.unless(0)),
+    enum("status", "status", STATUSES),
+    at("reason", "status_reason_text", string),
     at("opentm", "created_at", seconds),
     at("closetm", "closed_at", seconds),
     at("starttm", "start_at", seconds.unless(0)),
@@ -410,13 +416,13 @@ ORDER = (
     partly_filled(),
     at("cost", "cumulative_quote_quantity", decimal),
     at("fee", "fees.0.amount", decimal),
-    # Kraken names no asset: it charges the quote asset unless the order's flags say otherwise.
+    # Not in the payload: fees are charged in the quote asset unless the order flags specify otherwise.
     derived("fees.0.asset_id", _quote_of),
     at("price", "average_price", decimal.unless(0)),
     at("stopprice", "trigger_price", decimal.unless(0)),
     only_absent("limitprice", 0),
-    at("misc", "raw_conditions", text.unless("")),
-    at("oflags", "raw_flags", text.unless("")),
+    at("misc", "raw_conditions", string.unless("")),
+    at("oflags", "raw_flags", string.unless("")),
 )
 
 
@@ -425,7 +431,7 @@ def _orders(*path: str) -> Table:
         "orders",
         {"orders": [Order]},
         each("orders", "orders", *ORDER),
-        not_kept("count", PAGING),
+        not_kept("count", "number of orders in the reply"),
         prepare=lambda payload: {
             "orders": rows(payload, *path),
             **{name: value for name, value in payload["result"].items() if name == "count"},
@@ -463,22 +469,22 @@ futures_fills = table(
     "fills",
     {"reports": [ExecutionReport]},
     RESULT,
-    not_kept("serverTime", "when the answer was made, not any of its fills"),
+    not_kept("serverTime", "time of the reply"),
     each(
         "fills",
         "reports",
         *OWNED,
-        at("fill_id", "exec_id", text),
+        at("fill_id", "exec_id", string),
         derived("exec_type", lambda *_: ExecType.EXEC_TYPE_TRADE),
         at("symbol", "venue_symbol_id", futures),
         derived("quantity_unit", _unit),
-        word("side", "side", SIDES),
-        at("order_id", "venue_order_id", text),
-        at("cli_ord_id", "client_order_id", text),
+        enum("side", "side", SIDES),
+        at("order_id", "venue_order_id", string),
+        at("cli_ord_id", "client_order_id", string),
         at("fillTime", "timestamp", rfc3339),
         at("size", "last_quantity", decimal),
         at("price", "last_price", decimal),
-        word("fillType", "liquidity", LIQUIDITY),
+        enum("fillType", "liquidity", LIQUIDITY),
         at("fee_paid", "fees.0.amount", decimal),
         at("fee_currency", "fees.0.asset_id", asset),
     ),
@@ -492,8 +498,7 @@ funding = table(
         "rates",
         "rates",
         received(),
-        # The answer does not name the contract: the request did.
-        derived("venue_symbol_id", lambda *_: "kraken_futures:BTC-USD-PERP-USD"),
+        derived("venue_symbol_id", lambda *_: REQUESTED),
         derived("settled", lambda *_: True),
         at("timestamp", "funding_time", rfc3339),
         at("relativeFundingRate", "rate", decimal),
@@ -505,25 +510,25 @@ futures_orders = table(
     "orders",
     {"orders": [Order]},
     RESULT,
-    not_kept("serverTime", "when the answer was made, not any of its orders"),
+    not_kept("serverTime", "time of the reply"),
     each(
         "openOrders",
         "orders",
         *OWNED,
-        at("order_id", "venue_order_id", text),
+        at("order_id", "venue_order_id", string),
         at("symbol", "venue_symbol_id", futures),
         *IDENTIFIED,
-        at("cli_ord_id", "client_order_id", text),
-        word("side", "side", SIDES),
-        word("orderType", "type", FUTURES_TYPES),
+        at("cli_ord_id", "client_order_id", string),
+        enum("side", "side", SIDES),
+        enum("orderType", "type", FUTURES_TYPES),
         at("limitPrice", "price", decimal),
         at("stopPrice", "trigger_price", decimal),
         at("unfilledSize", "leaves_quantity", decimal),
         at("filledSize", "cumulative_quantity", decimal),
         at("receivedTime", "created_at", rfc3339),
-        word("status", "status", FUTURES_STATUSES),
+        enum("status", "status", FUTURES_STATUSES),
         at("reduceOnly", "reduce_only", flag),
-        word("triggerSignal", "trigger_kind", TRIGGERS),
+        enum("triggerSignal", "trigger_kind", TRIGGERS),
         at("lastUpdateTime", "updated_at", rfc3339),
     ),
 )
@@ -532,7 +537,7 @@ futures_positions = table(
     "positions",
     {"positions": [Position]},
     RESULT,
-    not_kept("serverTime", "when the answer was made, not any of its positions"),
+    not_kept("serverTime", "time of the reply"),
     each(
         "openPositions",
         "positions",
@@ -540,7 +545,7 @@ futures_positions = table(
         at("symbol", "venue_symbol_id", futures),
         derived("position_id", lambda position, venue: f"{venue.account_id}:{position.venue_symbol_id}"),
         derived("quantity_unit", _unit),
-        word("side", "side", {"long": PositionSide.POSITION_SIDE_LONG, "short": PositionSide.POSITION_SIDE_SHORT}),
+        enum("side", "side", {"long": PositionSide.POSITION_SIDE_LONG, "short": PositionSide.POSITION_SIDE_SHORT}),
         at("price", "entry_price", decimal),
         at("fillTime", "opened_at", rfc3339),
         at("size", "quantity", decimal),
@@ -558,7 +563,7 @@ EVENT_STATUSES = {
     ExecType.EXEC_TYPE_TRADE: OrderStatus.ORDER_STATUS_FILLED,
     ExecType.EXEC_TYPE_CANCELLED: OrderStatus.ORDER_STATUS_CANCELLED,
 }
-# The order that a report has in it.
+# The order embedded in a report.
 EMBEDDED = (
     *owned("order"),
     derived("order.venue_symbol_id", lambda report, _: report.venue_symbol_id),
@@ -575,18 +580,18 @@ events = table(
         "reports",
         *OWNED,
         at("serverTime", "published_at", rfc3339),
-        word("type", "exec_type", EVENTS),
+        enum("type", "exec_type", EVENTS),
         derived("order_status", lambda report, _: EVENT_STATUSES[report.exec_type]),
         at("reducedQuantity", "reduced_quantity", decimal),
         within(
             "order",
-            at("orderId", "venue_order_id", text),
+            at("orderId", "venue_order_id", string),
             at("symbol", "venue_symbol_id", futures),
             derived("exec_id", lambda report, _: f"{report.venue_order_id}-{report.raw_exec_type}"),
             *EMBEDDED,
-            at("cliOrdId", "client_order_id", text),
-            word("type", "order.type", FUTURES_TYPES),
-            word("side", "side", SIDES),
+            at("cliOrdId", "client_order_id", string),
+            enum("type", "order.type", FUTURES_TYPES),
+            enum("side", "side", SIDES),
             at("quantity", "order.quantity", decimal),
             at("filled", "cumulative_quantity", decimal),
             at("limitPrice", "order.price", decimal),
@@ -608,8 +613,7 @@ futures_book = table(
     {"book": OrderBook},
     RESULT,
     received("book"),
-    # The answer does not name the contract: the request did.
-    derived("book.venue_symbol_id", lambda *_: "kraken_futures:BTC-USD-PERP-USD"),
+    derived("book.venue_symbol_id", lambda *_: REQUESTED),
     derived("book.quantity_unit", lambda *_: BASE),
     at("serverTime", "book.published_at", rfc3339),
     within("orderBook", each("bids", "book.bids", *PAIR), each("asks", "book.asks", *PAIR)),
@@ -630,19 +634,19 @@ spot_book = table(
 def _matched(place: str, target: str) -> list[Rule]:
     return within(
         place,
-        at("uid", f"{target}.venue_order_id", text),
+        at("uid", f"{target}.venue_order_id", string),
         at("tradeable", "venue_symbol_id", futures),
-        at("direction", f"{target}.raw_side", text),
+        at("direction", f"{target}.raw_side", string),
         at("quantity", f"{target}.quantity", decimal),
         at("timestamp", f"{target}.created_at", milliseconds),
         at("limitPrice", f"{target}.price", decimal),
-        at("orderType", f"{target}.raw_type", text),
+        at("orderType", f"{target}.raw_type", string),
         at("reduceOnly", f"{target}.reduce_only", flag),
         at("lastUpdateTimestamp", f"{target}.updated_at", milliseconds),
     )
 
 
-TAKEN = {"Buy": AggressorSide.AGGRESSOR_SIDE_BUYER, "Sell": AggressorSide.AGGRESSOR_SIDE_SELLER}
+TAKER_SIDES = {"Buy": AggressorSide.AGGRESSOR_SIDE_BUYER, "Sell": AggressorSide.AGGRESSOR_SIDE_SELLER}
 
 executions = table(
     "trades",
@@ -652,17 +656,17 @@ executions = table(
         "trades",
         received(),
         derived("quantity_unit", lambda *_: BASE),
-        not_kept("uid", "the id of the record of the trade, which has an id of its own"),
+        not_kept("uid", "id of the event; the trade has its own id"),
         at("timestamp", "published_at", milliseconds),
         within(
             "event.Execution",
             at("takerReducedQuantity", "taker_order.reduced_quantity", decimal.unless("")),
             within(
                 "execution",
-                at("uid", "trade_id", text),
+                at("uid", "trade_id", string),
                 _matched("makerOrder", "maker_order"),
                 _matched("takerOrder", "taker_order"),
-                derived("aggressor", lambda trade, _: TAKEN[trade.taker_order.raw_side]),
+                derived("aggressor", lambda trade, _: TAKER_SIDES[trade.taker_order.raw_side]),
                 at("timestamp", "timestamp", milliseconds),
                 at("quantity", "quantity", decimal),
                 at("price", "price", decimal),
@@ -672,8 +676,8 @@ executions = table(
             ),
         ),
     ),
-    not_kept("len", "how the answer was paged"),
-    not_kept("continuationToken", "how the answer was paged"),
+    not_kept("len", PAGING),
+    not_kept("continuationToken", PAGING),
 )
 
 sent = table(
@@ -685,10 +689,10 @@ sent = table(
     at("serverTime", "report.published_at", rfc3339),
     within(
         "sendStatus",
-        at("order_id", "report.venue_order_id", text),
+        at("order_id", "report.venue_order_id", string),
         derived("report.exec_id", lambda bundle, _: f"{bundle.messages['report'].venue_order_id}-placed"),
-        word("status", "report.order_status", FUTURES_STATUSES),
-        at("cli_ord_id", "report.client_order_id", text),
+        enum("status", "report.order_status", FUTURES_STATUSES),
+        at("cli_ord_id", "report.client_order_id", string),
     ),
 )
 
@@ -701,8 +705,8 @@ cancelled = table(
     at("serverTime", "report.published_at", rfc3339),
     within(
         "cancelStatus",
-        word("status", "report.order_status", FUTURES_STATUSES),
-        at("order_id", "report.venue_order_id", text),
+        enum("status", "report.order_status", FUTURES_STATUSES),
+        at("order_id", "report.venue_order_id", string),
         derived("report.exec_id", lambda bundle, _: f"{bundle.messages['report'].venue_order_id}-cancelled"),
     ),
 )
@@ -721,22 +725,22 @@ spot_positions = table(
         ".",
         "positions",
         *OWNED,
-        at("id", "venue_position_id", text),
+        at("id", "venue_position_id", string),
         derived("position_id", lambda position, venue: f"{venue.venue_id}:{position.venue_position_id}"),
-        at("ordertxid", "opening_venue_order_id", text),
+        at("ordertxid", "opening_venue_order_id", string),
         at("pair", "venue_symbol_id", key),
         derived("quantity_unit", lambda *_: BASE),
         at("time", "opened_at", seconds),
-        word("type", "side", {"buy": PositionSide.POSITION_SIDE_LONG, "sell": PositionSide.POSITION_SIDE_SHORT}),
-        at("ordertype", "raw_opening_order_type", text),
+        enum("type", "side", {"buy": PositionSide.POSITION_SIDE_LONG, "sell": PositionSide.POSITION_SIDE_SHORT}),
+        at("ordertype", "raw_opening_order_type", string),
         at("cost", "entry_cost", decimal),
         at("fee", "fees.0.amount", decimal),
         derived("fees.0.asset_id", _quote_of),
         at("vol", "quantity", decimal),
         at("vol_closed", "closed_quantity", decimal),
         at("margin", "collateral", decimal),
-        at("posstatus", "raw_status", text),
-        at("terms", "raw_terms", text),
+        at("posstatus", "raw_status", string),
+        at("terms", "raw_terms", string),
         at("rollovertm", "next_rollover_at", seconds),
     ),
     prepare=lambda payload: rows(payload, "result"),
@@ -746,7 +750,7 @@ margin = table(
     "margin",
     {"margin": AccountMargin},
     *owned("margin"),
-    # Kraken states it in the asset that was asked for, dollars where none was.
+    # Amounts are in the requested asset, dollars by default.
     derived("margin.asset_id", lambda *_: "USD"),
     within(
         "result",
@@ -764,30 +768,30 @@ margin = table(
 )
 
 
-def _answered(is_taken: bool) -> Table:
-    """The answer to an order that was sent over the stream."""
+def _add_order_reply(accepted: bool) -> Table:
+    """The reply to an order placed over the websocket."""
     return table(
         "executions",
         {"report": ExecutionReport},
         not_kept("method", ENVELOPE),
         not_kept("req_id", ENVELOPE),
-        fixed("success", is_taken),
+        fixed("success", accepted),
         *owned("report"),
-        derived("report.exec_type", lambda *_: ExecType.EXEC_TYPE_NEW if is_taken else ExecType.EXEC_TYPE_REJECTED),
+        derived("report.exec_type", lambda *_: ExecType.EXEC_TYPE_NEW if accepted else ExecType.EXEC_TYPE_REJECTED),
         derived(
             "report.order_status",
-            lambda *_: OrderStatus.ORDER_STATUS_NEW if is_taken else OrderStatus.ORDER_STATUS_REJECTED,
+            lambda *_: OrderStatus.ORDER_STATUS_NEW if accepted else OrderStatus.ORDER_STATUS_REJECTED,
         ),
-        at("error", "report.reason_text", text),
+        at("error", "report.reason_text", string),
         at("time_in", "report.timestamp", rfc3339),
         at("time_out", "report.published_at", rfc3339),
         within(
             "result",
-            at("order_id", "report.venue_order_id", text),
-            at("cl_ord_id", "report.client_order_id", text),
+            at("order_id", "report.venue_order_id", string),
+            at("cl_ord_id", "report.client_order_id", string),
             only_absent("order_userref", 0),
         ),
-        # A rejected order has no id of the venue.
+        # Rejected orders have no venue order id.
         derived(
             "report.exec_id",
             lambda bundle, _: (
@@ -799,7 +803,7 @@ def _answered(is_taken: bool) -> Table:
 
 
 FEED = (
-    not_kept("feed", "the name of the subscription"),
+    not_kept("feed", "subscription name"),
     not_kept("username", PERSONAL),
     not_kept("account", PERSONAL),
 )
@@ -813,28 +817,28 @@ fills = table(
         "reports",
         *OWNED,
         at("instrument", "venue_symbol_id", futures),
-        at("order_id", "venue_order_id", text),
+        at("order_id", "venue_order_id", string),
         *EMBEDDED,
         at("time", "timestamp", milliseconds),
         at("price", "last_price", decimal),
-        at("seq", "venue_sequence", count),
+        at("seq", "venue_sequence", integer),
         choice("buy", "side", {True: OrderSide.ORDER_SIDE_BUY, False: OrderSide.ORDER_SIDE_SELL}),
         at("qty", "last_quantity", decimal),
         at("remaining_order_qty", "leaves_quantity", decimal),
-        at("cli_ord_id", "client_order_id", text),
-        at("fill_id", "exec_id", text),
+        at("cli_ord_id", "client_order_id", string),
+        at("fill_id", "exec_id", string),
         derived("exec_type", lambda *_: ExecType.EXEC_TYPE_TRADE),
-        word("fill_type", "liquidity", LIQUIDITY),
+        enum("fill_type", "liquidity", LIQUIDITY),
         at("fee_paid", "fees.0.amount", decimal),
         at("fee_currency", "fees.0.asset_id", asset),
-        at("taker_order_type", "raw_taker_order_type", text),
-        word("order_type", "order.type", FUTURES_TYPES),
+        at("taker_order_type", "raw_taker_order_type", string),
+        enum("order_type", "order.type", FUTURES_TYPES),
     ),
 )
 
 
 def _closed(report: Any, value: Any, _venue: Venue) -> None:
-    """An order that leaves the list of open ones was filled or cancelled; the reason says which."""
+    """Despite its name, `is_cancel` marks any order that is no longer open; the reason tells filled from cancelled."""
     if value and report.raw_reason == "full_fill":
         report.order_status, report.exec_type = OrderStatus.ORDER_STATUS_FILLED, ExecType.EXEC_TYPE_TRADE
     elif value:
@@ -845,9 +849,9 @@ def _closed(report: Any, value: Any, _venue: Venue) -> None:
 
 OPEN_ORDER = (
     at("instrument", "venue_symbol_id", futures),
-    at("order_id", "venue_order_id", text),
+    at("order_id", "venue_order_id", string),
     *EMBEDDED,
-    at("cli_ord_id", "client_order_id", text),
+    at("cli_ord_id", "client_order_id", string),
     at("time", "order.created_at", milliseconds),
     at("last_update_time", "timestamp", milliseconds),
     at("qty", "leaves_quantity", decimal),
@@ -855,22 +859,22 @@ OPEN_ORDER = (
     partly_filled("order_status"),
     at("limit_price", "order.price", decimal),
     at("stop_price", "order.trigger_price", decimal.unless(0)),
-    word("type", "order.type", FUTURES_TYPES),
+    enum("type", "order.type", FUTURES_TYPES),
     choice("direction", "side", {0: OrderSide.ORDER_SIDE_BUY, 1: OrderSide.ORDER_SIDE_SELL}),
     at("reduce_only", "order.reduce_only", flag),
-    word("triggerSignal", "order.trigger_kind", TRIGGERS),
+    enum("triggerSignal", "order.trigger_kind", TRIGGERS),
 )
 
 
 def _exec_id(report: Any, _venue: Venue) -> str:
-    """Kraken gives a change of an order no id."""
+    """Order updates have no id."""
     return f"{report.venue_order_id}-{report.raw_reason or 'snapshot'}"
 
 
 CHANGE = (
     *FEED,
     *OWNED,
-    at("reason", "raw_reason", text),
+    at("reason", "raw_reason", string),
     custom(
         "is_cancel",
         _closed,
@@ -883,7 +887,7 @@ changed_order = table(
     each(".", "reports", *CHANGE, within("order", *OPEN_ORDER), derived("exec_id", _exec_id)),
     prepare=lambda payload: [payload],
 )
-# An order that was cancelled is named without its terms.
+# A cancellation contains the order's ids but not its terms.
 cancelled_order = table(
     "executions",
     {"reports": [ExecutionReport]},
@@ -891,8 +895,8 @@ cancelled_order = table(
         ".",
         "reports",
         *CHANGE,
-        at("order_id", "venue_order_id", text),
-        at("cli_ord_id", "client_order_id", text),
+        at("order_id", "venue_order_id", string),
+        at("cli_ord_id", "client_order_id", string),
         derived("exec_id", _exec_id),
     ),
     prepare=lambda payload: [payload],
@@ -914,7 +918,7 @@ open_orders_snapshot = table(
 
 
 def stream_table(frame: Any) -> Table | None:
-    """The table for a frame of the stream; None for what is no record."""
+    """Return the table for a stream frame, or None for a connection or subscription message."""
     if not isinstance(frame, list):
         return None
     if frame[-2] in ("trade", "ticker"):
@@ -922,7 +926,7 @@ def stream_table(frame: Any) -> Table | None:
     return snapshot if "as" in frame[1] or "bs" in frame[1] else delta
 
 
-NO_RECORD = {"http_cancel_order_spot": "how many orders were cancelled: it names none of them"}
+SKIPPED = {"http_cancel_order_spot": "a count of cancelled orders without their ids"}
 ACCOUNT: dict[str, Table] = {
     "http_add_order_spot": added,
     "http_cancel_order_futures": cancelled,
@@ -940,8 +944,8 @@ ACCOUNT: dict[str, Table] = {
     "http_spot_balance": spot_balances,
     "http_spot_open_positions": spot_positions,
     "http_spot_trade_balance": margin,
-    "ws_add_order_response_failure": _answered(False),
-    "ws_add_order_response_success": _answered(True),
+    "ws_add_order_response_failure": _add_order_reply(False),
+    "ws_add_order_response_success": _add_order_reply(True),
     "ws_futures_fills_delta": fills,
     "ws_futures_fills_snapshot": fills,
     "ws_futures_open_orders_cancel": cancelled_order,

@@ -1,4 +1,4 @@
-"""The lives of orders in captured payloads, replayed through the transitions that the contracts allow."""
+"""Replays captured order lifecycles and checks each transition against the contracts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ OPEN = (
 
 
 def replay(messages: Iterable[tuple[str, Message]]) -> dict[str, Any]:
-    """Replay each order, of messages with their venues, from PENDING_NEW to every end that was captured of it.
+    """Replay each order from PENDING_NEW through its open states to each captured final state.
 
-    Documentation reuses one order's id to show how it is filled, cancelled or expires: each of these is an end of its
-    own. Returns the orders, the transitions that were tried, the states that were seen, and the transitions that were
-    refused.
+    API documentation reuses one order id for an order that fills, is cancelled or expires, so every final state follows
+    the last open state. Returns the number of orders and transitions, the states seen, and the refused transitions.
     """
     states: dict[tuple[str, str], list[tuple[int, OrderStatus.ValueType]]] = defaultdict(list)
     for venue, message in messages:

@@ -1,8 +1,8 @@
-"""Tables that say which field of a venue's payload is which field of a message, and are read in both directions.
+"""Mapping tables between venue payloads and CQC messages, usable in both directions.
 
-A payload is what `json` made of the venue's text, with fractions as `Decimal`. It becomes a bundle: messages, or lists
-of them, by name. Places in both are written with dots: `filters.PRICE_FILTER.tickSize` is where the payload has it,
-`listing.rules.tick_tiers.0.tick_size` where the bundle does.
+A payload is parsed JSON with fractions as `Decimal`. Reading it yields a bundle: named messages, or named lists of
+messages. Paths in both are dotted: `filters.PRICE_FILTER.tickSize` is a place in a payload,
+`listing.rules.tick_tiers.0.tick_size` a target in a bundle.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NANOS = 10**9
 
 @dataclass
 class Venue:
-    """What a service knows of a venue beside one payload: its listings and asset codes, and when the payload came."""
+    """The id conversions of a venue, the symbols and asset codes seen so far, and the receive time of the payload."""
 
     venue_id: str
     venue_symbol_id: Callable[[str], str]
@@ -38,22 +38,22 @@ class Venue:
 
     @property
     def account_id(self) -> str:
-        """Our id of the account that the payloads are of."""
+        """Id of the account that the payloads belong to."""
         return f"{self.venue_id}:main"
 
     def listing(self, native: str, spelling: str = "") -> str:
-        """Our id of a listing; the venue's name of it is remembered, as a registry of listings would. Where a venue's
-        interfaces have different names for one listing, `spelling` tells them apart."""
+        """Map the venue's symbol to a venue_symbol_id, and remember the symbol for writing. `spelling` is needed if the
+        venue's APIs use different symbols for the same listing."""
         found = self.venue_symbol_id(native)
         self.natives[found, spelling] = native
         return found
 
     def native(self, venue_symbol_id: str, spelling: str = "") -> str:
-        """The venue's name of a listing."""
+        """Return the venue's symbol for a listing."""
         return self.natives[venue_symbol_id, spelling]
 
     def asset(self, code: str) -> str:
-        """Our id of an asset; the venue's code is remembered."""
+        """Map the venue's asset code to an asset id, and remember the code for writing."""
         found = self.asset_id(code)
         self.codes[found] = code
         return found
@@ -64,21 +64,21 @@ class Venue:
 
 @dataclass(frozen=True)
 class Codec:
-    """How one value is written in the contracts and by the venue. `absent` are the venue's ways to say that there is
-    none; numbers among them stand for every spelling of the number."""
+    """Converts one value between payload and message. `absent` holds the venue's sentinels for "no value"; a number
+    in it matches any formatting of that number."""
 
     read: Callable[[Any, Venue], Any]
     write: Callable[[Any, Venue], Any]
     absent: tuple[Any, ...] = ()
-    # Zeros at the end of an instant's fraction say nothing.
+    # Trailing zeros of a fractional second carry no information.
     is_instant: bool = False
 
     def unless(self, *absent: Any) -> Codec:
-        """The same, with these values meaning that there is none."""
+        """Return a codec that treats these values as absent."""
         return replace(self, absent=absent)
 
     def is_absent(self, value: Any) -> bool:
-        """Whether a venue's value says that there is none."""
+        """Return whether a value is null or a sentinel."""
         if value is None:
             return True
         return any(
@@ -88,22 +88,22 @@ class Codec:
 
 
 def plain(value: Any) -> str:
-    """A number as the contracts write it: a venue's exponents are expanded, its digits stay."""
+    """Expand the exponent of a number and keep its digits."""
     return cqc.format_decimal(Decimal(str(value)))
 
 
-def _shifted(text: str, digits: int) -> str:
-    """A number times a power of ten, with the same digits."""
-    return cqc.format_decimal(Decimal(text).scaleb(digits))
+def _shifted(number: str, digits: int) -> str:
+    """Multiply by a power of ten and keep the digits."""
+    return cqc.format_decimal(Decimal(number).scaleb(digits))
 
 
 def timestamp(seconds: Decimal) -> Timestamp:
-    """A time from exact seconds since 1970."""
+    """Convert exact Unix seconds."""
     return cqc.from_unix_nanos(int(seconds * NANOS))
 
 
 def _unix(digits: int) -> Codec:
-    """Whole units since 1970, each ten to the minus `digits` seconds."""
+    """Integer Unix time in units of 10**-digits seconds."""
     unit = 10 ** (9 - digits)
     return Codec(
         lambda value, _: cqc.from_unix_nanos(int(value) * unit), lambda value, _: cqc.to_unix_nanos(value) // unit
@@ -118,11 +118,11 @@ def _from_rfc3339(text: str) -> Timestamp:
 
 decimal = Codec(lambda value, _: plain(value), lambda value, _: value)
 percent = Codec(lambda value, _: _shifted(str(value), -2), lambda value, _: _shifted(value, 2))
-text = Codec(lambda value, _: str(value), lambda value, _: value)
-count = Codec(lambda value, _: int(value), lambda value, _: value)
-real = Codec(lambda value, _: float(value), lambda value, _: repr(value))
+string = Codec(lambda value, _: str(value), lambda value, _: value)
+integer = Codec(lambda value, _: int(value), lambda value, _: value)
+double = Codec(lambda value, _: float(value), lambda value, _: repr(value))
 flag = Codec(lambda value, _: value, lambda value, _: value)
-flag_text = Codec(lambda value, _: value == "true", lambda value, _: str(value).lower())
+flag_string = Codec(lambda value, _: value == "true", lambda value, _: str(value).lower())
 seconds = Codec(
     lambda value, _: timestamp(Decimal(str(value))),
     lambda value, _: Decimal(cqc.to_unix_nanos(value)) / NANOS,
@@ -134,7 +134,7 @@ minutes = Codec(lambda value, _: Duration(seconds=value * 60), lambda value, _: 
 
 
 def listing_as(spelling: str) -> Codec:
-    """A listing by the name that one of the venue's interfaces has for it."""
+    """A listing in the spelling of one of the venue's APIs."""
     return Codec(
         lambda value, venue: venue.listing(value, spelling), lambda value, venue: venue.native(value, spelling)
     )
@@ -142,7 +142,7 @@ def listing_as(spelling: str) -> Codec:
 
 listing = listing_as("")
 asset = Codec(lambda value, venue: venue.asset(value), lambda value, venue: venue.codes[value])
-texts = Codec(lambda value, _: list(value), lambda value, _: list(value))
+strings = Codec(lambda value, _: list(value), lambda value, _: list(value))
 decimals = Codec(lambda value, _: [plain(item) for item in value], lambda value, _: list(value))
 
 
@@ -154,19 +154,19 @@ Get = Callable[[Any, Venue], Any]
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of a table: a place in the payload, and how it gets into the bundle (`put`) and back (`get`)."""
+    """One row of a table: a place in the payload, how to read it into a bundle (`put`) and how to write it (`get`)."""
 
     place: str
     put: Put
     get: Get
     codec: Codec | None = None
-    # The lines for what stands at the place, where it is a list; each is read into a message of its own.
+    # Rules for the elements of a list, each of which becomes a message.
     elements: Sequence[Rule] = ()
     reason: str = ""
 
 
 def at(place: str, target: str, codec: Codec) -> Rule:
-    """A value of the payload is a field of a message."""
+    """Map a value to a field."""
     return Rule(
         place,
         lambda bundle, value, venue: _set(bundle, target, codec.read(value, venue)),
@@ -175,12 +175,12 @@ def at(place: str, target: str, codec: Codec) -> Rule:
     )
 
 
-def word(place: str, target: str, words: Mapping[Any, int], absent: Sequence[Any] = ()) -> Rule:
-    """A word of the venue is an enum value, and is kept in the field `raw_...` beside it."""
-    raw = _beside(target)
+def enum(place: str, target: str, values: Mapping[Any, int], absent: Sequence[Any] = ()) -> Rule:
+    """Map a string to an enum field, and keep the string in the matching `raw_` field."""
+    raw = _raw_field(target)
 
     def put(bundle: Any, value: Any, _venue: Venue) -> None:
-        _set(bundle, target, words.get(value, 0))
+        _set(bundle, target, values.get(value, 0))
         _set(bundle, raw, str(value))
 
     return Rule(
@@ -191,25 +191,24 @@ def word(place: str, target: str, words: Mapping[Any, int], absent: Sequence[Any
     )
 
 
-def words(place: str, target: str, known: Mapping[str, int]) -> Rule:
-    """A list of words is a list of enum values, and is kept in the field `raw_...` beside it."""
-    raw = _beside(target)
+def enums(place: str, target: str, values: Mapping[str, int]) -> Rule:
+    """Map a list of strings to a repeated enum field, and keep the strings in the matching `raw_` field."""
+    raw = _raw_field(target)
 
     def put(bundle: Any, value: Any, _venue: Venue) -> None:
-        _set(bundle, target, [known[item] for item in value if item in known])
+        _set(bundle, target, [values[item] for item in value if item in values])
         _set(bundle, raw, value)
 
     return Rule(place, put, lambda bundle, _: _get(bundle, raw))
 
 
-def _beside(target: str) -> str:
-    """The field that keeps the venue's own word for an enum's value."""
+def _raw_field(target: str) -> str:
     parent, dot, name = target.rpartition(".")
     return f"{parent}{dot}raw_{name}"
 
 
 def choice(place: str, target: str, values: Mapping[Any, int]) -> Rule:
-    """A value of the venue is an enum value, one to one."""
+    """Map a value to an enum field one to one, so that no `raw_` field is needed."""
     back = {value: key for key, value in values.items()}
     return Rule(
         place,
@@ -219,7 +218,7 @@ def choice(place: str, target: str, values: Mapping[Any, int]) -> Rule:
 
 
 def each(place: str, target: str, *rules: Rule | Sequence[Rule]) -> Rule:
-    """Each element of a list is a message of a list."""
+    """Map each element of a list to a message."""
     elements = _flat(rules)
 
     def put(bundle: Any, value: Any, venue: Venue) -> None:
@@ -234,37 +233,37 @@ def each(place: str, target: str, *rules: Rule | Sequence[Rule]) -> Rule:
 
 
 def fixed(place: str, value: Any) -> Rule:
-    """The payload says the same in every record of its kind: the kind of message says it."""
+    """A constant that the message type implies."""
     return Rule(place, lambda *_: None, lambda *_: value)
 
 
 def derived(target: str, value: Callable[[Any, Venue], Any]) -> Rule:
-    """A field of a message that the payload does not state; the function gets what is in the bundle so far."""
+    """A field that is not in the payload. The function receives the bundle as read so far."""
     return Rule("", lambda bundle, _, venue: _set(bundle, target, value(bundle, venue)), lambda *_: ABSENT)
 
 
 def custom(place: str, put: Put, get: Get) -> Rule:
-    """Anything else; `get` is given the bundle, and answers ABSENT where the payload had nothing."""
+    """Map with custom functions. `get` receives the bundle and returns ABSENT if there is nothing to write."""
     return Rule(place, put, get)
 
 
 def only_absent(place: str, *absent: Any) -> Rule:
-    """A field that had one of these values, which mean that there is none, in every payload there was to learn from."""
-    return Rule(place, lambda *_: None, lambda *_: ABSENT, text.unless(*absent))
+    """A field that holds nothing but these sentinels in every captured payload."""
+    return Rule(place, lambda *_: None, lambda *_: ABSENT, string.unless(*absent))
 
 
 def not_kept(place: str, reason: str) -> Rule:
-    """What the contracts do not keep, and why. The place may have `*` in it."""
+    """A value that the contracts do not keep, and why. The place may contain `*`."""
     return Rule(place, lambda *_: None, lambda *_: ABSENT, reason=reason)
 
 
 def within(place: str, *rules: Rule | Sequence[Rule]) -> list[Rule]:
-    """Rules for what stands below a place."""
+    """Prefix the places of the rules."""
     return [replace(rule, place=f"{place}.{rule.place}") if rule.place else rule for rule in _flat(rules)]
 
 
 def only_where(rule: Rule, applies: Callable[[Any], bool]) -> Rule:
-    """A rule whose value is given back only from messages to which it applies."""
+    """Write the value only for messages that satisfy the predicate."""
     return replace(rule, get=lambda message, venue: rule.get(message, venue) if applies(message) else ABSENT)
 
 
@@ -274,8 +273,8 @@ def _flat(rules: Sequence[Rule | Sequence[Rule]]) -> list[Rule]:
 
 @dataclass(frozen=True)
 class Table:
-    """All rules for one kind of payload. `messages` names what it becomes, a list in brackets; `prepare` brings a
-    payload into a form in which every place has a name, without losing anything."""
+    """All rules for one kind of payload. `messages` maps each name to a message type, or to `[type]` for a list.
+    `prepare` restructures a payload, without loss, to give every value a place."""
 
     kind: str
     messages: Mapping[str, Any]
@@ -283,31 +282,31 @@ class Table:
     prepare: Callable[[Any], Any] = lambda payload: payload
 
     def read(self, payload: Any, venue: Venue) -> dict[str, Any]:
-        """The messages of a payload that was prepared."""
+        """Read a prepared payload into messages."""
         bundle = {name: [] if isinstance(kind, list) else kind() for name, kind in self.messages.items()}
         read(self.rules, payload, Bundle(bundle, self.messages), venue)
         return bundle
 
     def write(self, bundle: Mapping[str, Any], venue: Venue) -> Any:
-        """The payload that the messages came from, as far as the contracts keep it."""
+        """Write the prepared payload again, except for the values that are not kept."""
         return write(self.rules, Bundle(dict(bundle), self.messages), venue)
 
 
 def table(kind: str, messages: Mapping[str, Any], *rules: Rule | Sequence[Rule], prepare: Any = None) -> Table:
-    """A table of these rules."""
+    """Build a table."""
     return Table(kind, messages, _flat(rules), prepare or (lambda payload: payload))
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """Messages by name."""
+    """Messages and their types by name."""
 
     messages: dict[str, Any]
     kinds: Mapping[str, Any]
 
 
 def read(rules: Sequence[Rule], payload: Any, bundle: Any, venue: Venue) -> None:
-    """Bring a payload into messages."""
+    """Read a payload into a bundle or a message."""
     for rule in rules:
         if rule.reason:
             continue
@@ -318,7 +317,7 @@ def read(rules: Sequence[Rule], payload: Any, bundle: Any, venue: Venue) -> None
 
 
 def write(rules: Sequence[Rule], bundle: Any, venue: Venue) -> Any:
-    """Bring messages into a payload."""
+    """Write a payload from a bundle or a message."""
     payload: Any = {}
     for rule in rules:
         if not rule.place or rule.reason:
@@ -353,7 +352,7 @@ def _convert(value: Any, codec: Codec, venue: Venue) -> Any:
 
 
 def _at(node: Any, target: str) -> Any:
-    """The message or list at a place of a bundle, made where it is not there yet."""
+    """Return the message or list at a target, creating it if missing."""
     kind: Any = None
     for part in target.split("."):
         if isinstance(node, Bundle):
@@ -380,7 +379,7 @@ def _set(bundle: Any, target: str, value: Any) -> None:
 
 
 def _get(node: Any, target: str) -> Any:
-    """The value at a place of a bundle; ABSENT where there is none. An unset number, text or flag is none."""
+    """Return the value at a target, or ABSENT. A default value counts as unset if its field has no presence."""
     for part in target.split("."):
         if isinstance(node, Bundle):
             node = node.messages[part]
@@ -398,12 +397,12 @@ def _get(node: Any, target: str) -> Any:
     return node
 
 
-# What a message gives back, compared with what the venue sent
+# Comparison of a payload with its round trip
 
 
 @dataclass
 class Comparison:
-    """What became of the values of a payload."""
+    """Outcome of the comparison: counts of equal values, and the values that differ."""
 
     numbers: int = 0
     others: int = 0
@@ -412,15 +411,17 @@ class Comparison:
     lost: list[str] = field(default_factory=list)
 
 
-def compare(rules: Sequence[Rule], payload: Any, back: Any, prefix: str = "") -> Comparison:
-    """Account for every value of a payload: given back equal, a sentinel that became absence, not kept for a reason, or
-    lost; a value that was not in the payload counts as lost too."""
+def compare(rules: Sequence[Rule], payload: Any, written: Any, prefix: str = "") -> Comparison:
+    """Classify every value of a payload as equal, a sentinel that became absent, not kept, or lost.
+
+    A written value that was not in the payload also counts as lost.
+    """
     result = Comparison()
-    given = dict(leaves(back))
+    remaining = dict(leaves(written))
     for place, value in leaves(payload):
         rule = _rule_of(rules, place)
         shown = prefix + re.sub(r"(?<=\.)\d+(?=\.|$)|^\d+(?=\.|$)", "*", place)
-        returned = given.pop(place, ABSENT)
+        returned = remaining.pop(place, ABSENT)
         if rule and rule.reason:
             result.not_kept[prefix + rule.place] = rule.reason
         elif returned is not ABSENT and same(value, returned, bool(rule and rule.codec and rule.codec.is_instant)):
@@ -433,12 +434,12 @@ def compare(rules: Sequence[Rule], payload: Any, back: Any, prefix: str = "") ->
                 result.sentinels.append(f"{shown} {value!s}" if value != "" else f'{shown} ""')
         else:
             result.lost.append(f"{shown}: {value!r} came back as {'nothing' if returned is ABSENT else repr(returned)}")
-    result.lost += [f"{prefix}{place}: {value!r} was invented" for place, value in given.items()]
+    result.lost += [f"{prefix}{place}: {value!r} was not in the payload" for place, value in remaining.items()]
     return result
 
 
 def _rule_of(rules: Sequence[Rule], place: str) -> Rule | None:
-    """The most specific rule for a place of a payload."""
+    """Return the rule for a place; `not_kept` takes precedence."""
     for rule in rules:
         if rule.reason and fnmatchcase(place, rule.place):
             return rule
@@ -452,7 +453,7 @@ def _rule_of(rules: Sequence[Rule], place: str) -> Rule | None:
 
 
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a payload with its place; an empty list or object is no value."""
+    """Yield every scalar of a payload with its place."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from leaves(item, f"{place}.{key}" if place else str(key))
@@ -464,7 +465,7 @@ def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def same(sent: Any, returned: Any, is_instant: bool = False) -> bool:
-    """Whether two values say the same: numbers by value and significant digits, times as instants, all else as text."""
+    """Return whether two values are equal: numbers in value and significant digits, times as instants."""
     if isinstance(sent, bool) or isinstance(returned, bool):
         return sent is returned
     one, other = _number(sent), _number(returned)
@@ -486,10 +487,7 @@ def _number(value: Any) -> Decimal | None:
 
 
 def _significant(number: Decimal) -> tuple[int, ...]:
-    """The digits that say something: zeros before the first other one do not, those after the last one do.
-
-    A venue's exponent, as in 1E+3, says how the number is spelled, so the zeros that it stands for count.
-    """
+    """Return the significant digits, including trailing zeros and the zeros implied by an exponent, as in 1E+3."""
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
     if not number:

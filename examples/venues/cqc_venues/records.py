@@ -1,4 +1,4 @@
-"""The payloads of a folder, each with the table for it: `<venue>/{instruments,books,stream,account}.jsonl`."""
+"""Loads payloads from `<venue>/{instruments,books,stream,account}.jsonl` and selects the table for each."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MODULES: dict[str, ModuleType] = {
 
 @dataclass(frozen=True)
 class Record:
-    """One payload, prepared, with its table and where it stands (`kraken/account.jsonl:3`). Without a table it is no
-    record of anything that the contracts hold, for the reason in `skipped`."""
+    """One prepared payload with its location, such as `kraken/account.jsonl:3`. If it has no table, `skipped` is the
+    reason."""
 
     venue: Venue
     place: str
@@ -35,7 +35,7 @@ class Record:
 
 
 def load(folder: Path) -> Iterator[Record]:
-    """All payloads of the venues that are there, in the order of the files."""
+    """Yield the payloads of every venue in the folder."""
     for name, module in MODULES.items():
         venue = module.venue()
         for file in ("instruments", "books", "stream", "account"):
@@ -60,8 +60,8 @@ def _table(module: ModuleType, file: str, payload: Any) -> tuple[Table | None, s
     if file == "books":
         return module.book, ""
     if file == "stream":
-        return module.stream_table(payload["frame"]), "frames about the connection and its subscriptions"
+        return module.stream_table(payload["frame"]), "connection and subscription messages"
     name = payload["name"]
-    if name in getattr(module, "NO_RECORD", {}):
-        return None, module.NO_RECORD[name]
+    if name in getattr(module, "SKIPPED", {}):
+        return None, module.SKIPPED[name]
     return module.ACCOUNT[name], ""
