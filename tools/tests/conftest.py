@@ -1,18 +1,28 @@
-"""Scratch checkouts on which the command line is run as a user runs it."""
+"""Scratch checkouts where tests run the command line as a user does, and one release that tests share.
+
+Tests run in several processes. What is expensive is made once by whichever process needs it first, and never changed:
+a test that changes something takes a copy.
+"""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from cqc_tools.foundation import workspace
-from cqc_tools.packages import build
-from cqc_tools.packages.local import Registries
+from cqc_tools.foundation import configuration, version, workspace
+from cqc_tools.packages import Source, ecosystems, local, manifest, sources
+from cqc_tools.packages.local import Running
+from cqc_tools.packages.manifest import Build
 
+RELEASE = version.parse_release("1.2.0")
+TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")
 IDENTITY = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -30,7 +40,7 @@ class Checkout:
         return {**os.environ, **IDENTITY, "PYTHONPATH": str(self.folder / "tools"), **extra}
 
     def cqc(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the command line; nothing is raised when it fails."""
+        """Run the command line; nothing is raised if it fails."""
         command = [sys.executable, "-m", "cqc_tools", *arguments]
         return subprocess.run(
             command, cwd=self.folder, env=self.environment(**environment), capture_output=True, text=True
@@ -44,12 +54,52 @@ class Checkout:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
 
+    def copy(self, folder: Path) -> "Checkout":
+        """The same checkout in another folder."""
+        return Checkout(Path(shutil.copytree(self.folder, folder, symlinks=True)))
 
-def make_checkout(folder: Path) -> Checkout:
-    build.clone(folder)
+
+def point_target(checkout: Checkout, running: Running, *more: str) -> None:
+    """Point the target `test` in a checkout's release.toml to running registries; `more` are lines for it."""
+    lines = [f"{name} = {json.dumps(address)}" for name, address in running.addresses.items()]
+    settings = checkout.folder / "release.toml"
+    settings.write_text("\n".join([settings.read_text(), "[targets.test]", *lines, *more, ""]))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Returns a function that makes a folder once for all processes of this run."""
+    base = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        base = base.parent
+
+    def make(name: str, build: Callable[[Path], None]) -> Path:
+        folder = base / f"shared-{name}"
+        done = base / f"shared-{name}.done"
+        with FileLock(base / f"shared-{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                build(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+Shared = Callable[[str, Callable[[Path], None]], Path]
+
+
+@pytest.fixture(scope="session")
+def pristine(shared: Shared) -> Checkout:
+    """A checkout without tags. Tests must not change it."""
+    return Checkout(shared("pristine", _make_checkout))
+
+
+def _make_checkout(folder: Path) -> None:
+    sources.clone(folder)
     for name in (".venv", "packages/ts-cqc/node_modules", "tools/node/node_modules"):
         (folder / name).symlink_to(workspace.ROOT / name)
-    # The registries of its target `local` are its own, and what a rehearsal leaves to look at.
+    # Each checkout has registries of its own for the target `local`, and keeps its own last rehearsal.
     (folder / ".cache").mkdir()
     for path in workspace.CACHE.iterdir():
         if path.name not in ("registries", "rehearsal"):
@@ -60,17 +110,55 @@ def make_checkout(folder: Path) -> Checkout:
     checkout = Checkout(folder)
     for tag in checkout.git("tag").split():
         checkout.git("tag", "--delete", tag)
-    return checkout
-
-
-def point_target(checkout: Checkout, local: Registries, *more: str) -> None:
-    """Let the target `test` of a checkout's release.toml be registries that run; `more` are lines for it."""
-    names = ("python_index", "python_upload", "npm", "git")
-    lines = [f"{name} = {json.dumps(getattr(local, name))}" for name in names]
-    settings = checkout.folder / "release.toml"
-    settings.write_text("\n".join([settings.read_text(), "[targets.test]", *lines, *more, ""]))
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return make_checkout(tmp_path / "checkout")
+def checkout(pristine: Checkout, tmp_path: Path) -> Checkout:
+    """A checkout without tags, of this test's own."""
+    return pristine.copy(tmp_path / "checkout")
+
+
+@dataclass(frozen=True)
+class Released:
+    """A checkout at v1.2.0 whose dist/ holds the build. Tests must not change it."""
+
+    checkout: Checkout
+    commit: str
+
+    @property
+    def dist(self) -> Path:
+        return self.checkout.folder / "dist" / RELEASE.npm
+
+    @property
+    def built(self) -> Build:
+        return manifest.load(self.dist)
+
+    @property
+    def source(self) -> Source:
+        settings = configuration.load(self.checkout.folder / configuration.FILE)
+        return Source(self.checkout.folder, self.commit, RELEASE, settings)
+
+    def copy(self, folder: Path) -> "Released":
+        return Released(self.checkout.copy(folder), self.commit)
+
+
+@pytest.fixture(scope="session")
+def released(shared: Shared, pristine: Checkout) -> Released:
+    """v1.2.0, built once for all tests."""
+
+    def make(folder: Path) -> None:
+        checkout = pristine.copy(folder)
+        for tag in TAGS:
+            checkout.git("tag", tag)
+        done = checkout.cqc("build", "--release", RELEASE.npm)
+        assert done.returncode == 0, done.stderr
+
+    checkout = Checkout(shared("released", make))
+    return Released(checkout, checkout.git("rev-parse", "HEAD").strip())
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """Empty registries of this test's own."""
+    with local.running(tmp_path / "registries", ecosystems.load(configuration.load())) as addresses:
+        yield addresses
