@@ -1,6 +1,6 @@
 """Check the prerequisites and install the locked toolchain inside the checkout.
 
-Standard library only: it runs on the user's own Python before anything is installed.
+Standard library only: this runs on the user's own Python before anything is installed.
 """
 
 import hashlib
@@ -14,20 +14,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from cqc_tools.foundation import workspace
+from cqc_tools.foundation import configuration, errors, files, workspace
+from cqc_tools.foundation.errors import ProgramFailed, ToolError
 
 # (name, command that prints the version, lowest version, first version that is too new or None, where to get it)
 PREREQUISITES = [
     ("git", ["git", "--version"], (2, 31), None, "https://git-scm.com/downloads"),
-    # macOS still ships 3.81, and the Makefile keeps to what it knows.
+    # macOS still ships 3.81, and the Makefile uses nothing newer.
     ("make", ["make", "--version"], (3, 81), None, "https://www.gnu.org/software/make/"),
-    # grpcio-tools, which holds protoc, has wheels up to this Python.
+    # grpcio-tools, which contains protoc, has no wheels for later Pythons.
     ("Python", [sys.executable, "--version"], (3, 11), (3, 15), "https://www.python.org/downloads/"),
     ("Go", ["go", "version"], (1, 24), None, "https://go.dev/dl/"),
     ("Node", ["node", "--version"], (20, 0), None, "https://nodejs.org/"),
     ("npm", ["npm", "--version"], (10, 0), None, "https://nodejs.org/ (npm comes with it)"),
 ]
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+PYTHON, GO, TYPESCRIPT, NPM = "Python tools", "Go tools", "TypeScript package", "npm tools"
 
 
 def spelled(version: tuple[int, ...]) -> str:
@@ -52,7 +53,7 @@ def find_prerequisite_problems() -> list[str]:
 
 
 def run(command: list[str | Path], cwd: Path = workspace.ROOT) -> str:
-    """Run a command of the set-up and return what it printed; its output is shown only if it fails."""
+    """Run a command of the set-up and return its output, which is shown only if it fails."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
@@ -61,7 +62,7 @@ def run(command: list[str | Path], cwd: Path = workspace.ROOT) -> str:
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}".strip())
+        raise ProgramFailed(command, done.returncode, done.stdout, done.stderr)
     return done.stdout
 
 
@@ -83,17 +84,14 @@ def install_go() -> None:
 
 
 def install_third_party_protos() -> None:
-    """Copy the protos that the contracts import out of the pinned Go module that carries them."""
+    """Copy the protos that the contracts import out of the pinned Go module that contains them."""
     module = "github.com/bufbuild/protovalidate"
     pin = workspace.ROOT / "tools" / "protos"
     run(["go", "mod", "download", module], cwd=pin)
     carrier = run(["go", "list", "-m", "-f", "{{.Dir}}", module], cwd=pin).strip()
     source = Path(carrier, "proto", "protovalidate", "buf", "validate", "validate.proto")
     target = workspace.THIRD_PARTY_PROTO / "buf" / "validate" / "validate.proto"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part")
-    part.write_bytes(source.read_bytes())
-    part.replace(target)
+    files.write_bytes(target, source.read_bytes())
 
 
 def install_go_and_protos() -> None:
@@ -103,7 +101,7 @@ def install_go_and_protos() -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """A part of the set-up: `locks` are the files that decide it, and `result` exists once it is done."""
+    """A part of the set-up: `locks` are the files that determine it, and `result` exists once it is done."""
 
     what: str
     locks: tuple[str, ...]
@@ -111,91 +109,99 @@ class Step:
     install: Callable[[], object]
 
     def fingerprint(self) -> str:
-        """What an installation was made from; an environment works for one Python and in one place only."""
+        """What an installation is made from; an environment works for one Python and in one place only."""
         digest = hashlib.sha256(f"{sys.version} {workspace.ROOT}".encode())
         for name in self.locks:
             digest.update((workspace.ROOT / name).read_bytes())
         return digest.hexdigest()
 
+    @property
+    def stamp(self) -> Path:
+        """The file that records what the installation was made from."""
+        return workspace.CACHE / "setup" / self.what.replace(" ", "-").lower()
+
     def ensure(self) -> None:
-        """Do the step, unless it was done from the same files."""
-        stamp = workspace.CACHE / "setup" / self.what.replace(" ", "-").lower()
+        """Do the step, unless it was already done from the same files."""
         wanted = self.fingerprint()
-        if self.result.exists() and stamp.exists() and stamp.read_text() == wanted:
+        if self.result.exists() and self.stamp.exists() and self.stamp.read_text() == wanted:
             return
         started = time.monotonic()
         print(f"setup: {self.what} ...", flush=True)
-        stamp.unlink(missing_ok=True)
+        self.stamp.unlink(missing_ok=True)
         self.install()
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(wanted)
+        files.write_text(self.stamp, wanted)
         print(f"setup: {self.what} ready in {time.monotonic() - started:.0f} s", flush=True)
 
 
-STEPS = [
-    Step("Python tools", ("tools/requirements.lock",), workspace.VENV, install_python),
-    Step(
-        "Go tools",
-        (
-            "tools/go/go.sum",
-            "tools/go/modulezip/main.go",
-            "tools/go/pseudoversion/main.go",
-            "tools/protos/go.sum",
+def steps() -> list[Step]:
+    """The parts of the set-up. Raises UserError if release.toml cannot be read."""
+    package = configuration.load().package("typescript").folder
+    go_sources = ("tools/go/go.sum", "tools/go/modulezip/main.go", "tools/go/pseudoversion/main.go")
+    return [
+        Step(PYTHON, ("tools/requirements.lock",), workspace.VENV, install_python),
+        Step(GO, (*go_sources, "tools/protos/go.sum"), workspace.THIRD_PARTY_PROTO, install_go_and_protos),
+        Step(
+            TYPESCRIPT,
+            (f"{package}/package-lock.json",),
+            workspace.ROOT / package / "node_modules",
+            install_node(workspace.ROOT / package),
         ),
-        workspace.THIRD_PARTY_PROTO,
-        install_go_and_protos,
-    ),
-    Step(
-        "TypeScript package",
-        ("packages/ts-cqc/package-lock.json",),
-        workspace.TYPESCRIPT_PACKAGE / "node_modules",
-        install_node(workspace.TYPESCRIPT_PACKAGE),
-    ),
-    Step(
-        "npm tools",
-        ("tools/node/package-lock.json",),
-        workspace.NODE_TOOLS / "node_modules",
-        install_node(workspace.NODE_TOOLS),
-    ),
-]
+        Step(
+            NPM,
+            ("tools/node/package-lock.json",),
+            workspace.NODE_TOOLS / "node_modules",
+            install_node(workspace.NODE_TOOLS),
+        ),
+    ]
 
 
 def setup() -> int:
+    """Install whatever is missing or outdated; returns the exit code."""
     problems = find_prerequisite_problems()
     if problems:
         print(*(f"error: {problem}" for problem in problems), sep="\n", file=sys.stderr)
-        return USAGE
+        return errors.USAGE
+    try:
+        parts = steps()
+    except ToolError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     # Two at a time: the set-up is made for two cores.
     with ThreadPoolExecutor(max_workers=2) as pool:
-        outcomes = [(step.what, pool.submit(step.ensure)) for step in STEPS]
+        outcomes = [(step.what, pool.submit(step.ensure)) for step in parts]
     failures = [(what, error) for what, future in outcomes if (error := future.exception())]
     for what, error in failures:
         print(f"error: {what} could not be installed: {error}", file=sys.stderr)
     if failures:
         print("Check the network and the package registries, then run the same command again.", file=sys.stderr)
-    return FAILED if failures else 0
+    return errors.FAILED if failures else errors.OK
 
 
 def clean() -> int:
+    """Remove everything that was installed or built inside the checkout; returns the exit code."""
     removed = [
         workspace.VENV,
         workspace.CACHE,
         workspace.DIST,
-        workspace.TYPESCRIPT_PACKAGE / "node_modules",
-        workspace.TYPESCRIPT_PACKAGE / "dist",
         workspace.NODE_TOOLS / "node_modules",
     ]
+    try:
+        package = configuration.load().folder("typescript")
+        removed += [package / "node_modules", package / "dist"]
+    except ToolError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     for path in removed:
         if path.exists():
             shutil.rmtree(path)
             print(f"removed {path.relative_to(workspace.ROOT)}")
-    return 0
+    return errors.OK
 
 
 def main() -> int:
-    """Set up, or with --clean remove all that was; 0 done, 1 failed, 2 the user has to put something right."""
+    """Set up, or with --clean remove everything; returns 0 if done, 1 if something failed, 2 for a user's mistake."""
     try:
         return clean() if "--clean" in sys.argv[1:] else setup()
     except KeyboardInterrupt:
         print("interrupted: run the same command again, finished steps are kept", file=sys.stderr)
-        return INTERRUPTED
+        return errors.INTERRUPTED

@@ -316,21 +316,23 @@ class PythonIndex:
         else:
             folder.mkdir(parents=True)
         venv = folder / ".venv"
-        process.run([sys.executable, "-m", "venv", venv], what="create a virtual environment")
+        # pip of the toolchain installs into it: one more pip would take longer than all the rest.
+        process.run([sys.executable, "-m", "venv", "--without-pip", venv], what="create a virtual environment")
         python = workspace.venv_bin(venv, "python")
+        pip = (sys.executable, "-m", "pip", "--python", python)
         environment = workspace.tool_environment()
         started = time.monotonic()
         # Our package comes from this index alone, its dependencies from wherever the user's pip finds them.
         alone = {**environment, "PIP_INDEX_URL": self.address, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
         options = ("--quiet", "--no-deps", "--no-cache-dir", "--dest", folder / "wheel")
         process.run(
-            [python, "-m", "pip", "download", *options, f"{self.package}=={version.pypi}"],
+            [*pip, "download", *options, f"{self.package}=={version.pypi}"],
             cwd=folder,
             env=alone,
             what="pip download",
         )
         (wheel,) = (folder / "wheel").iterdir()
-        process.run([python, "-m", "pip", "install", "--quiet", wheel], cwd=folder, env=environment, what="pip install")
+        process.run([*pip, "install", "--quiet", wheel], cwd=folder, env=environment, what="pip install")
         seconds = time.monotonic() - started
         describe = (str(python), "-c", DESCRIBE.format(package=self.import_name))
         run = (str(python), "-m", "cqc_example") if example else ()

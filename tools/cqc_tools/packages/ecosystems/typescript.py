@@ -58,7 +58,7 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     settings = source.configuration.package(KEY)
     package = source.folder / settings.folder
     environment = workspace.tool_environment()
-    process.run(["npm", "ci", "--prefer-offline", "--ignore-scripts"], cwd=package, env=environment, what="npm ci")
+    _install_dependencies(package, workspace.ROOT / settings.folder)
     process.run(["npm", "run", "build"], cwd=package, env=environment, what="compile the npm package")
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
     shutil.copytree(source.folder / "proto", package / "proto")
@@ -74,6 +74,18 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     )
     file = out / _packed_file(printed)
     return (artifact(KEY, file, integrity(file)),)
+
+
+def _install_dependencies(package: Path, installed: Path) -> None:
+    """Give a clone its locked dependencies: those that the set-up installed in `installed` from the same lock, or else
+    new ones."""
+    lock = "package-lock.json"
+    is_same = (installed / lock).is_file() and (installed / lock).read_bytes() == (package / lock).read_bytes()
+    if is_same and (installed / "node_modules").is_dir():
+        (package / "node_modules").symlink_to(installed / "node_modules")
+        return
+    command = ["npm", "ci", "--prefer-offline", "--ignore-scripts"]
+    process.run(command, cwd=package, env=workspace.tool_environment(), what="npm ci")
 
 
 def declare(artifacts: Sequence[Artifact]) -> Declaration:
