@@ -1,6 +1,5 @@
 """Registries on this machine: a real pypiserver, verdaccio and git remote, on free loopback ports."""
 
-import socketserver
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import waitress
 
 from cqc_tools.foundation import process, workspace
 from cqc_tools.foundation.errors import StageFailed
@@ -41,20 +41,11 @@ def running(folder: Path, chosen: Sequence[Ecosystem]) -> Iterator[Running]:
         yield Running({key: address for started in starting for key, address in started.result().items()})
 
 
-class _Server(socketserver.ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        print(format % args, file=sys.stderr)
-
-
 def serve_application(application: Application) -> None:
     """Serve a WSGI application on a free loopback port, printed as the first line, until the process is stopped."""
-    with make_server("127.0.0.1", 0, application, _Server, _QuietHandler) as server:
-        print(server.server_port, flush=True)
-        server.serve_forever()
+    server = waitress.create_server(application, host="127.0.0.1", port=0)
+    print(server.effective_port, flush=True)
+    server.run()
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def main(folder: Path) -> None:
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         cgi = {name: value for name, value in environ.items() if isinstance(value, str) and name.isupper()}
-        body = _request_body(environ)
+        # git sends a large push in chunks, which waitress has already joined.
+        body = environ["wsgi.input"].read()
         with subprocess.Popen(
             [backend],
             env={
@@ -59,19 +60,6 @@ def main(folder: Path) -> None:
         return [content]
 
     local.serve_application(application)
-
-
-def _request_body(environ: dict[str, Any]) -> bytes:
-    """The whole body. git sends a large push in chunks, which wsgiref does not decode."""
-    stream = environ["wsgi.input"]
-    if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", ""):
-        return bytes(stream.read(int(environ.get("CONTENT_LENGTH") or 0)))
-    body = bytearray()
-    while size := int(stream.readline().split(b";")[0], 16):
-        body += stream.read(size)
-        stream.readline()
-    stream.readline()
-    return bytes(body)
 
 
 if __name__ == "__main__":
