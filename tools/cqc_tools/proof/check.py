@@ -44,6 +44,7 @@ def check() -> None:
             ("pyright", _pyright),
             ("gofmt", _gofmt),
             ("go build and go vet", _go),
+            ("staticcheck", _staticcheck),
             ("tsc --strict", _tsc),
             (
                 "actionlint",
@@ -138,6 +139,14 @@ def _go() -> None:
         options = ["-o", os.devnull] if command == "build" else []
         packages = [f"./{folder}/..." for folder in GO_FOLDERS]
         process.run(["go", command, *options, *packages], env=environment, what=f"go {command}")
+
+
+def _staticcheck() -> None:
+    environment = {**go_workspace(), "STATICCHECK_CACHE": str(workspace.CACHE / "staticcheck")}
+    # protoc-gen-go writes no package comments.
+    checks = ["-checks", "all,-ST1000"]
+    packages = [f"./{folder}/..." for folder in GO_FOLDERS]
+    process.run([workspace.GO_TOOLS / "staticcheck", *checks, *packages], env=environment, what="staticcheck")
 
 
 def _zizmor() -> None:

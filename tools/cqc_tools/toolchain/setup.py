@@ -107,10 +107,15 @@ class Step:
     locks: tuple[str, ...]
     result: Path
     install: Callable[[], object]
+    # Prints the version of the compiler, for tools that must be rebuilt with a new one: staticcheck cannot analyze code
+    # for a newer Go than it was built with.
+    compiler: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """What an installation is made from; an environment works for one Python and in one place only."""
         digest = hashlib.sha256(f"{sys.version} {workspace.ROOT}".encode())
+        if self.compiler:
+            digest.update(run([*self.compiler]).encode())
         for name in self.locks:
             digest.update((workspace.ROOT / name).read_bytes())
         return digest.hexdigest()
@@ -139,7 +144,13 @@ def steps() -> list[Step]:
     go_sources = ("tools/go/go.sum", "tools/go/modulezip/main.go", "tools/go/pseudoversion/main.go")
     return [
         Step(PYTHON, ("tools/requirements.lock",), workspace.VENV, install_python),
-        Step(GO, (*go_sources, "tools/protos/go.sum"), workspace.THIRD_PARTY_PROTO, install_go_and_protos),
+        Step(
+            GO,
+            (*go_sources, "tools/protos/go.sum"),
+            workspace.THIRD_PARTY_PROTO,
+            install_go_and_protos,
+            ("go", "version"),
+        ),
         Step(
             TYPESCRIPT,
             (f"{package}/package-lock.json",),
