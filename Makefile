@@ -8,7 +8,7 @@ TARGET_OPTION = $(if $(TARGET),--target "$$TARGET")
 .DEFAULT_GOAL := help
 .PHONY: help setup rehearse test test-fast generate regenerate check format clean version diff breaking plan preflight \
 	changelog notes golden module-path build publish verify report retract test-tools test-python test-go \
-	test-typescript interop lossless faults lock scaffold attest draft draft-save draft-fetch announce
+	test-typescript interop lossless faults lock attest draft draft-save draft-fetch announce
 
 ##@ Start here
 
@@ -43,9 +43,6 @@ diff: setup ## Print what changed in the contracts between two tags (FROM=v1.1.0
 
 breaking: setup ## Print what changed since the last release; fails if it breaks more than the version allows
 	@$(CQC) breaking
-
-scaffold: setup ## Write the package manifests of a project with contracts of its own, where they are missing
-	@$(CQC) scaffold
 
 ##@ Prepare a release
 

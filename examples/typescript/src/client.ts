@@ -60,7 +60,7 @@ function deadline(): { deadline: number } {
 
 /** Turns a callback-style unary call into a promise. */
 function unary<T>(call: (callback: requestCallback<T>) => void): Promise<T> {
-  return new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value!))));
+  return new Promise((resolve, reject) => call((error, value) => (value ? resolve(value) : reject(error))));
 }
 
 async function listVenueSymbols(registry: AssetRegistryClient): Promise<VenueSymbol[]> {

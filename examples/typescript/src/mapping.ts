@@ -2,15 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, timestampFromMs, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import {
-  AggressorSide,
-  BookLevel,
-  OrderBook,
-  OrderBookDelta,
-  QuantityUnit,
-  Trade,
-} from "@cq/cqc/markets/v1";
+import { type Timestamp, TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { AggressorSide, BookLevel, OrderBook, OrderBookDelta, QuantityUnit, Trade } from "@cq/cqc/markets/v1";
 import { VenueSymbol } from "@cq/cqc/venues/v1";
 
 /** Captured data for one listing, in arrival order. */
@@ -86,8 +79,8 @@ export function load(data: string): Map<string, Market> {
   const markets = new Map<string, Market>();
   function market(venue: string, native: string): Market {
     const listing = listingOf(venue, native);
-    let found = markets.get(listing.venueSymbolId);
-    if (!found) markets.set(listing.venueSymbolId, (found = { listing, deltas: [], trades: [] }));
+    const found = markets.get(listing.venueSymbolId) ?? { listing, deltas: [], trades: [] };
+    markets.set(listing.venueSymbolId, found);
     return found;
   }
 
@@ -121,7 +114,9 @@ export function load(data: string): Map<string, Market> {
 
 function rows<T>(path: string): T[] {
   if (!existsSync(path)) return [];
-  const lines = readFileSync(path, "utf8").split("\n").filter((line) => line !== "");
+  const lines = readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
   return lines.map((line) => JSON.parse(line) as T);
 }
 

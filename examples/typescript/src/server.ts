@@ -1,7 +1,7 @@
 // Serves captured traffic through MarketData and AssetRegistry.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
-import { PriceKind, PriceSource } from "@cq/cqc/markets/v1";
+import { type OrderBook, PriceKind, PriceSource } from "@cq/cqc/markets/v1";
 import {
   type AssetRegistry,
   AssetRegistryService,
@@ -69,8 +69,11 @@ type Replay = Pick<
   "getPrice" | "getOrderBook" | "streamOrderBook" | "listTrades" | "streamTrades"
 >;
 
-function registry(markets: Map<string, Market>): Registry {
-  const listings = [...markets.keys()].sort().map((name) => markets.get(name)!.listing);
+/** Markets with a snapshot, sorted by name. */
+type Captured = Map<string, Market & { snapshot: OrderBook }>;
+
+function registry(markets: Captured): Registry {
+  const listings = [...markets.values()].map((market) => market.listing);
   return {
     listVenueSymbols: (call, callback) =>
       answer(callback, () => {
@@ -80,8 +83,8 @@ function registry(markets: Map<string, Market>): Registry {
   };
 }
 
-function replay(markets: Map<string, Market>): Replay {
-  function market(name: string): Market {
+function replay(markets: Captured): Replay {
+  function market(name: string) {
     const found = markets.get(name);
     if (found) return found;
     const details = `no captured data for ${name}; call ListVenueSymbols for the valid ids`;
@@ -92,8 +95,7 @@ function replay(markets: Map<string, Market>): Replay {
     getPrice: (call, callback) =>
       answer(callback, () => {
         const [asset = "", quote = "USD"] = call.request.assetId.split("-");
-        for (const name of [...markets.keys()].sort()) {
-          const { listing, trades } = market(name);
+        for (const [name, { listing, trades }] of markets) {
           const trade = trades.at(-1);
           if (!trade || !listing.symbolId.startsWith(`${asset}-${quote}-`)) continue;
           return {
@@ -112,7 +114,7 @@ function replay(markets: Map<string, Market>): Replay {
     // Returns the captured snapshot, cut to the requested depth.
     getOrderBook: (call, callback) =>
       answer(callback, () => {
-        const snapshot = market(call.request.venueSymbolId).snapshot!;
+        const { snapshot } = market(call.request.venueSymbolId);
         const { depth } = call.request;
         if (depth === 0) return { orderBook: snapshot };
         const bids = snapshot.bids.slice(0, depth);
@@ -124,7 +126,7 @@ function replay(markets: Map<string, Market>): Replay {
       send(call, function* (): Iterable<MessageInitShape<typeof StreamOrderBookResponse>> {
         const { snapshot, deltas } = market(call.request.venueSymbolId);
         const sent = position(call.request.resumeToken);
-        if (!call.request.resumeToken) yield { event: { case: "snapshot", value: snapshot! }, resumeToken: "0" };
+        if (!call.request.resumeToken) yield { event: { case: "snapshot", value: snapshot }, resumeToken: "0" };
         for (const [index, value] of deltas.entries()) {
           if (index >= sent) yield { event: { case: "delta", value }, resumeToken: String(index + 1) };
         }
@@ -153,8 +155,9 @@ function replay(markets: Map<string, Market>): Replay {
 
 /** Serves until SIGTERM or SIGINT. The first line printed is the listening address. */
 export function serve(data: string, address: string): void {
-  const markets = load(data);
-  for (const [name, { snapshot }] of markets) if (!snapshot) markets.delete(name);
+  const markets: Captured = new Map();
+  const loaded = [...load(data)].sort(([one], [other]) => (one < other ? -1 : 1));
+  for (const [name, { snapshot, ...market }] of loaded) if (snapshot) markets.set(name, { ...market, snapshot });
   const server = new grpc.Server();
   server.addService(MarketDataService, replay(markets));
   server.addService(AssetRegistryService, registry(markets));

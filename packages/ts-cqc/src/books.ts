@@ -62,7 +62,9 @@ export class BookBuilder {
    */
   apply(delta: OrderBookDelta): boolean {
     if (delta.venueSymbolId !== this.last.venueSymbolId) {
-      throw new RangeError(`a delta of ${delta.venueSymbolId} cannot be applied to a book of ${this.last.venueSymbolId}`);
+      throw new RangeError(
+        `a delta of ${delta.venueSymbolId} cannot be applied to a book of ${this.last.venueSymbolId}`,
+      );
     }
     if (delta.sequence !== undefined && this.last.sequence !== undefined) {
       if (delta.sequence <= this.last.sequence) return false;
@@ -125,7 +127,8 @@ export function canonical(text: string): string {
 }
 
 function sorted(side: Map<string, BookLevel>, direction: number): BookLevel[] {
-  const order = (one?: string, other?: string) => Number((one ?? "") > (other ?? "")) - Number((one ?? "") < (other ?? ""));
+  const order = (one?: string, other?: string) =>
+    Number((one ?? "") > (other ?? "")) - Number((one ?? "") < (other ?? ""));
   return [...side.values()].sort(
     (one, other) => comparePlain(one.price, other.price) * direction || order(one.orderId, other.orderId),
   );

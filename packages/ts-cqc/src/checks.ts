@@ -61,10 +61,14 @@ export function checkBook(book: OrderBook): Oddity[] {
   const bid = side(found, "bids", book.bids, -1);
   const ask = side(found, "asks", book.asks, 1);
   if (bid && ask) {
-    if (below(ask, bid)) found.add("book.crossed", "bids", `the best bid ${bid.text} is above the best ask ${ask.text}`);
+    if (below(ask, bid))
+      found.add("book.crossed", "bids", `the best bid ${bid.text} is above the best ask ${ask.text}`);
     else if (!below(bid, ask)) found.add("book.locked", "bids", `the best bid ${bid.text} is the best ask`);
   }
-  for (const [field, value] of [["first_sequence", book.firstSequence], ["previous_sequence", book.previousSequence]] as const) {
+  for (const [field, value] of [
+    ["first_sequence", book.firstSequence],
+    ["previous_sequence", book.previousSequence],
+  ] as const) {
     if (book.sequence !== undefined && value !== undefined && value > book.sequence) {
       found.add("book.sequence", field, `${value} is above sequence ${book.sequence}`);
     }
@@ -125,7 +129,11 @@ export function checkExecution(report: ExecutionReport): Oddity[] {
   found.negative("execution.negative_quantity", "cumulative_quantity", cumulative);
   found.negative("execution.negative_quantity", "leaves_quantity", leaves);
   if (cumulative && ordered && below(ordered, cumulative)) {
-    found.add("execution.overfilled", "cumulative_quantity", `${cumulative.text} is filled, ${ordered.text} was ordered`);
+    found.add(
+      "execution.overfilled",
+      "cumulative_quantity",
+      `${cumulative.text} is filled, ${ordered.text} was ordered`,
+    );
   }
   const status = report.orderStatus;
   // Nothing is left of a closed order, whatever was filled.

@@ -4,7 +4,9 @@
 export function makeGenericClientConstructor(): new () => never {
   return class {
     constructor() {
-      throw new Error("@grpc/grpc-js does not run in browsers: use a transport of Connect with the service's descriptor");
+      throw new Error(
+        "@grpc/grpc-js does not run in browsers: use a transport of Connect with the service's descriptor",
+      );
     }
   } as new () => never;
 }

@@ -2,18 +2,13 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { BookBuilder, descriptorSet, displayName, parseDisplayName, toUnixNanos } from "@cq/cqc";
-import { Asset, AssetType, Token } from "@cq/cqc/assets/v1";
+import { type Asset, AssetType, Token } from "@cq/cqc/assets/v1";
 import { checkBook, type Oddity } from "@cq/cqc/checks";
 import { type Exact, formatDecimal, parseDecimal } from "@cq/cqc/decimal";
 import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
 import { OrderBook, Price, PriceSchema } from "@cq/cqc/markets/v1";
-import {
-  MarketData,
-  MarketDataClient,
-  MarketDataService,
-  type ServiceImplementation,
-} from "@cq/cqc/services/v1";
-import { validate, type Violation } from "@cq/cqc/validate";
+import { type MarketData, MarketDataClient, MarketDataService, type ServiceImplementation } from "@cq/cqc/services/v1";
+import { type Violation, validate } from "@cq/cqc/validate";
 import { type OrderType, OrderTypeSchema } from "@cq/cqc/venues/v1";
 import * as grpc from "@grpc/grpc-js";
 

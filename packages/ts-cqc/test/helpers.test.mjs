@@ -3,14 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import {
-  BookBuilder,
-  displayName,
-  fromUnixNanos,
-  parseDisplayName,
-  SequenceGapError,
-  toUnixNanos,
-} from "@cq/cqc";
+import { BookBuilder, displayName, fromUnixNanos, parseDisplayName, SequenceGapError, toUnixNanos } from "@cq/cqc";
 import { checkBook, checkCandle, checkExecution } from "@cq/cqc/checks";
 import { formatDecimal, notional, parseDecimal } from "@cq/cqc/decimal";
 import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
@@ -200,7 +193,9 @@ test("a book follows deltas", () => {
   assert.deepEqual(prices(book.asks()), ["11", "100"]);
   assert.equal(book.book().checksum, undefined);
   assert.deepEqual(prices(book.book().bids), ["9.50", "9"]);
-  book.apply(delta(8n, 8n, { bids: [level("9", "3", { action: BookAction.DELETE }), level("8", "1", { orderId: "x" })] }));
+  book.apply(
+    delta(8n, 8n, { bids: [level("9", "3", { action: BookAction.DELETE }), level("8", "1", { orderId: "x" })] }),
+  );
   assert.deepEqual(prices(book.bids()), ["9.50", "8"]);
 });
 
@@ -231,7 +226,10 @@ test("a book is what a plain map by value is", () => {
         else expected.delete(Number(price));
       }
       const found = book.bids().map(({ price, quantity }) => [Number(price), quantity]);
-      assert.deepEqual(found, [...expected].sort(([one], [other]) => other - one));
+      assert.deepEqual(
+        found,
+        [...expected].sort(([one], [other]) => other - one),
+      );
     }),
   );
 });

@@ -13,7 +13,11 @@ test("every subpath can be required, and messages are values", () => {
 });
 
 test("the descriptor set can be read", () => {
-  assert.ok(require("@cq/cqc").descriptorSet().file.some((file) => file.name === "cqc/markets/v1/price.proto"));
+  assert.ok(
+    require("@cq/cqc")
+      .descriptorSet()
+      .file.some((file) => file.name === "cqc/markets/v1/price.proto"),
+  );
 });
 
 test("package.json is reachable and says the version", () => {
@@ -30,11 +34,18 @@ function loaded(name) {
 test("only services load gRPC, and no subpath loads the descriptor set or another one's index", () => {
   for (const domain of ["assets", "events", "markets", "portfolio", "rules", "venues"]) {
     const files = loaded(`@cq/cqc/${domain}/v1`);
-    assert.deepEqual(files.filter((file) => /grpc|descriptor_set/.test(file)), [], domain);
+    assert.deepEqual(
+      files.filter((file) => /grpc|descriptor_set/.test(file)),
+      [],
+      domain,
+    );
     const indexes = files.filter((file) => /\/gen\/cqc\/.*\/index\.js$/.test(file));
     assert.equal(indexes.length, 1, indexes.join(", "));
   }
   const root = loaded("@cq/cqc");
-  assert.deepEqual(root.filter((file) => /grpc|\/gen\/cqc\/.*\/index\.js$/.test(file)), []);
+  assert.deepEqual(
+    root.filter((file) => /grpc|\/gen\/cqc\/.*\/index\.js$/.test(file)),
+    [],
+  );
   assert.ok(loaded("@cq/cqc/services/v1").some((file) => file.includes("@grpc/grpc-js")));
 });

@@ -36,7 +36,13 @@ test("the descriptor set holds exactly the shipped sources, with comments, impor
     seen.add(file.name);
   }
   const shipped = readdirSync(new URL("proto/", root), { recursive: true }).filter((name) => name.endsWith(".proto"));
-  assert.deepEqual(shipped.sort(), files.map((file) => file.name).filter((name) => name.startsWith("cqc/")).sort());
+  assert.deepEqual(
+    shipped.sort(),
+    files
+      .map((file) => file.name)
+      .filter((name) => name.startsWith("cqc/"))
+      .sort(),
+  );
   const price = files.find((file) => file.name === "cqc/markets/v1/price.proto");
   assert.ok(price.sourceCodeInfo.location.some((location) => location.leadingComments.includes("worth")));
 });
@@ -60,19 +66,26 @@ test("a trade survives binary and JSON, digit for digit", () => {
 
 test("the rules of the contracts run in protovalidate", () => {
   const validator = createValidator({ registry: createRegistry(file_cqc_rules_v1_rules) });
-  const level = (price) => create(OrderBook, {
-    venueSymbolId: "binance:BTC-USDT-SPOT",
-    receivedAt: timestampNow(),
-    bids: [{ price, quantity: "1" }],
-  });
+  const level = (price) =>
+    create(OrderBook, {
+      venueSymbolId: "binance:BTC-USDT-SPOT",
+      receivedAt: timestampNow(),
+      bids: [{ price, quantity: "1" }],
+    });
   fc.assert(fc.property(decimal, (price) => assert.equal(validator.validate(OrderBook, level(price)).kind, "valid")));
   for (const price of ["", "-0", "01", "1.", ".5", "1e-8", "NaN", "٣", "1\n", "+1", "-0.00"]) {
     const result = validator.validate(OrderBook, level(price));
     assert.equal(result.kind, "invalid", JSON.stringify(price));
-    assert.deepEqual(result.violations.map((violation) => violation.ruleId), ["string.decimal"]);
+    assert.deepEqual(
+      result.violations.map((violation) => violation.ruleId),
+      ["string.decimal"],
+    );
   }
   const wrongId = validator.validate(Price, create(Price, { assetId: "btc/usd", value: 1 }));
-  assert.deepEqual(wrongId.violations.map((violation) => violation.ruleId), ["string.asset_reference"]);
+  assert.deepEqual(
+    wrongId.violations.map((violation) => violation.ruleId),
+    ["string.asset_reference"],
+  );
 });
 
 test("a client and a server talk over gRPC", async (context) => {
@@ -104,7 +117,10 @@ test("a client and a server talk over gRPC", async (context) => {
 
   const steps = [];
   for await (const step of client.streamOrderBook({ venueSymbolId: "binance:BTC-USDT-SPOT" })) steps.push(step.event);
-  assert.deepEqual(steps.map((event) => event.case), ["snapshot", "delta"]);
+  assert.deepEqual(
+    steps.map((event) => event.case),
+    ["snapshot", "delta"],
+  );
   assert.equal(steps[0].value.bids[0].price, "0.10");
   assert.equal(steps[1].value.sequence, 18446744073709551615n);
 

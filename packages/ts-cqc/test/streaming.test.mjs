@@ -2,26 +2,45 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create, createFileRegistry } from "@bufbuild/protobuf";
-import { FieldDescriptorProto_Label, FieldDescriptorProto_Type, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import {
+  FieldDescriptorProto_Label,
+  FieldDescriptorProto_Type,
+  FileDescriptorProtoSchema,
+} from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 
 const runtime = new URL("node_modules/@cq/cqc/dist/esm/grpc.js", import.meta.url);
 const { clientConstructor, serviceDefinition } = await import(runtime);
 
 const field = (name, number, type) => ({ name, number, type, label: FieldDescriptorProto_Label.OPTIONAL });
-const method = (name, clientStreaming, serverStreaming) =>
-  ({ name, clientStreaming, serverStreaming, inputType: ".kinds.v1.Text", outputType: ".kinds.v1.Text" });
+const method = (name, clientStreaming, serverStreaming) => ({
+  name,
+  clientStreaming,
+  serverStreaming,
+  inputType: ".kinds.v1.Text",
+  outputType: ".kinds.v1.Text",
+});
 const file = create(FileDescriptorProtoSchema, {
   name: "kinds.proto",
   package: "kinds.v1",
   syntax: "proto3",
-  messageType: [{ name: "Text", field: [
-    field("text", 1, FieldDescriptorProto_Type.STRING),
-    field("count", 2, FieldDescriptorProto_Type.UINT64),
-  ] }],
-  service: [{ name: "Kinds", method: [
-    method("One", false, false), method("Down", false, true), method("Up", true, false), method("Both", true, true),
-  ] }],
+  messageType: [
+    {
+      name: "Text",
+      field: [field("text", 1, FieldDescriptorProto_Type.STRING), field("count", 2, FieldDescriptorProto_Type.UINT64)],
+    },
+  ],
+  service: [
+    {
+      name: "Kinds",
+      method: [
+        method("One", false, false),
+        method("Down", false, true),
+        method("Up", true, false),
+        method("Both", true, true),
+      ],
+    },
+  ],
 });
 const Kinds = createFileRegistry(file, () => undefined).getService("kinds.v1.Kinds");
 
@@ -36,7 +55,9 @@ before(async () => {
     },
     up(call, callback) {
       let count = 0n;
-      call.on("data", (message) => { count += message.count; });
+      call.on("data", (message) => {
+        count += message.count;
+      });
       call.on("end", () => callback(null, { count }));
     },
     both(call) {

@@ -20,6 +20,8 @@ PYTHON_SOURCES = [
 ]
 GO_FOLDERS = ["packages/go-cqc", "tools/go", "tools/interop/go", "examples/go"]
 RUFF_CONFIG = ["--config", "tools/pyproject.toml"]
+# biome.json lists the files.
+BIOME: list[str | Path] = [workspace.NODE_TOOLS / "node_modules" / ".bin" / "biome"]
 
 
 def check() -> None:
@@ -45,6 +47,8 @@ def check() -> None:
             ("gofmt", _gofmt),
             ("go build and go vet", _go),
             ("staticcheck", _staticcheck),
+            ("biome format", lambda: _mendable([*BIOME, "check", "--linter-enabled=false"])),
+            ("biome lint", lambda: process.run([*BIOME, "lint", "--error-on-warnings"], what="biome lint")),
             ("tsc --strict", _tsc),
             (
                 "actionlint",
@@ -58,13 +62,14 @@ def check() -> None:
 
 
 def format_sources() -> None:
-    """Format protos, Python and Go in place."""
+    """Format protos, Python, Go and TypeScript in place."""
     process.run([workspace.VENV_BIN / "buf", "format", "proto", "-w"], what="buf format")
     process.run(
         [workspace.VENV_BIN / "ruff", "check", "--fix-only", "--quiet", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff"
     )
     process.run([workspace.VENV_BIN / "ruff", "format", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff format")
     process.run(["gofmt", "-w", *GO_FOLDERS], what="gofmt")
+    process.run([*BIOME, "check", "--write", "--linter-enabled=false"], what="biome format")
 
 
 def _mendable(command: list[str | Path]) -> None:

@@ -14,22 +14,24 @@ import * as services from "@cq/cqc/services/v1";
 import { validate } from "@cq/cqc/validate";
 import * as venues from "@cq/cqc/venues/v1";
 
-const schemas = new Map();
+const messages = new Map();
+const enums = new Map();
 function register(descriptor) {
-  schemas.set(descriptor.typeName, descriptor);
+  messages.set(descriptor.typeName, descriptor);
   descriptor.nestedMessages.forEach(register);
 }
 for (const domain of [assets, events, markets, portfolio, services, venues]) {
-  Object.values(domain)
-    .filter((value) => value?.kind === "message")
-    .forEach(register);
+  for (const value of Object.values(domain)) {
+    if (value?.kind === "message") register(value);
+    if (value?.kind === "enum") enums.set(value.typeName, value);
+  }
 }
 
 const parse = (schema, data) => fromBinary(schema, Buffer.from(data, "base64"));
 const written = (schema, message) => Buffer.from(toBinary(schema, message)).toString("base64");
 
 function schemaOf(type) {
-  const schema = schemas.get(type);
+  const schema = messages.get(type);
   if (!schema) throw new Error(`${type} is not exported`);
   return schema;
 }
@@ -65,7 +67,7 @@ const operations = {
     return notional(price, quantity, parse(venues.VenueSymbolSchema, data)).toFixed();
   },
   name({ enum: name, value }) {
-    const schema = venues[`${name}Schema`];
+    const schema = enums.get(`cqc.venues.v1.${name}`);
     const shown = cqc.displayName(schema, value);
     return [shown, cqc.parseDisplayName(schema, shown.toLowerCase().replaceAll(" ", "-"))];
   },
