@@ -15,9 +15,9 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
-	marketpb "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
-	servicespb "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
-	venuepb "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
+	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
+	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
 const (
@@ -43,11 +43,11 @@ func rebuild(address string) (result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 
-	found, err := listVenueSymbols(ctx, servicespb.NewAssetRegistryClient(conn))
+	found, err := listVenueSymbols(ctx, servicesv1.NewAssetRegistryClient(conn))
 	if err != nil {
 		return result{}, err
 	}
-	marketData := servicespb.NewMarketDataClient(conn)
+	marketData := servicesv1.NewMarketDataClient(conn)
 	var total result
 	var lines []string
 	for _, listing := range found {
@@ -89,9 +89,9 @@ func rebuild(address string) (result, error) {
 	return total, nil
 }
 
-func listVenueSymbols(ctx context.Context, registry servicespb.AssetRegistryClient) ([]*venuepb.VenueSymbol, error) {
-	var found []*venuepb.VenueSymbol
-	request := &servicespb.ListVenueSymbolsRequest{PageSize: pageSize}
+func listVenueSymbols(ctx context.Context, registry servicesv1.AssetRegistryClient) ([]*venuesv1.VenueSymbol, error) {
+	var found []*venuesv1.VenueSymbol
+	request := &servicesv1.ListVenueSymbolsRequest{PageSize: pageSize}
 	for {
 		page, err := registry.ListVenueSymbols(ctx, request)
 		if err != nil {
@@ -105,8 +105,10 @@ func listVenueSymbols(ctx context.Context, registry servicespb.AssetRegistryClie
 	}
 }
 
-func followBook(ctx context.Context, marketData servicespb.MarketDataClient, name string) (*cqc.BookBuilder, int, error) {
-	stream, err := marketData.StreamOrderBook(ctx, &servicespb.StreamOrderBookRequest{VenueSymbolId: name})
+func followBook(
+	ctx context.Context, marketData servicesv1.MarketDataClient, name string,
+) (*cqc.BookBuilder, int, error) {
+	stream, err := marketData.StreamOrderBook(ctx, &servicesv1.StreamOrderBookRequest{VenueSymbolId: name})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -121,9 +123,9 @@ func followBook(ctx context.Context, marketData servicespb.MarketDataClient, nam
 			return nil, 0, err
 		}
 		switch event := step.GetEvent().(type) {
-		case *servicespb.StreamOrderBookResponse_Snapshot:
+		case *servicesv1.StreamOrderBookResponse_Snapshot:
 			book = cqc.NewBookBuilder(event.Snapshot)
-		case *servicespb.StreamOrderBookResponse_Delta:
+		case *servicesv1.StreamOrderBookResponse_Delta:
 			if book == nil {
 				return nil, 0, fmt.Errorf("the server sent a delta for %s before its snapshot", name)
 			}
@@ -131,7 +133,7 @@ func followBook(ctx context.Context, marketData servicespb.MarketDataClient, nam
 				return nil, 0, err
 			}
 			deltas++
-		case *servicespb.StreamOrderBookResponse_Reset_:
+		case *servicesv1.StreamOrderBookResponse_Reset_:
 			book = nil
 		}
 	}
@@ -141,12 +143,14 @@ func followBook(ctx context.Context, marketData servicespb.MarketDataClient, nam
 	return book, deltas, nil
 }
 
-func followTrades(ctx context.Context, marketData servicespb.MarketDataClient, name string) ([]*marketpb.Trade, error) {
-	stream, err := marketData.StreamTrades(ctx, &servicespb.StreamTradesRequest{VenueSymbolIds: []string{name}})
+func followTrades(
+	ctx context.Context, marketData servicesv1.MarketDataClient, name string,
+) ([]*marketsv1.Trade, error) {
+	stream, err := marketData.StreamTrades(ctx, &servicesv1.StreamTradesRequest{VenueSymbolIds: []string{name}})
 	if err != nil {
 		return nil, err
 	}
-	var trades []*marketpb.Trade
+	var trades []*marketsv1.Trade
 	for {
 		step, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -162,11 +166,11 @@ func followTrades(ctx context.Context, marketData servicespb.MarketDataClient, n
 }
 
 func checkPrice(
-	ctx context.Context, marketData servicespb.MarketDataClient, listing *venuepb.VenueSymbol, last *marketpb.Trade,
+	ctx context.Context, marketData servicesv1.MarketDataClient, listing *venuesv1.VenueSymbol, last *marketsv1.Trade,
 ) error {
 	parts := strings.Split(listing.GetSymbolId(), "-")
 	pair := parts[0] + "-" + parts[1]
-	price, err := marketData.GetPrice(ctx, &servicespb.GetPriceRequest{AssetId: pair})
+	price, err := marketData.GetPrice(ctx, &servicesv1.GetPriceRequest{AssetId: pair})
 	if err != nil {
 		return err
 	}

@@ -17,21 +17,21 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	marketpb "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
-	venuepb "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
+	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
 // Binance joins base and quote without a separator: BTCUSDT.
 var binanceQuotes = []string{"USDT", "BUSD", "USDC", "BTC", "ETH", "BNB", "EUR"}
 
-const base = marketpb.QuantityUnit_QUANTITY_UNIT_BASE
+const base = marketsv1.QuantityUnit_QUANTITY_UNIT_BASE
 
 // market holds the captured data for one listing, in arrival order.
 type market struct {
-	listing  *venuepb.VenueSymbol
-	snapshot *marketpb.OrderBook
-	deltas   []*marketpb.OrderBookDelta
-	trades   []*marketpb.Trade
+	listing  *venuesv1.VenueSymbol
+	snapshot *marketsv1.OrderBook
+	deltas   []*marketsv1.OrderBookDelta
+	trades   []*marketsv1.Trade
 }
 
 type markets map[string]*market
@@ -112,7 +112,7 @@ func load(data string) (markets, error) {
 				return fmt.Errorf("no symbol in %s", row.URL)
 			}
 			listing := found.of(venue, match[1])
-			listing.snapshot = &marketpb.OrderBook{
+			listing.snapshot = &marketsv1.OrderBook{
 				VenueSymbolId: listing.id(),
 				Bids:          levels(row.Body.Bids),
 				Asks:          levels(row.Body.Asks),
@@ -150,7 +150,7 @@ func (found markets) addBinance(venue string, row binanceRow) error {
 			return err
 		}
 		listing := found.of(venue, event.Symbol)
-		listing.deltas = append(listing.deltas, &marketpb.OrderBookDelta{
+		listing.deltas = append(listing.deltas, &marketsv1.OrderBookDelta{
 			VenueSymbolId:    listing.id(),
 			Bids:             levels(event.Bids),
 			Asks:             levels(event.Asks),
@@ -168,12 +168,12 @@ func (found markets) addBinance(venue string, row binanceRow) error {
 			return err
 		}
 		// `m` means the buyer was the maker, so the seller was the aggressor.
-		aggressor := marketpb.AggressorSide_AGGRESSOR_SIDE_BUYER
+		aggressor := marketsv1.AggressorSide_AGGRESSOR_SIDE_BUYER
 		if event.BuyerIsMaker {
-			aggressor = marketpb.AggressorSide_AGGRESSOR_SIDE_SELLER
+			aggressor = marketsv1.AggressorSide_AGGRESSOR_SIDE_SELLER
 		}
 		listing := found.of(venue, event.Symbol)
-		listing.trades = append(listing.trades, &marketpb.Trade{
+		listing.trades = append(listing.trades, &marketsv1.Trade{
 			TradeId:       proto.String(strconv.FormatUint(event.ID, 10)),
 			VenueSymbolId: listing.id(),
 			Price:         event.Price,
@@ -198,7 +198,7 @@ func (found markets) addCoinbase(row coinbaseRow) error {
 	switch frame.Type {
 	case "snapshot":
 		listing := found.of("coinbase", frame.ProductID)
-		listing.snapshot = &marketpb.OrderBook{
+		listing.snapshot = &marketsv1.OrderBook{
 			VenueSymbolId: listing.id(),
 			Bids:          levels(frame.Bids),
 			Asks:          levels(frame.Asks),
@@ -211,14 +211,14 @@ func (found markets) addCoinbase(row coinbaseRow) error {
 			return err
 		}
 		listing := found.of("coinbase", frame.ProductID)
-		delta := &marketpb.OrderBookDelta{
+		delta := &marketsv1.OrderBookDelta{
 			VenueSymbolId: listing.id(),
 			Timestamp:     timestamppb.New(at),
 			ReceivedAt:    seconds(row.ReceivedAt),
 			QuantityUnit:  base,
 		}
 		for _, change := range frame.Changes {
-			level := &marketpb.BookLevel{Price: change[1], Quantity: change[2]}
+			level := &marketsv1.BookLevel{Price: change[1], Quantity: change[2]}
 			if change[0] == "buy" {
 				delta.Bids = append(delta.Bids, level)
 			} else {
@@ -232,12 +232,12 @@ func (found markets) addCoinbase(row coinbaseRow) error {
 			return err
 		}
 		// `side` is the maker's side.
-		aggressor := marketpb.AggressorSide_AGGRESSOR_SIDE_SELLER
+		aggressor := marketsv1.AggressorSide_AGGRESSOR_SIDE_SELLER
 		if frame.Side == "sell" {
-			aggressor = marketpb.AggressorSide_AGGRESSOR_SIDE_BUYER
+			aggressor = marketsv1.AggressorSide_AGGRESSOR_SIDE_BUYER
 		}
 		listing := found.of("coinbase", frame.ProductID)
-		listing.trades = append(listing.trades, &marketpb.Trade{
+		listing.trades = append(listing.trades, &marketsv1.Trade{
 			TradeId:       proto.String(strconv.FormatUint(frame.TradeID, 10)),
 			VenueSymbolId: listing.id(),
 			Price:         frame.Price,
@@ -272,7 +272,7 @@ func (found markets) of(venue, native string) *market {
 	}
 	id := venue + ":" + symbol
 	if found[id] == nil {
-		found[id] = &market{listing: &venuepb.VenueSymbol{
+		found[id] = &market{listing: &venuesv1.VenueSymbol{
 			VenueSymbolId: id,
 			VenueId:       venue,
 			SymbolId:      symbol,
@@ -285,10 +285,10 @@ func (found markets) of(venue, native string) *market {
 
 func (m *market) id() string { return m.listing.GetVenueSymbolId() }
 
-func levels(pairs [][2]string) []*marketpb.BookLevel {
-	made := make([]*marketpb.BookLevel, len(pairs))
+func levels(pairs [][2]string) []*marketsv1.BookLevel {
+	made := make([]*marketsv1.BookLevel, len(pairs))
 	for i, pair := range pairs {
-		made[i] = &marketpb.BookLevel{Price: pair[0], Quantity: pair[1]}
+		made[i] = &marketsv1.BookLevel{Price: pair[0], Quantity: pair[1]}
 	}
 	return made
 }

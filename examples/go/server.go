@@ -18,33 +18,33 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	marketpb "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
-	servicespb "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
+	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
 )
 
 const defaultPageSize = 100
 
 // listings lists the captured listings.
 type listings struct {
-	servicespb.UnimplementedAssetRegistryServer
+	servicesv1.UnimplementedAssetRegistryServer
 	captured markets
 }
 
 // replay replays the captured data from the start for every client.
 type replay struct {
-	servicespb.UnimplementedMarketDataServer
+	servicesv1.UnimplementedMarketDataServer
 	captured markets
 }
 
 func (l listings) ListVenueSymbols(
-	_ context.Context, request *servicespb.ListVenueSymbolsRequest,
-) (*servicespb.ListVenueSymbolsResponse, error) {
+	_ context.Context, request *servicesv1.ListVenueSymbolsRequest,
+) (*servicesv1.ListVenueSymbolsResponse, error) {
 	names := slices.Sorted(maps.Keys(l.captured))
 	names, next, err := page(names, request)
 	if err != nil {
 		return nil, err
 	}
-	answer := &servicespb.ListVenueSymbolsResponse{NextPageToken: next}
+	answer := &servicesv1.ListVenueSymbolsResponse{NextPageToken: next}
 	for _, name := range names {
 		answer.VenueSymbols = append(answer.VenueSymbols, l.captured[name].listing)
 	}
@@ -52,7 +52,7 @@ func (l listings) ListVenueSymbols(
 }
 
 // GetPrice returns the last captured trade price of a pair such as BTC-USD.
-func (r replay) GetPrice(_ context.Context, request *servicespb.GetPriceRequest) (*marketpb.Price, error) {
+func (r replay) GetPrice(_ context.Context, request *servicesv1.GetPriceRequest) (*marketsv1.Price, error) {
 	asset, quote, found := strings.Cut(request.GetAssetId(), "-")
 	if !found {
 		quote = "USD"
@@ -67,14 +67,14 @@ func (r replay) GetPrice(_ context.Context, request *servicespb.GetPriceRequest)
 		if err != nil {
 			return nil, err
 		}
-		return &marketpb.Price{
+		return &marketsv1.Price{
 			AssetId:       request.GetAssetId(),
 			Value:         value,
 			Timestamp:     trade.GetTimestamp(),
 			QuoteAssetId:  proto.String(quote),
 			VenueSymbolId: proto.String(name),
-			Kind:          marketpb.PriceKind_PRICE_KIND_LAST,
-			Source:        marketpb.PriceSource_PRICE_SOURCE_VENUE,
+			Kind:          marketsv1.PriceKind_PRICE_KIND_LAST,
+			Source:        marketsv1.PriceSource_PRICE_SOURCE_VENUE,
 			ReceivedAt:    trade.GetReceivedAt(),
 		}, nil
 	}
@@ -83,8 +83,8 @@ func (r replay) GetPrice(_ context.Context, request *servicespb.GetPriceRequest)
 
 // GetOrderBook returns the captured snapshot, cut to the requested depth.
 func (r replay) GetOrderBook(
-	_ context.Context, request *servicespb.GetOrderBookRequest,
-) (*servicespb.GetOrderBookResponse, error) {
+	_ context.Context, request *servicesv1.GetOrderBookRequest,
+) (*servicesv1.GetOrderBookResponse, error) {
 	captured, err := r.market(request.GetVenueSymbolId())
 	if err != nil {
 		return nil, err
@@ -95,13 +95,13 @@ func (r replay) GetOrderBook(
 		book.Asks = book.Asks[:min(depth, len(book.Asks))]
 		book.Depth = proto.Uint32(request.GetDepth())
 	}
-	return &servicespb.GetOrderBookResponse{OrderBook: book}, nil
+	return &servicesv1.GetOrderBookResponse{OrderBook: book}, nil
 }
 
 // StreamOrderBook streams the snapshot and the captured deltas, then ends. The resume token is the number of deltas
 // sent.
 func (r replay) StreamOrderBook(
-	request *servicespb.StreamOrderBookRequest, stream grpc.ServerStreamingServer[servicespb.StreamOrderBookResponse],
+	request *servicesv1.StreamOrderBookRequest, stream grpc.ServerStreamingServer[servicesv1.StreamOrderBookResponse],
 ) error {
 	captured, err := r.market(request.GetVenueSymbolId())
 	if err != nil {
@@ -112,24 +112,24 @@ func (r replay) StreamOrderBook(
 		return err
 	}
 	if request.GetResumeToken() == "" {
-		if err := stream.Send(&servicespb.StreamOrderBookResponse{
-			Event:       &servicespb.StreamOrderBookResponse_Snapshot{Snapshot: captured.snapshot},
+		if err := stream.Send(&servicesv1.StreamOrderBookResponse{
+			Event:       &servicesv1.StreamOrderBookResponse_Snapshot{Snapshot: captured.snapshot},
 			ResumeToken: "0",
 		}); err != nil {
 			return err
 		}
 	}
 	for ; sent < len(captured.deltas); sent++ {
-		if err := stream.Send(&servicespb.StreamOrderBookResponse{
-			Event:       &servicespb.StreamOrderBookResponse_Delta{Delta: captured.deltas[sent]},
+		if err := stream.Send(&servicesv1.StreamOrderBookResponse{
+			Event:       &servicesv1.StreamOrderBookResponse_Delta{Delta: captured.deltas[sent]},
 			ResumeToken: strconv.Itoa(sent + 1),
 		}); err != nil {
 			return err
 		}
 	}
-	return stream.Send(&servicespb.StreamOrderBookResponse{
-		Event: &servicespb.StreamOrderBookResponse_Heartbeat{
-			Heartbeat: &servicespb.Heartbeat{SentAt: timestamppb.Now()},
+	return stream.Send(&servicesv1.StreamOrderBookResponse{
+		Event: &servicesv1.StreamOrderBookResponse_Heartbeat{
+			Heartbeat: &servicesv1.Heartbeat{SentAt: timestamppb.Now()},
 		},
 		ResumeToken: strconv.Itoa(len(captured.deltas)),
 	})
@@ -137,19 +137,19 @@ func (r replay) StreamOrderBook(
 
 // ListTrades returns one page of captured trades.
 func (r replay) ListTrades(
-	_ context.Context, request *servicespb.ListTradesRequest,
-) (*servicespb.ListTradesResponse, error) {
+	_ context.Context, request *servicesv1.ListTradesRequest,
+) (*servicesv1.ListTradesResponse, error) {
 	captured, err := r.market(request.GetVenueSymbolId())
 	if err != nil {
 		return nil, err
 	}
 	trades, next, err := page(captured.trades, request)
-	return &servicespb.ListTradesResponse{Trades: trades, NextPageToken: next}, err
+	return &servicesv1.ListTradesResponse{Trades: trades, NextPageToken: next}, err
 }
 
 // StreamTrades streams the captured trades of the listings, then ends. The resume token is the number of trades sent.
 func (r replay) StreamTrades(
-	request *servicespb.StreamTradesRequest, stream grpc.ServerStreamingServer[servicespb.StreamTradesResponse],
+	request *servicesv1.StreamTradesRequest, stream grpc.ServerStreamingServer[servicesv1.StreamTradesResponse],
 ) error {
 	sent, err := position(request.GetResumeToken())
 	if err != nil {
@@ -166,8 +166,8 @@ func (r replay) StreamTrades(
 			if number <= sent {
 				continue
 			}
-			if err := stream.Send(&servicespb.StreamTradesResponse{
-				Event:       &servicespb.StreamTradesResponse_Trade{Trade: trade},
+			if err := stream.Send(&servicesv1.StreamTradesResponse{
+				Event:       &servicesv1.StreamTradesResponse_Trade{Trade: trade},
 				ResumeToken: strconv.Itoa(number),
 			}); err != nil {
 				return err
@@ -231,8 +231,8 @@ func serve(data, address string) error {
 		return err
 	}
 	server := grpc.NewServer()
-	servicespb.RegisterMarketDataServer(server, replay{captured: captured})
-	servicespb.RegisterAssetRegistryServer(server, listings{captured: captured})
+	servicesv1.RegisterMarketDataServer(server, replay{captured: captured})
+	servicesv1.RegisterAssetRegistryServer(server, listings{captured: captured})
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	go func() {
