@@ -10,23 +10,25 @@ import (
 	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 )
 
-// SequenceGapError says that deltas are missing: get a new snapshot and Reset the book with it.
+// SequenceGapError reports missing deltas: fetch a new snapshot and Reset the book with it.
 type SequenceGapError struct {
-	// VenueSymbolID names the book's listing.
+	// VenueSymbolID identifies the book's listing.
 	VenueSymbolID string
-	// Have is the sequence of the book, Before the one that the delta follows.
+	// Have is the book's sequence, and Before the sequence that the delta follows.
 	Have, Before uint64
 }
 
-func (gap *SequenceGapError) Error() string {
-	return fmt.Sprintf("%s: the delta follows sequence %d, the book is at %d: deltas are missing, take a new snapshot", gap.VenueSymbolID, gap.Before, gap.Have)
+func (e *SequenceGapError) Error() string {
+	return fmt.Sprintf("%s: deltas are missing: the book is at sequence %d, but the delta follows %d; "+
+		"reset the book with a new snapshot", e.VenueSymbolID, e.Have, e.Before)
 }
 
-// BookBuilder keeps an order book: a snapshot and the deltas after it. It is not safe for concurrent use.
+// BookBuilder builds the order book of one listing from a snapshot and the deltas that follow it. It is not safe for
+// concurrent use.
 //
-// Levels are told apart by the value of their price, so `1.0` and `1.00` are one level, or by the order where a venue
-// publishes single orders; they are kept as the venue wrote them last. Numbers are converted only where they are
-// compared.
+// Levels are keyed by the numeric value of their price, so `1.0` and `1.00` are the same level, or by order id on
+// venues that publish individual orders. Prices and quantities are kept as the venue last sent them, and parsed only
+// for comparison.
 type BookBuilder struct {
 	last       *marketsv1.OrderBook
 	bids, asks map[string]*marketsv1.BookLevel
@@ -34,33 +36,33 @@ type BookBuilder struct {
 
 // NewBookBuilder starts a book from a snapshot.
 func NewBookBuilder(snapshot *marketsv1.OrderBook) *BookBuilder {
-	book := &BookBuilder{}
-	book.Reset(snapshot)
-	return book
+	b := &BookBuilder{}
+	b.Reset(snapshot)
+	return b
 }
 
-// Reset drops everything and starts again from a snapshot.
-func (book *BookBuilder) Reset(snapshot *marketsv1.OrderBook) {
+// Reset replaces the whole book with a snapshot.
+func (b *BookBuilder) Reset(snapshot *marketsv1.OrderBook) {
 	last := proto.CloneOf(snapshot)
+	// The levels are kept separately. The other fields describe the snapshot and do not survive a delta.
 	last.Bids, last.Asks = nil, nil
-	// They describe the snapshot, not the book that grows out of it.
 	last.FirstSequence, last.PreviousSequence, last.Checksum = nil, nil, nil
 	last.ChecksumKind = marketsv1.ChecksumKind_CHECKSUM_KIND_UNSPECIFIED
-	book.last, book.bids, book.asks = last, map[string]*marketsv1.BookLevel{}, map[string]*marketsv1.BookLevel{}
-	set(book.bids, snapshot.GetBids())
-	set(book.asks, snapshot.GetAsks())
+	b.last, b.bids, b.asks = last, map[string]*marketsv1.BookLevel{}, map[string]*marketsv1.BookLevel{}
+	set(b.bids, snapshot.GetBids())
+	set(b.asks, snapshot.GetAsks())
 }
 
-// Apply brings the book up to a delta and says whether it did: false for a delta that the book has already.
+// Apply applies a delta. It returns false if the book already includes the delta.
 //
-// It returns a SequenceGapError, and leaves the book as it was, when deltas between the two are missing; a delta of
-// another listing is an error too. Deltas without a sequence are applied as they come.
-func (book *BookBuilder) Apply(delta *marketsv1.OrderBookDelta) (bool, error) {
-	if delta.GetVenueSymbolId() != book.last.GetVenueSymbolId() {
-		return false, fmt.Errorf("a delta of %s cannot be applied to a book of %s", delta.GetVenueSymbolId(), book.last.GetVenueSymbolId())
+// Deltas without a sequence are always applied. Apply returns a *SequenceGapError if deltas are missing between the
+// book and this one, and another error if the delta is for another listing; neither changes the book.
+func (b *BookBuilder) Apply(delta *marketsv1.OrderBookDelta) (bool, error) {
+	if delta.GetVenueSymbolId() != b.last.GetVenueSymbolId() {
+		return false, fmt.Errorf("cannot apply a delta for %s to %s", delta.GetVenueSymbolId(), b.last.GetVenueSymbolId())
 	}
-	if delta.Sequence != nil && book.last.Sequence != nil {
-		have, sequence := book.last.GetSequence(), delta.GetSequence()
+	if delta.Sequence != nil && b.last.Sequence != nil {
+		have, sequence := b.last.GetSequence(), delta.GetSequence()
 		if sequence <= have {
 			return false, nil
 		}
@@ -69,42 +71,44 @@ func (book *BookBuilder) Apply(delta *marketsv1.OrderBookDelta) (bool, error) {
 		}
 	}
 	if delta.Sequence != nil {
-		book.last.Sequence = proto.Uint64(delta.GetSequence())
+		b.last.Sequence = proto.Uint64(delta.GetSequence())
 	}
-	set(book.bids, delta.GetBids())
-	set(book.asks, delta.GetAsks())
-	book.last.Timestamp, book.last.PublishedAt, book.last.ReceivedAt = delta.GetTimestamp(), delta.GetPublishedAt(), delta.GetReceivedAt()
+	set(b.bids, delta.GetBids())
+	set(b.asks, delta.GetAsks())
+	b.last.Timestamp = delta.GetTimestamp()
+	b.last.PublishedAt = delta.GetPublishedAt()
+	b.last.ReceivedAt = delta.GetReceivedAt()
 	return true, nil
 }
 
-// Sequence returns the sequence up to which the book is complete, and whether its venue numbers them.
-func (book *BookBuilder) Sequence() (uint64, bool) {
-	return book.last.GetSequence(), book.last.Sequence != nil
+// Sequence returns the sequence of the last applied update, and false if the venue does not number its updates.
+func (b *BookBuilder) Sequence() (uint64, bool) {
+	return b.last.GetSequence(), b.last.Sequence != nil
 }
 
-// Bids returns the levels to sell to, highest price first.
-func (book *BookBuilder) Bids() []*marketsv1.BookLevel {
-	return sorted(book.bids, -1)
+// Bids returns the bids, highest price first.
+func (b *BookBuilder) Bids() []*marketsv1.BookLevel {
+	return sorted(b.bids, -1)
 }
 
-// Asks returns the levels to buy from, lowest price first.
-func (book *BookBuilder) Asks() []*marketsv1.BookLevel {
-	return sorted(book.asks, 1)
+// Asks returns the asks, lowest price first.
+func (b *BookBuilder) Asks() []*marketsv1.BookLevel {
+	return sorted(b.asks, 1)
 }
 
-// Book returns the book as it is now, as a snapshot of its own.
-func (book *BookBuilder) Book() *marketsv1.OrderBook {
-	now := proto.CloneOf(book.last)
-	for _, level := range book.Bids() {
+// Book returns a snapshot of the current book.
+func (b *BookBuilder) Book() *marketsv1.OrderBook {
+	now := proto.CloneOf(b.last)
+	for _, level := range b.Bids() {
 		now.Bids = append(now.Bids, proto.CloneOf(level))
 	}
-	for _, level := range book.Asks() {
+	for _, level := range b.Asks() {
 		now.Asks = append(now.Asks, proto.CloneOf(level))
 	}
 	return now
 }
 
-// follows is the sequence that a delta comes after. Where a venue leaves numbers out, it says which one came before.
+// follows returns the sequence that a delta follows. Venues that skip numbers state it in previous_sequence.
 func follows(delta *marketsv1.OrderBookDelta) uint64 {
 	switch {
 	case delta.PreviousSequence != nil:
@@ -130,7 +134,7 @@ func set(side map[string]*marketsv1.BookLevel, levels []*marketsv1.BookLevel) {
 	}
 }
 
-// canonical writes equal numbers alike; plain decimals differ in trailing zeros only.
+// canonical returns the same string for equal numbers; plain decimals differ only in trailing zeros.
 func canonical(text string) string {
 	if !strings.Contains(text, ".") {
 		return text
@@ -149,7 +153,7 @@ func sorted(side map[string]*marketsv1.BookLevel, direction int) []*marketsv1.Bo
 	}
 	sort.Slice(levels, func(i, j int) bool {
 		one, other := levels[i], levels[j]
-		if order := compareTexts(one.GetPrice(), other.GetPrice()); order != 0 {
+		if order := comparePlain(one.GetPrice(), other.GetPrice()); order != 0 {
 			return order*direction < 0
 		}
 		return one.GetOrderId() < other.GetOrderId()
@@ -157,8 +161,9 @@ func sorted(side map[string]*marketsv1.BookLevel, direction int) []*marketsv1.Bo
 	return levels
 }
 
-// compareTexts compares two plain decimals by value, without converting them: by sign, digits before the point, digits.
-func compareTexts(one, other string) int {
+// comparePlain compares two plain decimals by value without parsing them: by sign, then length and digits of the
+// integer part, then fraction.
+func comparePlain(one, other string) int {
 	negative := strings.HasPrefix(one, "-")
 	if negative != strings.HasPrefix(other, "-") {
 		if negative {

@@ -9,43 +9,95 @@ import (
 	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
-// Oddity is something in a fact that does not fit together. Venues do send such facts: an oddity is a reason to look, not
-// to refuse.
-type Oddity struct {
-	// Kind names it, such as `book.crossed`.
-	Kind string
-	// Field is the path to the field that is odd, such as `bids[3].price`.
+// AnomalyKind specifies what is inconsistent.
+type AnomalyKind string
+
+const (
+	// AnomalyKindNumberMalformed: a number is not a plain decimal.
+	AnomalyKindNumberMalformed AnomalyKind = "number.malformed"
+	// AnomalyKindBookCrossed: the best bid is above the best ask.
+	AnomalyKindBookCrossed AnomalyKind = "book.crossed"
+	// AnomalyKindBookLocked: the best bid equals the best ask.
+	AnomalyKindBookLocked AnomalyKind = "book.locked"
+	// AnomalyKindBookUnsorted: levels are not best first.
+	AnomalyKindBookUnsorted AnomalyKind = "book.unsorted"
+	// AnomalyKindBookDuplicatePrice: a price occurs twice on one side.
+	AnomalyKindBookDuplicatePrice AnomalyKind = "book.duplicate_price"
+	// AnomalyKindBookNegativeQuantity: a quantity is negative.
+	AnomalyKindBookNegativeQuantity AnomalyKind = "book.negative_quantity"
+	// AnomalyKindBookZeroQuantity: a quantity is zero.
+	AnomalyKindBookZeroQuantity AnomalyKind = "book.zero_quantity"
+	// AnomalyKindBookSequence: the first or previous sequence is greater than the sequence.
+	AnomalyKindBookSequence AnomalyKind = "book.sequence"
+	// AnomalyKindExecutionOverfilled: more was filled than ordered.
+	AnomalyKindExecutionOverfilled AnomalyKind = "execution.overfilled"
+	// AnomalyKindExecutionLeavesMismatch: cumulative plus leaves quantity of an open order is not the ordered quantity.
+	AnomalyKindExecutionLeavesMismatch AnomalyKind = "execution.leaves_mismatch"
+	// AnomalyKindExecutionFilledWithLeaves: the order is filled but has a leaves quantity.
+	AnomalyKindExecutionFilledWithLeaves AnomalyKind = "execution.filled_with_leaves"
+	// AnomalyKindExecutionPartialWithoutLeaves: the order is partially filled but nothing is left.
+	AnomalyKindExecutionPartialWithoutLeaves AnomalyKind = "execution.partial_without_leaves"
+	// AnomalyKindExecutionLastAboveCumulative: the last fill is larger than all fills together.
+	AnomalyKindExecutionLastAboveCumulative AnomalyKind = "execution.last_above_cumulative"
+	// AnomalyKindExecutionTradeWithoutQuantity: the fill has no quantity.
+	AnomalyKindExecutionTradeWithoutQuantity AnomalyKind = "execution.trade_without_quantity"
+	// AnomalyKindExecutionNegativeQuantity: a quantity is negative.
+	AnomalyKindExecutionNegativeQuantity AnomalyKind = "execution.negative_quantity"
+	// AnomalyKindCandleHighBelowLow: the high is below the low.
+	AnomalyKindCandleHighBelowLow AnomalyKind = "candle.high_below_low"
+	// AnomalyKindCandleOpenOutside: the open is not between low and high.
+	AnomalyKindCandleOpenOutside AnomalyKind = "candle.open_outside"
+	// AnomalyKindCandleCloseOutside: the close is not between low and high.
+	AnomalyKindCandleCloseOutside AnomalyKind = "candle.close_outside"
+	// AnomalyKindCandleVwapOutside: the volume-weighted average price is not between low and high.
+	AnomalyKindCandleVwapOutside AnomalyKind = "candle.vwap_outside"
+	// AnomalyKindCandleNegativeVolume: a volume is negative.
+	AnomalyKindCandleNegativeVolume AnomalyKind = "candle.negative_volume"
+	// AnomalyKindCandleTakerVolumeAboveVolume: the taker buy volume is larger than the volume.
+	AnomalyKindCandleTakerVolumeAboveVolume AnomalyKind = "candle.taker_volume_above_volume"
+	// AnomalyKindCandleClosesBeforeOpen: the close time is before the open time.
+	AnomalyKindCandleClosesBeforeOpen AnomalyKind = "candle.closes_before_open"
+)
+
+// Anomaly is an inconsistency in reported data.
+//
+// Venues do report inconsistent data. Investigate an anomaly, but do not reject the message: a gateway that rejects a
+// fill loses track of the position.
+type Anomaly struct {
+	// Kind specifies what is inconsistent.
+	Kind AnomalyKind
+	// Field is the path to the inconsistent field, such as `bids[3].price`.
 	Field string
-	// Text says what was found, for people.
-	Text string
+	// Message describes the problem.
+	Message string
 }
 
-type oddities []Oddity
+type anomalies []Anomaly
 
-func (found *oddities) add(kind, field, text string, values ...any) {
-	*found = append(*found, Oddity{kind, field, fmt.Sprintf(text, values...)})
+func (a *anomalies) add(kind AnomalyKind, field, message string, values ...any) {
+	*a = append(*a, Anomaly{kind, field, fmt.Sprintf(message, values...)})
 }
 
-// number reads a decimal of a fact; what is none is an oddity itself, and nil.
-func (found *oddities) number(field, text string) *apd.Decimal {
+// number parses a decimal; a malformed one is an anomaly and has no value.
+func (a *anomalies) number(field, text string) *apd.Decimal {
 	value, err := ParseDecimal(text)
 	if err != nil {
-		found.add("number.malformed", field, "%s is not a plain decimal number", text)
+		a.add(AnomalyKindNumberMalformed, field, "%s is not a plain decimal", text)
 		return nil
 	}
 	return value
 }
 
-func (found *oddities) optional(field string, text *string) *apd.Decimal {
+func (a *anomalies) optional(field string, text *string) *apd.Decimal {
 	if text == nil {
 		return nil
 	}
-	return found.number(field, *text)
+	return a.number(field, *text)
 }
 
-func (found *oddities) negative(kind, field string, value *apd.Decimal) {
+func (a *anomalies) negative(kind AnomalyKind, field string, value *apd.Decimal) {
 	if value != nil && value.Sign() < 0 {
-		found.add(kind, field, "%s is below zero", value.Text('f'))
+		a.add(kind, field, "%s is negative", value.Text('f'))
 	}
 }
 
@@ -53,54 +105,54 @@ func below(one, other *apd.Decimal) bool {
 	return one != nil && other != nil && one.Cmp(other) < 0
 }
 
-// CheckBook reports what is odd in an order book, by exact arithmetic: sides that cross (`book.crossed`) or touch
-// (`book.locked`), levels that are not best first (`book.unsorted`) or there twice (`book.duplicate_price`), quantities
-// that are negative (`book.negative_quantity`) or zero (`book.zero_quantity`), and sequences that run backwards
-// (`book.sequence`).
-func CheckBook(book *marketsv1.OrderBook) []Oddity {
-	var found oddities
+// CheckBook returns the anomalies in an order book: the kinds AnomalyKindNumber* and AnomalyKindBook*.
+func CheckBook(book *marketsv1.OrderBook) []Anomaly {
+	var found anomalies
 	bid := found.side("bids", book.GetBids(), -1)
 	ask := found.side("asks", book.GetAsks(), 1)
 	if bid != nil && ask != nil {
 		switch order := bid.Cmp(ask); {
 		case order > 0:
-			found.add("book.crossed", "bids", "the best bid %s is above the best ask %s", bid.Text('f'), ask.Text('f'))
+			found.add(AnomalyKindBookCrossed, "bids", "the best bid %s is above the best ask %s", bid.Text('f'), ask.Text('f'))
 		case order == 0:
-			found.add("book.locked", "bids", "the best bid %s is the best ask", bid.Text('f'))
+			found.add(AnomalyKindBookLocked, "bids", "the best bid %s equals the best ask", bid.Text('f'))
 		}
 	}
-	if book.Sequence != nil && book.FirstSequence != nil && book.GetFirstSequence() > book.GetSequence() {
-		found.add("book.sequence", "first_sequence", "%d is above sequence %d", book.GetFirstSequence(), book.GetSequence())
-	}
-	if book.Sequence != nil && book.PreviousSequence != nil && book.GetPreviousSequence() > book.GetSequence() {
-		found.add("book.sequence", "previous_sequence", "%d is above sequence %d", book.GetPreviousSequence(), book.GetSequence())
+	for _, item := range []struct {
+		field string
+		value *uint64
+	}{{"first_sequence", book.FirstSequence}, {"previous_sequence", book.PreviousSequence}} {
+		if book.Sequence != nil && item.value != nil && *item.value > *book.Sequence {
+			found.add(AnomalyKindBookSequence, item.field, "%d is greater than sequence %d", *item.value, *book.Sequence)
+		}
 	}
 	return found
 }
 
-// side checks the levels of one side and returns its best price; prices get better against the direction.
-func (found *oddities) side(name string, levels []*marketsv1.BookLevel, direction int) *apd.Decimal {
+// side checks the levels of one side and returns its best price. direction is 1 if prices rise from best to worst.
+func (a *anomalies) side(name string, levels []*marketsv1.BookLevel, direction int) *apd.Decimal {
 	var best, before *apd.Decimal
 	seen := map[string]bool{}
 	for i, level := range levels {
 		field := fmt.Sprintf("%s[%d]", name, i)
-		if quantity := found.number(field+".quantity", level.GetQuantity()); quantity != nil {
-			found.negative("book.negative_quantity", field+".quantity", quantity)
+		if quantity := a.number(field+".quantity", level.GetQuantity()); quantity != nil {
+			a.negative(AnomalyKindBookNegativeQuantity, field+".quantity", quantity)
 			if quantity.IsZero() {
-				found.add("book.zero_quantity", field+".quantity", "a level of a book has no quantity")
+				a.add(AnomalyKindBookZeroQuantity, field+".quantity", "the level has zero quantity")
 			}
 		}
-		price := found.number(field+".price", level.GetPrice())
+		price := a.number(field+".price", level.GetPrice())
 		if price == nil {
 			continue
 		}
 		key := canonical(level.GetPrice()) + " " + level.GetOrderId()
 		if seen[key] {
-			found.add("book.duplicate_price", field+".price", "%s is there twice", level.GetPrice())
+			a.add(AnomalyKindBookDuplicatePrice, field+".price", "%s occurs twice", level.GetPrice())
 		}
 		seen[key] = true
 		if before != nil && price.Cmp(before)*direction < 0 {
-			found.add("book.unsorted", field+".price", "%s is better than %s before it", price.Text('f'), before.Text('f'))
+			a.add(AnomalyKindBookUnsorted, field+".price", "%s is better than the preceding %s",
+				price.Text('f'), before.Text('f'))
 		}
 		before = price
 		if best == nil || price.Cmp(best)*direction < 0 {
@@ -110,14 +162,11 @@ func (found *oddities) side(name string, levels []*marketsv1.BookLevel, directio
 	return best
 }
 
-// CheckExecution reports what is odd in an execution report, by exact arithmetic: more filled than ordered
-// (`execution.overfilled`), a cumulative and a leaves quantity that do not add up to the ordered one while the order is
-// open (`execution.leaves_mismatch`), a filled order with something left (`execution.filled_with_leaves`), a partly
-// filled one with nothing left (`execution.partial_without_leaves`), a last fill above all fills
-// (`execution.last_above_cumulative`), a fill without quantity (`execution.trade_without_quantity`), and quantities below
-// zero (`execution.negative_quantity`). The ordered quantity is that of the embedded order, where there is one.
-func CheckExecution(report *venuesv1.ExecutionReport) []Oddity {
-	var found oddities
+// CheckExecution returns the anomalies in an execution report: the kinds AnomalyKindNumber* and AnomalyKindExecution*.
+//
+// The ordered quantity is taken from the embedded order; checks that need it are skipped without one.
+func CheckExecution(report *venuesv1.ExecutionReport) []Anomaly {
+	var found anomalies
 	last := found.optional("last_quantity", report.LastQuantity)
 	cumulative := found.optional("cumulative_quantity", report.CumulativeQuantity)
 	leaves := found.optional("leaves_quantity", report.LeavesQuantity)
@@ -125,83 +174,95 @@ func CheckExecution(report *venuesv1.ExecutionReport) []Oddity {
 	if order, ok := report.GetOrder().GetSize().(*venuesv1.Order_Quantity); ok {
 		ordered = found.number("order.quantity", order.Quantity)
 	}
-	found.negative("execution.negative_quantity", "last_quantity", last)
-	found.negative("execution.negative_quantity", "cumulative_quantity", cumulative)
-	found.negative("execution.negative_quantity", "leaves_quantity", leaves)
+	found.negative(AnomalyKindExecutionNegativeQuantity, "last_quantity", last)
+	found.negative(AnomalyKindExecutionNegativeQuantity, "cumulative_quantity", cumulative)
+	found.negative(AnomalyKindExecutionNegativeQuantity, "leaves_quantity", leaves)
 	if below(ordered, cumulative) {
-		found.add("execution.overfilled", "cumulative_quantity", "%s is filled, %s was ordered", cumulative.Text('f'), ordered.Text('f'))
+		found.add(AnomalyKindExecutionOverfilled, "cumulative_quantity", "%s filled is more than %s ordered",
+			cumulative.Text('f'), ordered.Text('f'))
 	}
 	status := report.GetOrderStatus()
-	switch status {
-	case venuesv1.OrderStatus_ORDER_STATUS_CANCELLED, venuesv1.OrderStatus_ORDER_STATUS_EXPIRED,
-		venuesv1.OrderStatus_ORDER_STATUS_REJECTED, venuesv1.OrderStatus_ORDER_STATUS_REPLACED:
-		// Nothing is left of a closed order, whatever was filled.
-	default:
-		if ordered != nil && cumulative != nil && leaves != nil {
-			sum := new(apd.Decimal)
-			if _, err := exact.Add(sum, cumulative, leaves); err == nil && sum.Cmp(ordered) != 0 {
-				found.add("execution.leaves_mismatch", "leaves_quantity", "%s filled and %s left are not the %s ordered",
-					cumulative.Text('f'), leaves.Text('f'), ordered.Text('f'))
-			}
+	if !isClosed(status) && ordered != nil && cumulative != nil && leaves != nil {
+		sum := new(apd.Decimal)
+		if _, err := exact.Add(sum, cumulative, leaves); err == nil && sum.Cmp(ordered) != 0 {
+			found.add(AnomalyKindExecutionLeavesMismatch, "leaves_quantity", "%s filled plus %s left is not %s ordered",
+				cumulative.Text('f'), leaves.Text('f'), ordered.Text('f'))
 		}
 	}
 	if status == venuesv1.OrderStatus_ORDER_STATUS_FILLED && leaves != nil && leaves.Sign() > 0 {
-		found.add("execution.filled_with_leaves", "leaves_quantity", "the order is filled and %s is left", leaves.Text('f'))
+		found.add(AnomalyKindExecutionFilledWithLeaves, "leaves_quantity", "the order is filled but %s is left",
+			leaves.Text('f'))
 	}
-	nothingLeft := leaves != nil && leaves.IsZero() || leaves == nil && ordered != nil && cumulative != nil && ordered.Cmp(cumulative) == 0
+	nothingLeft := ordered != nil && cumulative != nil && ordered.Cmp(cumulative) == 0
+	if leaves != nil {
+		nothingLeft = leaves.IsZero()
+	}
 	if status == venuesv1.OrderStatus_ORDER_STATUS_PARTIALLY_FILLED && nothingLeft {
-		found.add("execution.partial_without_leaves", "order_status", "the order is partly filled and nothing is left")
+		found.add(AnomalyKindExecutionPartialWithoutLeaves, "order_status",
+			"the order is partially filled but nothing is left")
 	}
 	if below(cumulative, last) {
-		found.add("execution.last_above_cumulative", "last_quantity", "the last fill %s is above all fills %s", last.Text('f'), cumulative.Text('f'))
+		found.add(AnomalyKindExecutionLastAboveCumulative, "last_quantity",
+			"the last fill %s is larger than %s filled in total", last.Text('f'), cumulative.Text('f'))
 	}
-	if report.GetExecType() == venuesv1.ExecType_EXEC_TYPE_TRADE && (report.LastQuantity == nil || last != nil && last.IsZero()) {
-		found.add("execution.trade_without_quantity", "last_quantity", "a fill has no quantity")
+	hasNoQuantity := report.LastQuantity == nil || last != nil && last.IsZero()
+	if report.GetExecType() == venuesv1.ExecType_EXEC_TYPE_TRADE && hasNoQuantity {
+		found.add(AnomalyKindExecutionTradeWithoutQuantity, "last_quantity", "the fill has no quantity")
 	}
 	return found
 }
 
-// CheckCandle reports what is odd in a candle, by exact arithmetic: a high below the low (`candle.high_below_low`), an
-// open, close or vwap outside of the two (`candle.open_outside` and so on), volumes below zero
-// (`candle.negative_volume`), a part of the volume above all of it (`candle.taker_volume_above_volume`), and an end before
-// its start (`candle.closes_before_open`).
-func CheckCandle(candle *marketsv1.Candle) []Oddity {
-	var found oddities
+// isClosed reports whether an order is closed. A closed order leaves nothing, however much was filled.
+func isClosed(status venuesv1.OrderStatus) bool {
+	switch status {
+	case venuesv1.OrderStatus_ORDER_STATUS_CANCELLED, venuesv1.OrderStatus_ORDER_STATUS_EXPIRED,
+		venuesv1.OrderStatus_ORDER_STATUS_REJECTED, venuesv1.OrderStatus_ORDER_STATUS_REPLACED:
+		return true
+	default:
+		return false
+	}
+}
+
+// CheckCandle returns the anomalies in a candle: the kinds AnomalyKindNumber* and AnomalyKindCandle*.
+func CheckCandle(candle *marketsv1.Candle) []Anomaly {
+	var found anomalies
 	high := found.number("high", candle.GetHigh())
 	low := found.number("low", candle.GetLow())
 	if below(high, low) {
-		found.add("candle.high_below_low", "high", "the high %s is below the low %s", high.Text('f'), low.Text('f'))
+		found.add(AnomalyKindCandleHighBelowLow, "high", "the high %s is below the low %s", high.Text('f'), low.Text('f'))
 	} else {
 		for _, item := range []struct {
+			kind  AnomalyKind
 			field string
 			value *apd.Decimal
 		}{
-			{"open", found.number("open", candle.GetOpen())},
-			{"close", found.number("close", candle.GetClose())},
-			{"vwap", found.optional("vwap", candle.Vwap)},
+			{AnomalyKindCandleOpenOutside, "open", found.number("open", candle.GetOpen())},
+			{AnomalyKindCandleCloseOutside, "close", found.number("close", candle.GetClose())},
+			{AnomalyKindCandleVwapOutside, "vwap", found.optional("vwap", candle.Vwap)},
 		} {
 			if below(item.value, low) || below(high, item.value) {
-				found.add("candle."+item.field+"_outside", item.field, "%s is not between the low and the high", item.value.Text('f'))
+				found.add(item.kind, item.field, "%s is not between the low and the high", item.value.Text('f'))
 			}
 		}
 	}
-	parts := []struct {
-		part, whole       string
-		partText, allText *string
+	for _, item := range []struct {
+		partField, wholeField string
+		partText, wholeText   *string
 	}{
 		{"taker_buy_base_volume", "volume", candle.TakerBuyBaseVolume, candle.Volume},
 		{"taker_buy_quote_volume", "quote_volume", candle.TakerBuyQuoteVolume, candle.QuoteVolume},
-	}
-	for _, item := range parts {
-		part, all := found.optional(item.part, item.partText), found.optional(item.whole, item.allText)
-		found.negative("candle.negative_volume", item.part, part)
-		found.negative("candle.negative_volume", item.whole, all)
-		if below(all, part) {
-			found.add("candle.taker_volume_above_volume", item.part, "%s is above %s %s", part.Text('f'), item.whole, all.Text('f'))
+	} {
+		part, whole := found.optional(item.partField, item.partText), found.optional(item.wholeField, item.wholeText)
+		found.negative(AnomalyKindCandleNegativeVolume, item.partField, part)
+		found.negative(AnomalyKindCandleNegativeVolume, item.wholeField, whole)
+		if below(whole, part) {
+			found.add(AnomalyKindCandleTakerVolumeAboveVolume, item.partField, "%s is larger than %s %s",
+				part.Text('f'), item.wholeField, whole.Text('f'))
 		}
 	}
-	if candle.GetOpenTime() != nil && candle.GetCloseTime() != nil && candle.GetCloseTime().AsTime().Before(candle.GetOpenTime().AsTime()) {
-		found.add("candle.closes_before_open", "close_time", "the candle ends before it starts")
+	opened, closed := candle.GetOpenTime(), candle.GetCloseTime()
+	if opened != nil && closed != nil && closed.AsTime().Before(opened.AsTime()) {
+		found.add(AnomalyKindCandleClosesBeforeOpen, "close_time", "the candle closes before it opens")
 	}
 	return found
 }

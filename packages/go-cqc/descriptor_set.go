@@ -1,7 +1,6 @@
-// Package cqc is the root of Crypto Quant Contracts, the Protocol Buffers that crypto trading services share.
+// Package cqc has helpers for Crypto Quant Contracts, the shared Protocol Buffers for crypto trading services.
 //
-// The contracts are in one package per domain and version, such as
-// github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1. This package holds what concerns all of them.
+// Each domain and version is a package, such as github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1.
 package cqc
 
 import (
@@ -14,16 +13,15 @@ import (
 //go:embed descriptor_set.binpb
 var descriptorSet []byte
 
-// DescriptorSet returns the descriptors of all contracts and of the files they import, with the comments of the
-// sources.
+// DescriptorSet returns the descriptors of all contracts and their imports, including source comments.
 //
-// The files stand in dependency order. A new message is returned at each call: it may be changed freely. The sources
-// themselves are in the module's folder proto.
+// Files are in dependency order. Each call returns a new message, which the caller may modify. The .proto files are in
+// the module's proto folder.
 func DescriptorSet() *descriptorpb.FileDescriptorSet {
 	set := new(descriptorpb.FileDescriptorSet)
-	// Options are left as they are on the wire; their extensions resolve against the types that the program links in.
+	// Extensions of the options are decoded if their types are linked into the program, and kept as unknown fields if not.
 	if err := proto.Unmarshal(descriptorSet, set); err != nil {
-		panic("cqc: the embedded descriptor set is damaged: " + err.Error())
+		panic("cqc: the embedded descriptor set is corrupt: " + err.Error())
 	}
 	return set
 }

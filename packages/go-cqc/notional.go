@@ -9,17 +9,17 @@ import (
 	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
-// Notional returns what a quantity is worth at a price, in quote units, exactly; it has the sign of the quantity.
+// Notional returns the exact value of a quantity at a price, in quote units, with the sign of the quantity.
 //
-// What the quantity counts is taken from the listing: base units are multiplied by the price, quote units are the value
-// already, contracts are multiplied by the contract size first (in base units and by the price, or in quote units, as
-// inverse contracts are). An error names what the listing does not say, or the text that is no decimal.
+// The listing specifies what a quantity counts. Base units are multiplied by the price; quote units already are the
+// value. Contracts are multiplied by the contract size first, which is in base units, or in quote units for inverse
+// contracts. Notional returns an error if the listing lacks a unit or the contract size, or if a number is malformed.
 func Notional(price, quantity string, listing *venuesv1.VenueSymbol) (*apd.Decimal, error) {
 	factors := []string{quantity}
 	unit := listing.GetQuantityUnit()
 	if unit == marketsv1.QuantityUnit_QUANTITY_UNIT_CONTRACTS {
 		if listing.ContractSize == nil {
-			return nil, fmt.Errorf("%s counts contracts and has no contract_size", listing.GetVenueSymbolId())
+			return nil, fmt.Errorf("%s counts contracts but has no contract_size", listing.GetVenueSymbolId())
 		}
 		factors = append(factors, listing.GetContractSize())
 		unit = listing.GetContractSizeUnit()
@@ -29,7 +29,7 @@ func Notional(price, quantity string, listing *venuesv1.VenueSymbol) (*apd.Decim
 		factors = append(factors, price)
 	case marketsv1.QuantityUnit_QUANTITY_UNIT_QUOTE:
 	default:
-		return nil, fmt.Errorf("%s does not say what its quantities or contracts count", listing.GetVenueSymbolId())
+		return nil, fmt.Errorf("%s does not specify the unit of its quantities or contracts", listing.GetVenueSymbolId())
 	}
 	product := apd.New(1, 0)
 	for _, text := range factors {

@@ -8,11 +8,11 @@ import (
 	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
-// CanTransition says whether an order may go from one state to another.
+// CanTransition reports whether an order may move from one status to another.
 //
-// It is false only where the contract rules it out: a repeated state is legal, as is anything from or to a state that is
-// unspecified or that only a newer version of the contract knows. Late fills after a cancellation and refused
-// cancellations are legal, as FIX has them; see the comments of OrderStatus.
+// It returns false only if the contract rules the transition out. Repeating a status is legal, and so is any transition
+// from or to a status that is unspecified or unknown to this version. As in FIX, an order may fill after it was
+// cancelled, and a cancellation may be rejected; see the comments of OrderStatus.
 func CanTransition(before, after venuesv1.OrderStatus) bool {
 	if before == after || !isKnown(before) || !isKnown(after) {
 		return true

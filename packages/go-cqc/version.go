@@ -7,10 +7,10 @@ import (
 
 const modulePath = "github.com/Combine-Capital/cqc/packages/go-cqc"
 
-// Version returns the version of this module that is built into the running program, such as "v1.2.0".
+// Version returns the version of this module in the running program, such as "v1.2.0".
 //
-// It is read from the build information that the go command records. It is "(devel)" in a program built inside the
-// module's own checkout, or where a replace directive points to a folder, and "" in a program built without module
+// It reads the build information recorded by the go command. It returns "(devel)" if the program was built in the
+// module's own checkout or with a replace directive that points to a folder, and "" if it was built without module
 // support.
 func Version() string { return version() }
 

@@ -1,17 +1,17 @@
-"""The Python peer of the tests across languages: reads requests from standard input, one JSON object a line.
+"""The Python peer of the interoperability tests. It reads one JSON request per line from standard input.
 
-Each request has an `op` and is answered by `{"data": ...}` or, when it is refused, `{"error": ...}`; messages are in
-base64 unless said otherwise:
+Each request has an `op`. The response is `{"data": ...}`, or `{"error": ...}` if the request is rejected. Messages are
+binary in base64 unless noted:
 
 - convert: `type`, `from` and `to` (binary or json), `data` -> the message in the other format
-- validate: `type`, `data` -> [[field, rule, message], ...]
-- check: `type` (OrderBook, ExecutionReport or Candle), `data` -> [[kind, field, text], ...]
-- transition: `before`, `after` -> whether an order may go from one state to the other
-- decimal: `text` -> the number, read and written again
-- nanos: `data` (a Timestamp) -> nanoseconds as text, after they were made a Timestamp and read again
-- notional: `price`, `quantity`, `data` (a VenueSymbol) -> the value as text, without trailing zeros
-- name: `enum`, `value` -> [display name, the value that is read from it]
-- book: `snapshot`, `deltas` -> [what became of each delta, the book in binary at the end]
+- validate: `type`, `data` -> [[field, rule_id, message], ...]
+- check: `type` (OrderBook, ExecutionReport or Candle), `data` -> [[kind, field, message], ...]
+- transition: `before`, `after` -> whether an order may move from one status to the other
+- decimal: `text` -> the decimal, parsed and formatted again
+- nanos: `data` (a Timestamp) -> its nanoseconds as a string, after conversion to a Timestamp and back
+- notional: `price`, `quantity`, `data` (a VenueSymbol) -> the notional as a string without trailing zeros
+- name: `enum`, `value` -> [display name, the value parsed from it]
+- book: `snapshot`, `deltas` -> [the result of each delta, the final book]
 """
 
 import base64
@@ -39,36 +39,36 @@ def load_all() -> None:
             importlib.import_module(module.name)
 
 
-def parse(name: str, data: str) -> Message:
+def decode(name: str, data: str) -> Message:
     descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
     return message_factory.GetMessageClass(descriptor).FromString(base64.b64decode(data))
 
 
-def written(message: Message) -> str:
+def encode(message: Message) -> str:
     return base64.b64encode(message.SerializeToString(deterministic=True)).decode()
 
 
 def convert(request: Any) -> str:
     if request["from"] == "binary":
-        message = parse(request["type"], request["data"])
+        message = decode(request["type"], request["data"])
     else:
-        message = parse(request["type"], "")
+        message = decode(request["type"], "")
         json_format.Parse(request["data"], message)
-    return written(message) if request["to"] == "binary" else json_format.MessageToJson(message, indent=None)
+    return encode(message) if request["to"] == "binary" else json_format.MessageToJson(message, indent=None)
 
 
 def validate(request: Any) -> list[list[str]]:
-    return [[item.field, item.rule, item.message] for item in cqc.validate(parse(request["type"], request["data"]))]
+    return [[item.field, item.rule_id, item.message] for item in cqc.validate(decode(request["type"], request["data"]))]
 
 
 def check(request: Any) -> list[list[str]]:
-    checks: dict[str, Callable[[Any], list[cqc.Oddity]]] = {
+    checks: dict[str, Callable[[Any], list[cqc.Anomaly]]] = {
         "cqc.markets.v1.OrderBook": cqc.check_book,
         "cqc.venues.v1.ExecutionReport": cqc.check_execution,
         "cqc.markets.v1.Candle": cqc.check_candle,
     }
-    found = checks[request["type"]](parse(request["type"], request["data"]))
-    return [[item.kind, item.field, item.text] for item in found]
+    found = checks[request["type"]](decode(request["type"], request["data"]))
+    return [[item.kind, item.field, item.message] for item in found]
 
 
 def decimal(request: Any) -> str:
@@ -76,11 +76,8 @@ def decimal(request: Any) -> str:
 
 
 def nanos(request: Any) -> str:
-    return str(
-        cqc.to_unix_nanos(
-            cqc.from_unix_nanos(cqc.to_unix_nanos(Timestamp.FromString(base64.b64decode(request["data"]))))
-        )
-    )
+    first = cqc.to_unix_nanos(Timestamp.FromString(base64.b64decode(request["data"])))
+    return str(cqc.to_unix_nanos(cqc.from_unix_nanos(first)))
 
 
 def notional(request: Any) -> str:
@@ -98,17 +95,17 @@ def name(request: Any) -> list[Any]:
 
 def book(request: Any) -> list[Any]:
     builder = cqc.BookBuilder(OrderBook.FromString(base64.b64decode(request["snapshot"])))
-    became = []
+    results = []
     for data in request["deltas"]:
         try:
-            became.append("applied" if builder.apply(OrderBookDelta.FromString(base64.b64decode(data))) else "stale")
+            results.append("applied" if builder.apply(OrderBookDelta.FromString(base64.b64decode(data))) else "stale")
         except cqc.SequenceGapError as gap:
-            became.append(f"gap {gap.have} {gap.before}")
-    return [became, written(builder.book())]
+            results.append(f"gap {gap.have} {gap.before}")
+    return [results, encode(builder.book())]
 
 
 def main() -> None:
-    """Answer until standard input ends."""
+    """Respond to requests until standard input ends."""
     load_all()
     operations: dict[str, Callable[[Any], Any]] = {
         "convert": convert,
@@ -125,7 +122,7 @@ def main() -> None:
         try:
             request = json.loads(line)
             answer = {"data": operations[request["op"]](request)}
-        except Exception as error:  # the test reports whatever went wrong, with the message that caused it
+        except Exception as error:  # the test reports any failure
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer))
 

@@ -1,4 +1,4 @@
-"""Every form in which users import the contracts; type checkers read this file, the tests run it."""
+"""Every way to import the package, checked by mypy and pyright and run by the tests."""
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -10,34 +10,34 @@ from cqc.services.v1 import GetPriceRequest, market_data_pb2_grpc
 
 
 def price_of_bitcoin() -> Price:
-    """A price through the package's own name, checked against the module's."""
+    """Construct a message by its package name, annotated with its module name."""
     price: price_pb2.Price = Price(asset_id="BTC-USD", value=67890.50, timestamp=Timestamp(seconds=1))
     return price
 
 
 def an_asset() -> asset_pb2.Asset:
-    """An asset, typed by its module."""
+    """Construct a message by its module name, annotated with its package name."""
     asset: Asset = asset_pb2.Asset(asset_id="BTC", symbol="BTC", name="Bitcoin")
     return asset
 
 
 def an_empty_book() -> OrderBook:
-    """A message of another file of the same domain."""
+    """Construct a message of another file in the same domain."""
     return OrderBook(venue_symbol_id="binance:BTC-USDT-SPOT")
 
 
 class Prices(market_data_pb2_grpc.MarketDataServicer):
-    """A server that knows one price."""
+    """A server with a single price."""
 
     def GetPrice(self, request: GetPriceRequest, context: grpc.ServicerContext) -> Price:
-        """Answer with the asset that was asked for."""
+        """Return the price under the requested asset id."""
         price = price_of_bitcoin()
         price.asset_id = request.asset_id
         return price
 
 
-def helpers(price: Price, book: OrderBook) -> tuple[list[cqc.Violation], list[cqc.Oddity], str, int]:
-    """What the package computes, typed."""
+def helpers(price: Price, book: OrderBook) -> tuple[list[cqc.Violation], list[cqc.Anomaly], str, int]:
+    """Call the helpers with their declared types."""
     builder = cqc.BookBuilder(book)
     return (
         cqc.validate(price),
@@ -47,11 +47,11 @@ def helpers(price: Price, book: OrderBook) -> tuple[list[cqc.Violation], list[cq
     )
 
 
-def ask(channel: grpc.Channel) -> Price:
-    """Ask a server for a price."""
+def get_price(channel: grpc.Channel) -> Price:
+    """Call an RPC."""
     return market_data_pb2_grpc.MarketDataStub(channel).GetPrice(GetPriceRequest(asset_id="BTC-USD"), timeout=10)
 
 
 def version() -> str:
-    """The installed version."""
+    """Return the installed version."""
     return cqc.__version__

@@ -1,4 +1,4 @@
-"""What the package computes: rules, checks, books, decimals, times, names."""
+"""The helpers: validation, interceptors, decimals, notional, timestamps, display names, books, order status, checks."""
 
 import asyncio
 import subprocess
@@ -52,35 +52,35 @@ PLAIN = st.builds(
 )
 
 
-# Rules
+# Validation
 
 
-def test_validate_names_field_rule_and_text() -> None:
+def test_violations_have_field_rule_id_and_message() -> None:
     found = cqc.validate(NewOrder(type=OrderType.ORDER_TYPE_LIMIT, account_id="a", slippage_limit_bps="1.00001"))
-    by_rule = {item.rule: item for item in found}
+    by_rule = {item.rule_id: item for item in found}
     assert by_rule["new_order.limit_price"].field == ""
     assert by_rule["new_order.limit_price"].message == "a limit order needs a price, or a price_match"
     assert by_rule["required"].field == "size"
     assert by_rule["string.decimal_max_scale"].field == "slippage_limit_bps"
 
 
-def test_validate_leads_into_lists() -> None:
+def test_violation_path_includes_list_index() -> None:
     found = cqc.validate(CreateSymbolRequest(symbol=Symbol(legs=[SymbolLeg(symbol_id="A-B-SPOT", ratio="0")])))
-    assert ("symbol.legs[0].ratio", "string.decimal_positive") in {(item.field, item.rule) for item in found}
+    assert ("symbol.legs[0].ratio", "string.decimal_positive") in {(item.field, item.rule_id) for item in found}
 
 
-def test_validate_finds_nothing_in_a_valid_message() -> None:
+def test_valid_message_has_no_violations() -> None:
     assert cqc.validate(Price(asset_id="BTC-USD", value=67890.5)) == []
 
 
-def test_without_the_extra_the_error_says_what_to_install() -> None:
+def test_missing_extra_is_named_in_the_error() -> None:
     code = "import sys; sys.modules['protovalidate'] = None; import cqc; cqc.validate"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert 'pip install "cqc[validation]"' in done.stderr
 
 
-def test_helpers_are_imported_when_asked_for() -> None:
-    code = "import cqc, sys; print([name for name in sys.modules if name in ('protovalidate', 'decimal', 'cqc.books')])"
+def test_helpers_are_imported_lazily() -> None:
+    code = "import cqc, sys; print([name for name in sys.modules if name in ('protovalidate', 'decimal', 'cqc._book')])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
     for name in cqc.__all__:
         assert getattr(cqc, name)
@@ -105,7 +105,7 @@ class AsyncPrices(market_data_pb2_grpc.MarketDataServicer):
 
 @pytest.fixture(params=["server", "client"])
 def stub(request: pytest.FixtureRequest) -> Iterator[market_data_pb2_grpc.MarketDataStub]:
-    """A client of a server, one of which has the interceptor."""
+    """A client and a server; the named side has the interceptor."""
     checks: Any = [interceptors.ValidationServerInterceptor()] if request.param == "server" else []
     server = grpc.server(futures.ThreadPoolExecutor(2), interceptors=checks)
     market_data_pb2_grpc.add_MarketDataServicer_to_server(Prices(), server)
@@ -118,9 +118,9 @@ def stub(request: pytest.FixtureRequest) -> Iterator[market_data_pb2_grpc.Market
     server.stop(None).wait()
 
 
-def check_refusal(error: Any, field: str, rule: str) -> None:
+def check_invalid_argument(error: Any, field: str, rule: str) -> None:
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert "breaks its contract" in error.details()
+    assert error.details().startswith("invalid cqc.services.v1.")
     (data,) = [value for key, value in error.trailing_metadata() if key == "grpc-status-details-bin"]
     status = Status.FromString(data)
     details = BadRequest()
@@ -129,21 +129,21 @@ def check_refusal(error: Any, field: str, rule: str) -> None:
     assert all(item.description for item in details.field_violations)
 
 
-def test_interceptors_pass_what_is_valid(stub: market_data_pb2_grpc.MarketDataStub) -> None:
+def test_interceptors_pass_valid_requests(stub: market_data_pb2_grpc.MarketDataStub) -> None:
     assert stub.GetPrice(GetPriceRequest(asset_id="BTC-USD")).asset_id == "BTC-USD"
-    (answer,) = stub.StreamPrices(StreamPricesRequest(asset_ids=["ETH"]))
-    assert answer.price.asset_id == "ETH"
+    (response,) = stub.StreamPrices(StreamPricesRequest(asset_ids=["ETH"]))
+    assert response.price.asset_id == "ETH"
 
 
-def test_interceptors_refuse_what_breaks_a_rule(stub: market_data_pb2_grpc.MarketDataStub) -> None:
+def test_interceptors_reject_invalid_requests(stub: market_data_pb2_grpc.MarketDataStub) -> None:
     calls: list[Callable[[], object]] = [
         lambda: stub.GetPrice(GetPriceRequest(asset_id="btc")),
         lambda: list(stub.StreamPrices(StreamPricesRequest(asset_ids=["btc"]))),
     ]
     for call, field in zip(calls, ("asset_id", "asset_ids[0]"), strict=True):
-        with pytest.raises(grpc.RpcError) as refused:
+        with pytest.raises(grpc.RpcError) as rejected:
             call()
-        check_refusal(refused.value, field, "string.asset_reference")
+        check_invalid_argument(rejected.value, field, "string.asset_reference")
 
 
 @pytest.mark.parametrize("side", ["server", "client"])
@@ -159,15 +159,15 @@ def test_asyncio_interceptors(side: str) -> None:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", interceptors=checks) as channel:
                 stub: Any = market_data_pb2_grpc.MarketDataStub(channel)
                 assert (await stub.GetPrice(GetPriceRequest(asset_id="BTC"))).asset_id == "BTC"
-                answers = [item async for item in stub.StreamPrices(StreamPricesRequest(asset_ids=["ETH"]))]
-                assert [item.price.asset_id for item in answers] == ["ETH"]
-                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                responses = [item async for item in stub.StreamPrices(StreamPricesRequest(asset_ids=["ETH"]))]
+                assert [item.price.asset_id for item in responses] == ["ETH"]
+                with pytest.raises(grpc.aio.AioRpcError) as rejected:
                     await stub.GetPrice(GetPriceRequest(asset_id="btc"))
-                check_refusal(refused.value, "asset_id", "string.asset_reference")
-                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                check_invalid_argument(rejected.value, "asset_id", "string.asset_reference")
+                with pytest.raises(grpc.aio.AioRpcError) as rejected:
                     async for _ in stub.StreamPrices(StreamPricesRequest(asset_ids=["btc"])):
                         pass
-                check_refusal(refused.value, "asset_ids[0]", "string.asset_reference")
+                check_invalid_argument(rejected.value, "asset_ids[0]", "string.asset_reference")
         finally:
             await server.stop(None)
 
@@ -178,34 +178,34 @@ def test_asyncio_interceptors(side: str) -> None:
 
 
 @given(PLAIN)
-def test_decimals_keep_every_digit(text: str) -> None:
+def test_decimals_round_trip_digit_for_digit(text: str) -> None:
     assert cqc.format_decimal(cqc.parse_decimal(text)) == text
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30, places=20))
-def test_a_decimal_is_written_plainly(value: Decimal) -> None:
+def test_decimals_are_formatted_without_exponent(value: Decimal) -> None:
     text = cqc.format_decimal(value)
     assert cqc.parse_decimal(text) == value
     assert "E" not in text.upper()
 
 
 @pytest.mark.parametrize("text", ["", "-0", "01", "1.", ".5", "1e-8", "NaN", "+1", "\u0661", "1\n", "9" * 79])
-def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
+def test_malformed_decimals_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="not a plain decimal"):
         cqc.parse_decimal(text)
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1E78", "1E-39", "1E+999999", "0E-39"])
-def test_what_the_contracts_cannot_hold_is_refused(value: str) -> None:
+def test_decimals_beyond_the_limits_are_rejected(value: str) -> None:
     with pytest.raises(ValueError, match=r"finite|digits"):
         cqc.format_decimal(Decimal(value))
 
 
-def test_spellings_of_decimals() -> None:
+def test_format_decimal() -> None:
     assert cqc.format_decimal(Decimal("2.288e-5")) == "0.00002288"
     assert cqc.format_decimal(Decimal("1E+3")) == "1000"
     assert cqc.format_decimal(Decimal("-0.00")) == "0.00"
-    with pytest.raises(TypeError, match=r"no decimal\.Decimal"):
+    with pytest.raises(TypeError, match=r"expected a decimal\.Decimal"):
         cqc.format_decimal(0.1)  # type: ignore[arg-type]
 
 
@@ -216,7 +216,7 @@ BASE, QUOTE, CONTRACTS = (
 )
 
 
-def test_notional_by_what_the_quantity_counts() -> None:
+def test_notional_of_each_quantity_unit() -> None:
     spot = VenueSymbol(quantity_unit=BASE)
     assert cqc.notional("67890.50", "0.00010000", spot) == Decimal("6.7890500000000")
     assert cqc.notional("67890.50", "-250.00", VenueSymbol(quantity_unit=QUOTE)) == Decimal("-250.00")
@@ -226,10 +226,10 @@ def test_notional_by_what_the_quantity_counts() -> None:
     assert cqc.notional("50000", "3", inverse) == Decimal("30")
 
 
-def test_notional_does_not_guess() -> None:
-    with pytest.raises(ValueError, match="a:B does not say"):
+def test_notional_requires_units() -> None:
+    with pytest.raises(ValueError, match="a:B does not specify"):
         cqc.notional("1", "1", VenueSymbol(venue_symbol_id="a:B"))
-    with pytest.raises(ValueError, match="a:B counts contracts and has no contract_size"):
+    with pytest.raises(ValueError, match="a:B counts contracts but has no contract_size"):
         cqc.notional("1", "1", VenueSymbol(venue_symbol_id="a:B", quantity_unit=CONTRACTS))
 
 
@@ -241,27 +241,27 @@ def test_notional_is_exact(price: str, quantity: str) -> None:
     assert numerator * whole[1] * other[1] == whole[0] * other[0] * denominator
 
 
-# Times and names
+# Timestamps and display names
 
 
 @given(st.integers(-62_135_596_800 * 10**9, 253_402_300_800 * 10**9 - 1))
-def test_nanoseconds_come_back(nanos: int) -> None:
+def test_nanoseconds_round_trip(nanos: int) -> None:
     assert cqc.to_unix_nanos(cqc.from_unix_nanos(nanos)) == nanos
 
 
-def test_datetimes() -> None:
+def test_to_datetime() -> None:
     time = Timestamp(seconds=1710500000, nanos=123456789)
     assert cqc.to_datetime(time) == datetime(2024, 3, 15, 10, 53, 20, 123456, UTC)
     assert cqc.to_datetime(Timestamp(seconds=-1, nanos=999_999_999)).microsecond == 999_999
     for wrong in (Timestamp(nanos=-1), Timestamp(nanos=10**9), Timestamp(seconds=253_402_300_800)):
-        with pytest.raises(ValueError, match="no timestamp"):
+        with pytest.raises(ValueError, match="invalid timestamp"):
             cqc.to_unix_nanos(wrong)
     with pytest.raises(ValueError, match="years 1 to 9999"):
         cqc.from_unix_nanos(10**21)
 
 
 @pytest.mark.parametrize("enum", [OrderType, OrderStatus, TimeInForce])
-def test_display_names_come_back(enum: Any) -> None:
+def test_display_names_round_trip(enum: Any) -> None:
     for value in [*enum.values(), 99]:
         shown = cqc.display_name(enum, value)
         assert "_" not in shown
@@ -272,7 +272,7 @@ def test_display_names_come_back(enum: Any) -> None:
 def test_display_names() -> None:
     assert cqc.display_name(OrderType, OrderType.ORDER_TYPE_STOP_LIMIT) == "STOP LIMIT"
     assert cqc.parse_display_name(OrderType, "ORDER_TYPE_STOP_LIMIT") == OrderType.ORDER_TYPE_STOP_LIMIT
-    with pytest.raises(ValueError, match=r"'stopp' is none of UNSPECIFIED, MARKET, LIMIT"):
+    with pytest.raises(ValueError, match=r"unknown OrderType 'stopp': expected one of UNSPECIFIED, MARKET, LIMIT"):
         cqc.parse_display_name(OrderType, "stopp")
 
 
@@ -298,7 +298,7 @@ def prices(levels: list[BookLevel]) -> list[str]:
     return [item.price for item in levels]
 
 
-def test_a_book_follows_deltas() -> None:
+def test_book_applies_deltas() -> None:
     book = cqc.BookBuilder(snapshot())
     assert not book.apply(delta(4, 5, bids=[level("10", "7")]))
     assert book.apply(delta(5, 7, bids=[level("10.00", "0.0"), level("9.50", "3")], asks=[level("12", "1")]))
@@ -309,9 +309,9 @@ def test_a_book_follows_deltas() -> None:
     assert (now.sequence, now.HasField("checksum"), prices(list(now.asks))) == (7, False, ["11", "12", "100"])
 
 
-def test_a_gap_leaves_the_book_as_it_was_until_a_new_snapshot() -> None:
+def test_gap_leaves_the_book_unchanged_until_reset() -> None:
     book = cqc.BookBuilder(snapshot())
-    with pytest.raises(cqc.SequenceGapError, match="the delta follows sequence 7, the book is at 5") as gap:
+    with pytest.raises(cqc.SequenceGapError, match="the book is at sequence 5, but the delta follows 7") as gap:
         book.apply(delta(8, 9, bids=[level("10", "0")]))
     assert (gap.value.have, gap.value.before) == (5, 7)
     assert prices(book.bids()) == ["10.0", "9"]
@@ -321,14 +321,14 @@ def test_a_gap_leaves_the_book_as_it_was_until_a_new_snapshot() -> None:
     assert book.apply(delta(8, 9, previous_sequence=5))
 
 
-def test_single_orders_and_removals_by_action() -> None:
+def test_individual_orders_and_deletes() -> None:
     book = cqc.BookBuilder(snapshot())
     book.apply(delta(6, 6, bids=[level("10.0", "1", order_id="x"), level("9", "3", action=BOOK_ACTION_DELETE)]))
     assert [(item.price, item.order_id) for item in book.bids()] == [("10.0", ""), ("10.0", "x")]
 
 
-def test_a_delta_of_another_listing_is_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be applied to a book of"):
+def test_delta_for_another_listing_is_rejected() -> None:
+    with pytest.raises(ValueError, match="cannot apply a delta for kraken:BTC-USD-SPOT to binance:BTC-USDT-SPOT"):
         cqc.BookBuilder(snapshot()).apply(OrderBookDelta(venue_symbol_id="kraken:BTC-USD-SPOT"))
 
 
@@ -337,7 +337,7 @@ CHANGES = st.lists(st.tuples(PRICES, st.sampled_from(["0", "1", "0.00", "3"])), 
 
 
 @given(CHANGES, st.lists(CHANGES, max_size=5))
-def test_a_book_is_what_a_plain_dictionary_by_value_is(start: Any, changes: Any) -> None:
+def test_book_equals_a_dictionary_keyed_by_price(start: Any, changes: Any) -> None:
     expected: dict[Decimal, str] = {}
     book = cqc.BookBuilder(OrderBook(venue_symbol_id=NAME, bids=[level(*item) for item in start]))
     for step in changes:
@@ -350,17 +350,69 @@ def test_a_book_is_what_a_plain_dictionary_by_value_is(start: Any, changes: Any)
     assert found == sorted(expected.items(), reverse=True)
 
 
+# Order status
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "legal"),
+    [
+        ("NEW", "PARTIALLY_FILLED", True),
+        ("NEW", "REJECTED", True),
+        ("NEW", "PENDING_NEW", False),
+        ("PENDING_NEW", "NEW", True),
+        ("UNTRIGGERED", "NEW", True),
+        ("PARTIALLY_FILLED", "PARTIALLY_FILLED", True),
+        ("PARTIALLY_FILLED", "NEW", True),
+        ("PARTIALLY_FILLED", "REJECTED", False),
+        ("FILLED", "PARTIALLY_FILLED", True),
+        ("FILLED", "CANCELLED", True),
+        ("FILLED", "NEW", True),
+        ("FILLED", "REJECTED", False),
+        ("FILLED", "PENDING_NEW", False),
+        ("PENDING_CANCEL", "FILLED", True),
+        ("PENDING_CANCEL", "NEW", True),
+        ("PENDING_CANCEL", "CANCELLED", True),
+        ("PENDING_REPLACE", "REPLACED", True),
+        ("CANCELLED", "FILLED", True),
+        ("CANCELLED", "PARTIALLY_FILLED", True),
+        ("CANCELLED", "NEW", False),
+        ("EXPIRED", "FILLED", True),
+        ("EXPIRED", "CANCELLED", False),
+        ("REJECTED", "NEW", False),
+        ("REJECTED", "FILLED", False),
+        ("REPLACED", "PARTIALLY_FILLED", True),
+        ("UNSPECIFIED", "FILLED", True),
+        ("REJECTED", "UNSPECIFIED", True),
+    ],
+)
+def test_can_transition(before: str, after: str, legal: bool) -> None:
+    statuses = [OrderStatus.Value(f"ORDER_STATUS_{name}") for name in (before, after)]
+    assert cqc.can_transition(*statuses) is legal
+
+
+def test_unknown_status_may_precede_and_follow_any() -> None:
+    newer: Any = 99
+    assert cqc.can_transition(newer, OrderStatus.ORDER_STATUS_NEW)
+    assert cqc.can_transition(OrderStatus.ORDER_STATUS_REJECTED, newer)
+
+
 # Checks
 
 
-def kinds(oddities: list[cqc.Oddity]) -> list[tuple[str, str]]:
-    return [(item.kind, item.field) for item in oddities]
+def kinds(anomalies: list[cqc.Anomaly]) -> list[tuple[str, str]]:
+    return [(item.kind, item.field) for item in anomalies]
 
 
-def test_oddities_of_books() -> None:
+def test_kinds_are_strings_named_after_their_check() -> None:
+    assert cqc.AnomalyKind("book.crossed") is cqc.AnomalyKind.BOOK_CROSSED
+    for name, kind in cqc.AnomalyKind.__members__.items():
+        assert name == kind.value.replace(".", "_").upper()
+
+
+def test_book_anomalies() -> None:
     assert cqc.check_book(snapshot()) == []
     crossed = OrderBook(bids=[level("10.00", "1")], asks=[level("9.99", "1")])
-    assert [item.text for item in cqc.check_book(crossed)] == ["the best bid 10.00 is above the best ask 9.99"]
+    assert [item.message for item in cqc.check_book(crossed)] == ["the best bid 10.00 is above the best ask 9.99"]
     odd = OrderBook(
         bids=[level("9", "0"), level("10", "-1"), level("10.0", "1")], asks=[level("10", "1e5")], sequence=1
     )
@@ -376,7 +428,7 @@ def test_oddities_of_books() -> None:
     ]
 
 
-def test_oddities_of_executions() -> None:
+def test_execution_anomalies() -> None:
     fill = ExecutionReport(
         exec_type=ExecType.EXEC_TYPE_TRADE,
         order_status=OrderStatus.ORDER_STATUS_PARTIALLY_FILLED,
@@ -403,7 +455,7 @@ def test_oddities_of_executions() -> None:
     }
 
 
-def test_oddities_of_candles() -> None:
+def test_candle_anomalies() -> None:
     candle = Candle(open="2", high="3", low="1", close="2", volume="5", taker_buy_base_volume="5.0")
     assert cqc.check_candle(candle) == []
     candle.high, candle.taker_buy_base_volume, candle.vwap = "1.5", "5.01", "0.9"

@@ -1,49 +1,100 @@
-// Oddities in facts. Venues do send them: an oddity is a reason to look, not to refuse, because a gateway that refuses a
-// fill loses the position. Needs the optional peer bignumber.js.
-import { canonical } from "./books.js";
+// Consistency checks for reported books, executions and candles. Requires the optional peer dependency bignumber.js.
+//
+// Venues do report inconsistent data. Investigate an anomaly, but do not reject the message: a gateway that rejects a
+// fill loses track of the position.
+import { canonical } from "./book.js";
 import { type Exact, parseDecimal } from "./decimal.js";
 import type { BookLevel, OrderBook } from "./gen/cqc/markets/v1/orderbook_pb.js";
 import type { Candle } from "./gen/cqc/markets/v1/trade_pb.js";
 import { ExecType, type ExecutionReport } from "./gen/cqc/venues/v1/execution_pb.js";
 import { OrderStatus } from "./gen/cqc/venues/v1/order_pb.js";
-import { toUnixNanos } from "./timestamps.js";
+import { toUnixNanos } from "./timestamp.js";
 
-/** Something in a fact that does not fit together. */
-export interface Oddity {
-  /** Names it, such as `book.crossed`. */
-  readonly kind: string;
-  /** Path to the field that is odd, such as `bids[3].price`. */
+/** What is inconsistent. */
+export const AnomalyKind = {
+  /** A number is not a plain decimal. */
+  NUMBER_MALFORMED: "number.malformed",
+  /** The best bid is above the best ask. */
+  BOOK_CROSSED: "book.crossed",
+  /** The best bid equals the best ask. */
+  BOOK_LOCKED: "book.locked",
+  /** Levels are not best first. */
+  BOOK_UNSORTED: "book.unsorted",
+  /** A price occurs twice on one side. */
+  BOOK_DUPLICATE_PRICE: "book.duplicate_price",
+  /** A quantity is negative. */
+  BOOK_NEGATIVE_QUANTITY: "book.negative_quantity",
+  /** A quantity is zero. */
+  BOOK_ZERO_QUANTITY: "book.zero_quantity",
+  /** The first or previous sequence is greater than the sequence. */
+  BOOK_SEQUENCE: "book.sequence",
+  /** More was filled than ordered. */
+  EXECUTION_OVERFILLED: "execution.overfilled",
+  /** Cumulative plus leaves quantity of an open order is not the ordered quantity. */
+  EXECUTION_LEAVES_MISMATCH: "execution.leaves_mismatch",
+  /** The order is filled but has a leaves quantity. */
+  EXECUTION_FILLED_WITH_LEAVES: "execution.filled_with_leaves",
+  /** The order is partially filled but nothing is left. */
+  EXECUTION_PARTIAL_WITHOUT_LEAVES: "execution.partial_without_leaves",
+  /** The last fill is larger than all fills together. */
+  EXECUTION_LAST_ABOVE_CUMULATIVE: "execution.last_above_cumulative",
+  /** The fill has no quantity. */
+  EXECUTION_TRADE_WITHOUT_QUANTITY: "execution.trade_without_quantity",
+  /** A quantity is negative. */
+  EXECUTION_NEGATIVE_QUANTITY: "execution.negative_quantity",
+  /** The high is below the low. */
+  CANDLE_HIGH_BELOW_LOW: "candle.high_below_low",
+  /** The open is not between low and high. */
+  CANDLE_OPEN_OUTSIDE: "candle.open_outside",
+  /** The close is not between low and high. */
+  CANDLE_CLOSE_OUTSIDE: "candle.close_outside",
+  /** The volume-weighted average price is not between low and high. */
+  CANDLE_VWAP_OUTSIDE: "candle.vwap_outside",
+  /** A volume is negative. */
+  CANDLE_NEGATIVE_VOLUME: "candle.negative_volume",
+  /** The taker buy volume is larger than the volume. */
+  CANDLE_TAKER_VOLUME_ABOVE_VOLUME: "candle.taker_volume_above_volume",
+  /** The close time is before the open time. */
+  CANDLE_CLOSES_BEFORE_OPEN: "candle.closes_before_open",
+} as const;
+export type AnomalyKind = (typeof AnomalyKind)[keyof typeof AnomalyKind];
+
+/** An inconsistency in reported data. */
+export interface Anomaly {
+  /** What is inconsistent. */
+  readonly kind: AnomalyKind;
+  /** Path to the inconsistent field, such as `bids[3].price`. */
   readonly field: string;
-  /** What was found, for people. */
-  readonly text: string;
+  /** Description of the problem. */
+  readonly message: string;
 }
 
-/** A number with the text that it was written as. */
+/** A number and its original string. */
 interface Written {
   readonly value: Exact;
   readonly text: string;
 }
 
-class Found {
-  readonly oddities: Oddity[] = [];
+class Anomalies {
+  readonly all: Anomaly[] = [];
 
-  add(kind: string, field: string, text: string): void {
-    this.oddities.push({ kind, field, text });
+  add(kind: AnomalyKind, field: string, message: string): void {
+    this.all.push({ kind, field, message });
   }
 
-  /** Reads a decimal of a fact; what is none is an oddity itself. */
+  /** Parses a decimal; a malformed one is an anomaly and has no value. */
   number(field: string, text: string | undefined): Written | undefined {
     if (text === undefined) return undefined;
     try {
       return { value: parseDecimal(text), text };
     } catch {
-      this.add("number.malformed", field, `${text} is not a plain decimal number`);
+      this.add(AnomalyKind.NUMBER_MALFORMED, field, `${text} is not a plain decimal`);
       return undefined;
     }
   }
 
-  negative(kind: string, field: string, number: Written | undefined): void {
-    if (number?.value.isNegative()) this.add(kind, field, `${number.text} is below zero`);
+  negative(kind: AnomalyKind, field: string, number: Written | undefined): void {
+    if (number?.value.isNegative()) this.add(kind, field, `${number.text} is negative`);
   }
 }
 
@@ -51,33 +102,33 @@ function below(one: Written | undefined, other: Written | undefined): boolean {
   return one !== undefined && other !== undefined && one.value.isLessThan(other.value);
 }
 
-/**
- * Reports what is odd in an order book, by exact arithmetic: sides that cross (`book.crossed`) or touch (`book.locked`),
- * levels that are not best first (`book.unsorted`) or there twice (`book.duplicate_price`), quantities that are negative
- * (`book.negative_quantity`) or zero (`book.zero_quantity`), and sequences that run backwards (`book.sequence`).
- */
-export function checkBook(book: OrderBook): Oddity[] {
-  const found = new Found();
+/** Returns the anomalies in an order book: the kinds `number.*` and `book.*`. */
+export function checkBook(book: OrderBook): Anomaly[] {
+  const found = new Anomalies();
   const bid = side(found, "bids", book.bids, -1);
   const ask = side(found, "asks", book.asks, 1);
   if (bid && ask) {
-    if (below(ask, bid))
-      found.add("book.crossed", "bids", `the best bid ${bid.text} is above the best ask ${ask.text}`);
-    else if (!below(bid, ask)) found.add("book.locked", "bids", `the best bid ${bid.text} is the best ask`);
-  }
-  for (const [field, value] of [
-    ["first_sequence", book.firstSequence],
-    ["previous_sequence", book.previousSequence],
-  ] as const) {
-    if (book.sequence !== undefined && value !== undefined && value > book.sequence) {
-      found.add("book.sequence", field, `${value} is above sequence ${book.sequence}`);
+    if (below(ask, bid)) {
+      const message = `the best bid ${bid.text} is above the best ask ${ask.text}`;
+      found.add(AnomalyKind.BOOK_CROSSED, "bids", message);
+    } else if (!below(bid, ask)) {
+      found.add(AnomalyKind.BOOK_LOCKED, "bids", `the best bid ${bid.text} equals the best ask`);
     }
   }
-  return found.oddities;
+  const sequences = [
+    ["first_sequence", book.firstSequence],
+    ["previous_sequence", book.previousSequence],
+  ] as const;
+  for (const [field, value] of sequences) {
+    if (book.sequence !== undefined && value !== undefined && value > book.sequence) {
+      found.add(AnomalyKind.BOOK_SEQUENCE, field, `${value} is greater than sequence ${book.sequence}`);
+    }
+  }
+  return found.all;
 }
 
-/** Checks the levels of one side and returns its best price; prices get better against the direction. */
-function side(found: Found, name: string, levels: readonly BookLevel[], direction: number): Written | undefined {
+/** Checks the levels of one side and returns its best price. `direction` is 1 if prices rise from best to worst. */
+function side(found: Anomalies, name: string, levels: readonly BookLevel[], direction: number): Written | undefined {
   let best: Written | undefined;
   let before: Written | undefined;
   const seen = new Set<string>();
@@ -85,17 +136,18 @@ function side(found: Found, name: string, levels: readonly BookLevel[], directio
   levels.forEach((level, index) => {
     const field = `${name}[${index}]`;
     const quantity = found.number(`${field}.quantity`, level.quantity);
-    found.negative("book.negative_quantity", `${field}.quantity`, quantity);
+    found.negative(AnomalyKind.BOOK_NEGATIVE_QUANTITY, `${field}.quantity`, quantity);
     if (quantity?.value.isZero()) {
-      found.add("book.zero_quantity", `${field}.quantity`, "a level of a book has no quantity");
+      found.add(AnomalyKind.BOOK_ZERO_QUANTITY, `${field}.quantity`, "the level has zero quantity");
     }
     const price = found.number(`${field}.price`, level.price);
     if (!price) return;
     const key = `${canonical(level.price)} ${level.orderId ?? ""}`;
-    if (seen.has(key)) found.add("book.duplicate_price", `${field}.price`, `${level.price} is there twice`);
+    if (seen.has(key)) found.add(AnomalyKind.BOOK_DUPLICATE_PRICE, `${field}.price`, `${level.price} occurs twice`);
     seen.add(key);
     if (before && better(price, before)) {
-      found.add("book.unsorted", `${field}.price`, `${price.text} is better than ${before.text} before it`);
+      const message = `${price.text} is better than the preceding ${before.text}`;
+      found.add(AnomalyKind.BOOK_UNSORTED, `${field}.price`, message);
     }
     before = price;
     if (!best || better(price, best)) best = price;
@@ -103,6 +155,7 @@ function side(found: Found, name: string, levels: readonly BookLevel[], directio
   return best;
 }
 
+/** A closed order leaves nothing, however much was filled. */
 const CLOSED: readonly OrderStatus[] = [
   OrderStatus.CANCELLED,
   OrderStatus.EXPIRED,
@@ -111,93 +164,85 @@ const CLOSED: readonly OrderStatus[] = [
 ];
 
 /**
- * Reports what is odd in an execution report, by exact arithmetic: more filled than ordered (`execution.overfilled`), a
- * cumulative and a leaves quantity that do not add up to the ordered one while the order is open
- * (`execution.leaves_mismatch`), a filled order with something left (`execution.filled_with_leaves`), a partly filled one
- * with nothing left (`execution.partial_without_leaves`), a last fill above all fills
- * (`execution.last_above_cumulative`), a fill without quantity (`execution.trade_without_quantity`), and quantities below
- * zero (`execution.negative_quantity`). The ordered quantity is that of the embedded order, where there is one.
+ * Returns the anomalies in an execution report: the kinds `number.*` and `execution.*`.
+ *
+ * The ordered quantity is taken from the embedded order; checks that need it are skipped without one.
  */
-export function checkExecution(report: ExecutionReport): Oddity[] {
-  const found = new Found();
+export function checkExecution(report: ExecutionReport): Anomaly[] {
+  const found = new Anomalies();
   const last = found.number("last_quantity", report.lastQuantity);
   const cumulative = found.number("cumulative_quantity", report.cumulativeQuantity);
   const leaves = found.number("leaves_quantity", report.leavesQuantity);
   const size = report.order?.size;
   const ordered = size?.case === "quantity" ? found.number("order.quantity", size.value) : undefined;
-  found.negative("execution.negative_quantity", "last_quantity", last);
-  found.negative("execution.negative_quantity", "cumulative_quantity", cumulative);
-  found.negative("execution.negative_quantity", "leaves_quantity", leaves);
+  found.negative(AnomalyKind.EXECUTION_NEGATIVE_QUANTITY, "last_quantity", last);
+  found.negative(AnomalyKind.EXECUTION_NEGATIVE_QUANTITY, "cumulative_quantity", cumulative);
+  found.negative(AnomalyKind.EXECUTION_NEGATIVE_QUANTITY, "leaves_quantity", leaves);
   if (cumulative && ordered && below(ordered, cumulative)) {
-    found.add(
-      "execution.overfilled",
-      "cumulative_quantity",
-      `${cumulative.text} is filled, ${ordered.text} was ordered`,
-    );
+    const message = `${cumulative.text} filled is more than ${ordered.text} ordered`;
+    found.add(AnomalyKind.EXECUTION_OVERFILLED, "cumulative_quantity", message);
   }
   const status = report.orderStatus;
-  // Nothing is left of a closed order, whatever was filled.
   if (!CLOSED.includes(status) && ordered && cumulative && leaves) {
     if (!cumulative.value.plus(leaves.value).isEqualTo(ordered.value)) {
-      const text = `${cumulative.text} filled and ${leaves.text} left are not the ${ordered.text} ordered`;
-      found.add("execution.leaves_mismatch", "leaves_quantity", text);
+      const message = `${cumulative.text} filled plus ${leaves.text} left is not ${ordered.text} ordered`;
+      found.add(AnomalyKind.EXECUTION_LEAVES_MISMATCH, "leaves_quantity", message);
     }
   }
   if (status === OrderStatus.FILLED && leaves?.value.isGreaterThan(0)) {
-    found.add("execution.filled_with_leaves", "leaves_quantity", `the order is filled and ${leaves.text} is left`);
+    const message = `the order is filled but ${leaves.text} is left`;
+    found.add(AnomalyKind.EXECUTION_FILLED_WITH_LEAVES, "leaves_quantity", message);
   }
   const nothingLeft = leaves ? leaves.value.isZero() : ordered && cumulative?.value.isEqualTo(ordered.value);
   if (status === OrderStatus.PARTIALLY_FILLED && nothingLeft) {
-    found.add("execution.partial_without_leaves", "order_status", "the order is partly filled and nothing is left");
+    const message = "the order is partially filled but nothing is left";
+    found.add(AnomalyKind.EXECUTION_PARTIAL_WITHOUT_LEAVES, "order_status", message);
   }
   if (last && cumulative && below(cumulative, last)) {
-    const text = `the last fill ${last.text} is above all fills ${cumulative.text}`;
-    found.add("execution.last_above_cumulative", "last_quantity", text);
+    const message = `the last fill ${last.text} is larger than ${cumulative.text} filled in total`;
+    found.add(AnomalyKind.EXECUTION_LAST_ABOVE_CUMULATIVE, "last_quantity", message);
   }
   if (report.execType === ExecType.TRADE && (report.lastQuantity === undefined || last?.value.isZero())) {
-    found.add("execution.trade_without_quantity", "last_quantity", "a fill has no quantity");
+    found.add(AnomalyKind.EXECUTION_TRADE_WITHOUT_QUANTITY, "last_quantity", "the fill has no quantity");
   }
-  return found.oddities;
+  return found.all;
 }
 
-/**
- * Reports what is odd in a candle, by exact arithmetic: a high below the low (`candle.high_below_low`), an open, close or
- * vwap outside of the two (`candle.open_outside` and so on), volumes below zero (`candle.negative_volume`), a part of the
- * volume above all of it (`candle.taker_volume_above_volume`), and an end before its start (`candle.closes_before_open`).
- */
-export function checkCandle(candle: Candle): Oddity[] {
-  const found = new Found();
+/** Returns the anomalies in a candle: the kinds `number.*` and `candle.*`. */
+export function checkCandle(candle: Candle): Anomaly[] {
+  const found = new Anomalies();
   const high = found.number("high", candle.high);
   const low = found.number("low", candle.low);
   if (high && low && below(high, low)) {
-    found.add("candle.high_below_low", "high", `the high ${high.text} is below the low ${low.text}`);
+    found.add(AnomalyKind.CANDLE_HIGH_BELOW_LOW, "high", `the high ${high.text} is below the low ${low.text}`);
   } else {
     const inner = [
-      ["open", found.number("open", candle.open)],
-      ["close", found.number("close", candle.close)],
-      ["vwap", found.number("vwap", candle.vwap)],
+      [AnomalyKind.CANDLE_OPEN_OUTSIDE, "open", found.number("open", candle.open)],
+      [AnomalyKind.CANDLE_CLOSE_OUTSIDE, "close", found.number("close", candle.close)],
+      [AnomalyKind.CANDLE_VWAP_OUTSIDE, "vwap", found.number("vwap", candle.vwap)],
     ] as const;
-    for (const [field, value] of inner) {
+    for (const [kind, field, value] of inner) {
       if (value && (below(value, low) || below(high, value))) {
-        found.add(`candle.${field}_outside`, field, `${value.text} is not between the low and the high`);
+        found.add(kind, field, `${value.text} is not between the low and the high`);
       }
     }
   }
-  const parts = [
+  const volumes = [
     ["taker_buy_base_volume", candle.takerBuyBaseVolume, "volume", candle.volume],
     ["taker_buy_quote_volume", candle.takerBuyQuoteVolume, "quote_volume", candle.quoteVolume],
   ] as const;
-  for (const [partField, partText, allField, allText] of parts) {
+  for (const [partField, partText, wholeField, wholeText] of volumes) {
     const part = found.number(partField, partText);
-    const all = found.number(allField, allText);
-    found.negative("candle.negative_volume", partField, part);
-    found.negative("candle.negative_volume", allField, all);
-    if (part && all && below(all, part)) {
-      found.add("candle.taker_volume_above_volume", partField, `${part.text} is above ${allField} ${all.text}`);
+    const whole = found.number(wholeField, wholeText);
+    found.negative(AnomalyKind.CANDLE_NEGATIVE_VOLUME, partField, part);
+    found.negative(AnomalyKind.CANDLE_NEGATIVE_VOLUME, wholeField, whole);
+    if (part && whole && below(whole, part)) {
+      const message = `${part.text} is larger than ${wholeField} ${whole.text}`;
+      found.add(AnomalyKind.CANDLE_TAKER_VOLUME_ABOVE_VOLUME, partField, message);
     }
   }
   if (candle.openTime && candle.closeTime && toUnixNanos(candle.closeTime) < toUnixNanos(candle.openTime)) {
-    found.add("candle.closes_before_open", "close_time", "the candle ends before it starts");
+    found.add(AnomalyKind.CANDLE_CLOSES_BEFORE_OPEN, "close_time", "the candle closes before it opens");
   }
-  return found.oddities;
+  return found.all;
 }

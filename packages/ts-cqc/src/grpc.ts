@@ -1,4 +1,4 @@
-// Clients and service definitions for @grpc/grpc-js, inferred from protobuf-es' service descriptors.
+// Clients and service definitions for @grpc/grpc-js, derived from protobuf-es service descriptors.
 import {
   create,
   type DescMessage,
@@ -14,7 +14,7 @@ import * as grpc from "@grpc/grpc-js";
 type Methods<S extends DescService> = S["method"];
 type Input<M extends DescMethod> = MessageShape<M["input"]>;
 type Output<M extends DescMethod> = MessageShape<M["output"]>;
-/** What may be sent: a message, or a plain object with some of its fields. */
+/** A message to send, or a plain object with some of its fields. */
 type InputInit<M extends DescMethod> = MessageInitShape<M["input"]>;
 type OutputInit<M extends DescMethod> = MessageInitShape<M["output"]>;
 type Callback<M extends DescMethod> = grpc.requestCallback<Output<M>>;
@@ -47,7 +47,7 @@ interface BidiStreaming<M extends DescMethod> {
   (metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<InputInit<M>, Output<M>>;
 }
 
-/** A client of a service: one function per RPC, as @grpc/grpc-js makes them. */
+/** A @grpc/grpc-js client with one function per RPC. */
 export type Client<S extends DescService> = grpc.Client & {
   [K in keyof Methods<S>]: Methods<S>[K]["methodKind"] extends "unary"
     ? Unary<Methods<S>[K]>
@@ -58,14 +58,14 @@ export type Client<S extends DescService> = grpc.Client & {
         : BidiStreaming<Methods<S>[K]>;
 };
 
-/** Makes clients of a service. */
+/** The client class of a service. */
 export type ClientConstructor<S extends DescService> = new (
   address: string,
   credentials: grpc.ChannelCredentials,
   options?: grpc.ClientOptions,
 ) => Client<S>;
 
-/** The handlers of a whole service, as `server.addService` takes them. */
+/** The handlers of a service, for `server.addService`. */
 export type ServiceImplementation<S extends DescService> = {
   [K in keyof Methods<S>]: Methods<S>[K]["methodKind"] extends "unary"
     ? grpc.handleUnaryCall<Input<Methods<S>[K]>, OutputInit<Methods<S>[K]>>
@@ -76,7 +76,7 @@ export type ServiceImplementation<S extends DescService> = {
         : grpc.handleBidiStreamingCall<Input<Methods<S>[K]>, OutputInit<Methods<S>[K]>>;
 };
 
-/** What `server.addService` has to know of a service: paths, streaming, and how messages are written and read. */
+/** The definition of a service, for `server.addService`. */
 export type ServiceDefinition<S extends DescService> = grpc.ServiceDefinition<ServiceImplementation<S>>;
 
 function serializer<D extends DescMessage>(schema: D): grpc.serialize<MessageInitShape<D>> {
@@ -89,15 +89,15 @@ function deserializer<D extends DescMessage>(schema: D): grpc.deserialize<Messag
 
 const methods = new Map<string, DescMethod>();
 
-/** The method with a path such as `/cqc.services.v1.MarketData/GetPrice`; undefined unless its service was defined here. */
+/** Returns the method at a path such as `/cqc.services.v1.MarketData/GetPrice`, if its service is defined here. */
 export function methodAt(path: string): DescMethod | undefined {
   return methods.get(path);
 }
 
-/** The definition of a service for `server.addService`. */
+/** Returns the definition of a service, for `server.addService`. */
 export function serviceDefinition<S extends DescService>(service: S): ServiceDefinition<S> {
   for (const method of service.methods) methods.set(`/${service.typeName}/${method.name}`, method);
-  const made: unknown = Object.fromEntries(
+  const definition: unknown = Object.fromEntries(
     service.methods.map((method) => [
       method.localName,
       {
@@ -112,11 +112,11 @@ export function serviceDefinition<S extends DescService>(service: S): ServiceDef
       },
     ]),
   );
-  return made as ServiceDefinition<S>;
+  return definition as ServiceDefinition<S>;
 }
 
-/** The class whose instances are clients of a service. */
+/** Returns the client class of a service. */
 export function clientConstructor<S extends DescService>(service: S): ClientConstructor<S> {
-  const made: unknown = grpc.makeGenericClientConstructor(serviceDefinition(service), service.name);
-  return made as ClientConstructor<S>;
+  const client: unknown = grpc.makeGenericClientConstructor(serviceDefinition(service), service.name);
+  return client as ClientConstructor<S>;
 }

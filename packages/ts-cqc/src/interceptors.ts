@@ -1,11 +1,11 @@
-// Keep messages that break the contracts' rules off the wire: one line each for a server and a client of @grpc/grpc-js.
+// gRPC interceptors that reject invalid requests, for servers and clients of @grpc/grpc-js.
 //
 //   new Server({ interceptors: [validationServerInterceptor] })
 //   new MarketDataClient(address, credentials, { interceptors: [validationClientInterceptor] })
 //
-// Requests are checked, answers are not: they are facts, which the receiver takes as they are. A request that breaks a
-// rule is answered with INVALID_ARGUMENT and a google.rpc.BadRequest that has one field violation per broken rule; the
-// client's interceptor does so without sending anything. Needs the optional peers @grpc/grpc-js and
+// Requests are validated. Responses are not, because a client must accept what a venue reported. A server rejects an
+// invalid request with INVALID_ARGUMENT and a google.rpc.BadRequest with one field violation per violated rule. A
+// client returns the same error without sending anything. Requires the optional peer dependencies @grpc/grpc-js and
 // @bufbuild/protovalidate.
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
@@ -13,39 +13,39 @@ import * as grpc from "@grpc/grpc-js";
 import { BadRequestSchema } from "./gen/google/rpc/error_details_pb.js";
 import { StatusSchema } from "./gen/google/rpc/status_pb.js";
 import { methodAt } from "./grpc.js";
-import { validate } from "./validate.js";
+import { validate } from "./validation.js";
 
-interface Refusal {
+interface Rejection {
   code: grpc.status;
   details: string;
   metadata: grpc.Metadata;
 }
 
-/** Refuses requests that break the rules, for the services of this package. */
+/** Rejects invalid requests to services of this package. */
 export const validationServerInterceptor: grpc.ServerInterceptor = (method, call) => {
-  let refused = false;
+  let rejected = false;
   return new grpc.ServerInterceptingCall(call, {
     start: (next) => {
       next({
         onReceiveMessage: (message: unknown, forward) => {
-          if (refused) return;
-          const answer = refusal(method.path, message);
-          if (!answer) return forward(message);
-          refused = true;
-          call.sendStatus(answer);
+          if (rejected) return;
+          const rejection = reject(method.path, message);
+          if (!rejection) return forward(message);
+          rejected = true;
+          call.sendStatus(rejection);
         },
         onReceiveHalfClose: (forward) => {
-          if (!refused) forward();
+          if (!rejected) forward();
         },
       });
     },
   });
 };
 
-/** Ends a call with the same error, without sending anything, when a request breaks the rules. */
+/** Ends a call with the same error instead of sending an invalid request. */
 export const validationClientInterceptor: grpc.Interceptor = (options, nextCall) => {
   const { path, requestStream } = options.method_definition;
-  let refused = false;
+  let rejected = false;
   let listener: grpc.Listener & { onReceiveStatus(status: grpc.StatusObject): void };
   let begin: (() => void) | undefined;
   const call = new grpc.InterceptingCall(nextCall(options), {
@@ -53,39 +53,40 @@ export const validationClientInterceptor: grpc.Interceptor = (options, nextCall)
       listener = receiver as typeof listener;
       begin = () => {
         begin = undefined;
-        next(metadata, { onReceiveStatus: (status, forward) => (refused ? undefined : forward(status)) });
+        next(metadata, { onReceiveStatus: (status, forward) => (rejected ? undefined : forward(status)) });
       };
-      // A single request is looked at before the call is opened; a stream of requests may come after the answers.
+      // A call with a single request starts only once the request is valid. A client stream starts immediately, because
+      // its requests may depend on responses.
       if (requestStream) begin();
     },
     sendMessage: (message: unknown, next) => {
-      if (refused) return;
-      const answer = refusal(path, message);
-      if (!answer) {
+      if (rejected) return;
+      const rejection = reject(path, message);
+      if (!rejection) {
         begin?.();
         return next(message);
       }
-      refused = true;
-      if (!begin) call.cancelWithStatus(answer.code, answer.details);
-      listener.onReceiveStatus(answer);
+      rejected = true;
+      if (!begin) call.cancelWithStatus(rejection.code, rejection.details);
+      listener.onReceiveStatus(rejection);
     },
     halfClose: (next) => {
-      if (!refused) next();
+      if (!rejected) next();
     },
   });
   return call;
 };
 
-function refusal(path: string, message: unknown): Refusal | undefined {
+function reject(path: string, message: unknown): Rejection | undefined {
   const schema: DescMessage | undefined = methodAt(path)?.input;
   if (!schema) return undefined;
-  // A client may give a plain object with some of the fields.
+  // A client may pass a plain object with some of the fields.
   const violations = validate(schema, create(schema, message as MessageInitShape<DescMessage>));
   if (violations.length === 0) return undefined;
   const lines = violations.map(({ field, message }) => (field ? `${field}: ${message}` : message));
-  const details = `${schema.typeName} breaks its contract: ${lines.join("; ")}`;
+  const details = `invalid ${schema.typeName}: ${lines.join("; ")}`;
   const badRequest = create(BadRequestSchema, {
-    fieldViolations: violations.map(({ field, rule, message }) => ({ field, reason: rule, description: message })),
+    fieldViolations: violations.map(({ field, ruleId, message }) => ({ field, reason: ruleId, description: message })),
   });
   const status = create(StatusSchema, {
     code: grpc.status.INVALID_ARGUMENT,

@@ -1,12 +1,10 @@
-// Stands in for @grpc/grpc-js in browsers, where that cannot run: see "browser" in package.json.
+// Replaces @grpc/grpc-js in browsers, where it cannot run; see "browser" in package.json.
 
-/** Makes a class that explains itself instead of a client. */
+/** Returns a client class that throws when it is instantiated. */
 export function makeGenericClientConstructor(): new () => never {
   return class {
     constructor() {
-      throw new Error(
-        "@grpc/grpc-js does not run in browsers: use a transport of Connect with the service's descriptor",
-      );
+      throw new Error("@grpc/grpc-js does not run in browsers: use a Connect transport with the service descriptor");
     }
   } as new () => never;
 }

@@ -2,15 +2,15 @@ import { getOption } from "@bufbuild/protobuf";
 import { next_order_status, OrderStatus, OrderStatusSchema } from "./gen/cqc/venues/v1/order_pb.js";
 
 /**
- * Says whether an order may go from one state to another.
+ * Returns whether an order may move from one status to another.
  *
- * False only where the contract rules it out: a repeated state is legal, as is anything from or to a state that is
- * unspecified or that only a newer version of the contract knows. Late fills after a cancellation and refused
- * cancellations are legal, as FIX has them; see the comments of OrderStatus.
+ * False only if the contract rules the transition out. Repeating a status is legal, and so is any transition from or to
+ * a status that is unspecified or unknown to this version. As in FIX, an order may fill after it was cancelled, and a
+ * cancellation may be rejected; see the comments of OrderStatus.
  */
 export function canTransition(before: OrderStatus, after: OrderStatus): boolean {
-  const state = OrderStatusSchema.value[before];
-  if (before === after || !state || before === OrderStatus.UNSPECIFIED) return true;
+  const status = OrderStatusSchema.value[before];
+  if (before === after || !status || before === OrderStatus.UNSPECIFIED) return true;
   if (!OrderStatusSchema.value[after] || after === OrderStatus.UNSPECIFIED) return true;
-  return getOption(state, next_order_status).includes(after);
+  return getOption(status, next_order_status).includes(after);
 }

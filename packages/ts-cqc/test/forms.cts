@@ -1,9 +1,9 @@
-// The same package, required by a CommonJS module.
+// The package, required by a CommonJS module.
 import assets = require("@cq/cqc/assets/v1");
 import protobuf = require("@bufbuild/protobuf");
 
 import decimal = require("@cq/cqc/decimal");
-import validation = require("@cq/cqc/validate");
+import validation = require("@cq/cqc/validation");
 
 const exact: decimal.Exact = decimal.parseDecimal("0.10");
 if (!exact.isZero()) console.log(validation.validate(assets.AssetSchema, protobuf.create(assets.AssetSchema)));

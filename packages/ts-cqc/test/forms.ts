@@ -1,15 +1,16 @@
-// Every form in which users import the contracts, checked by the compiler under strict.
+// Every way to import the package, checked by the compiler in strict mode.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { BookBuilder, descriptorSet, displayName, parseDisplayName, toUnixNanos } from "@cq/cqc";
 import { type Asset, AssetType, Token } from "@cq/cqc/assets/v1";
-import { checkBook, type Oddity } from "@cq/cqc/checks";
+import { type Anomaly, AnomalyKind, checkBook } from "@cq/cqc/checks";
 import { type Exact, formatDecimal, parseDecimal } from "@cq/cqc/decimal";
 import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
 import { OrderBook, Price, PriceSchema } from "@cq/cqc/markets/v1";
+import { notional } from "@cq/cqc/notional";
 import { type MarketData, MarketDataClient, MarketDataService, type ServiceImplementation } from "@cq/cqc/services/v1";
-import { type Violation, validate } from "@cq/cqc/validate";
-import { type OrderType, OrderTypeSchema } from "@cq/cqc/venues/v1";
+import { type Violation, validate } from "@cq/cqc/validation";
+import { type OrderType, OrderTypeSchema, VenueSymbol } from "@cq/cqc/venues/v1";
 import * as grpc from "@grpc/grpc-js";
 
 const price: Price = create(Price, { assetId: "BTC-USD", value: 67890.5, timestamp: timestampNow() });
@@ -22,8 +23,8 @@ const quantity: string | undefined = book.bids[0]?.quantity;
 type Handlers = ServiceImplementation<typeof MarketData>;
 const handlers: Pick<Handlers, "getPrice" | "streamOrderBook"> = {
   getPrice(call, callback) {
-    const asked: string = call.request.assetId;
-    callback(null, { assetId: asked, value: 1 });
+    const assetId: string = call.request.assetId;
+    callback(null, { assetId, value: 1 });
   },
   streamOrderBook(call) {
     call.write({ event: { case: "snapshot", value: book } });
@@ -34,8 +35,8 @@ const server = new grpc.Server();
 server.addService(MarketDataService, handlers);
 
 const client: MarketDataClient = new MarketDataClient("127.0.0.1:1", grpc.credentials.createInsecure());
-client.getPrice({ assetId: "BTC-USD" }, (error, answer) => {
-  const value: number | undefined = answer?.value;
+client.getPrice({ assetId: "BTC-USD" }, (error, price) => {
+  const value: number | undefined = price?.value;
   console.log(error?.code, value);
 });
 client.streamOrderBook({ venueSymbolId: "binance:BTC-USDT-SPOT" }).on("data", (step) => console.log(step));
@@ -44,17 +45,18 @@ const wrong: MessageInitShape<typeof PriceSchema> = { asset: "BTC" };
 // @ts-expect-error a field of the wrong type
 client.getPrice({ assetId: 5 }, () => {});
 
-const checked = new grpc.Server({ interceptors: [validationServerInterceptor] });
-const checking = new MarketDataClient("127.0.0.1:1", grpc.credentials.createInsecure(), {
+const validatingServer = new grpc.Server({ interceptors: [validationServerInterceptor] });
+const validatingClient = new MarketDataClient("127.0.0.1:1", grpc.credentials.createInsecure(), {
   interceptors: [validationClientInterceptor],
 });
 const violations: Violation[] = validate(PriceSchema, price);
-const oddities: Oddity[] = checkBook(new BookBuilder(book).book());
-const exact: Exact = parseDecimal("0.10");
+const anomalies: Anomaly[] = checkBook(new BookBuilder(book).book());
+const crossed: Anomaly | undefined = anomalies.find(({ kind }) => kind === AnomalyKind.BOOK_CROSSED);
+const exact: Exact = parseDecimal("0.10").plus(notional("1", "2", create(VenueSymbol)));
 const nanos: bigint | undefined = price.timestamp && toUnixNanos(price.timestamp);
 const orderType: OrderType = parseDisplayName(OrderTypeSchema, displayName(OrderTypeSchema, 2));
 
 export const used = [
-  ...[same, asset, quantity, wrong, descriptorSet().file.length, checked, checking, violations, oddities],
-  ...[formatDecimal(exact), nanos, orderType],
+  ...[same, asset, quantity, wrong, descriptorSet().file.length, validatingServer, validatingClient],
+  ...[violations, anomalies, crossed, formatDecimal(exact), nanos, orderType],
 ];

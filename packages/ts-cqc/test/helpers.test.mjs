@@ -1,11 +1,19 @@
-// What the package computes: rules, interceptors, books, decimals, times, names, checks.
+// The helpers: validation, interceptors, decimals, notional, timestamps, display names, books, order status, checks.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { BookBuilder, displayName, fromUnixNanos, parseDisplayName, SequenceGapError, toUnixNanos } from "@cq/cqc";
-import { checkBook, checkCandle, checkExecution } from "@cq/cqc/checks";
-import { formatDecimal, notional, parseDecimal } from "@cq/cqc/decimal";
+import {
+  BookBuilder,
+  canTransition,
+  displayName,
+  fromUnixNanos,
+  parseDisplayName,
+  SequenceGapError,
+  toUnixNanos,
+} from "@cq/cqc";
+import { AnomalyKind, checkBook, checkCandle, checkExecution } from "@cq/cqc/checks";
+import { formatDecimal, parseDecimal } from "@cq/cqc/decimal";
 import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
 import {
   BookAction,
@@ -15,8 +23,9 @@ import {
   PriceSchema,
   QuantityUnit,
 } from "@cq/cqc/markets/v1";
+import { notional } from "@cq/cqc/notional";
 import { CreateSymbolRequestSchema, MarketDataClient, MarketDataService, NewOrderSchema } from "@cq/cqc/services/v1";
-import { validate } from "@cq/cqc/validate";
+import { validate } from "@cq/cqc/validation";
 import {
   ExecType,
   ExecutionReportSchema,
@@ -45,15 +54,15 @@ const plain = fc
     return negative && /[1-9]/.test(text) ? `-${text}` : text;
   });
 
-test("validate names field, rule and text", () => {
+test("violations have field, rule id and message", () => {
   const found = new Map(
     validate(NewOrderSchema, create(NewOrderSchema, { type: OrderType.LIMIT, slippageLimitBps: "1.00001" })).map(
-      (violation) => [violation.rule, violation],
+      (violation) => [violation.ruleId, violation],
     ),
   );
   assert.deepEqual(found.get("new_order.limit_price"), {
     field: "",
-    rule: "new_order.limit_price",
+    ruleId: "new_order.limit_price",
     message: "a limit order needs a price, or a price_match",
   });
   assert.equal(found.get("required").field, "size");
@@ -100,9 +109,9 @@ async function streamPrices(client, assetId) {
   for await (const { event } of client.streamPrices({ assetIds: [assetId] })) found.push(event.value.assetId);
   return found;
 }
-const refusalOf = (field) => (error) => {
+const isInvalidArgument = (field) => (error) => {
   assert.equal(error.code, grpc.status.INVALID_ARGUMENT);
-  assert.match(error.details, /breaks its contract/);
+  assert.match(error.details, /^invalid cqc[.]services[.]v1[.]/);
   const [data] = error.metadata.get("grpc-status-details-bin");
   const [violation] = anyUnpack(fromBinary(StatusSchema, data).details[0], BadRequestSchema).fieldViolations;
   assert.equal(violation.field, field);
@@ -112,15 +121,15 @@ const refusalOf = (field) => (error) => {
 };
 
 for (const side of ["server", "client"]) {
-  test(`the ${side}'s interceptor passes what is valid and refuses what breaks a rule`, async () => {
+  test(`the ${side} interceptor passes valid requests and rejects invalid ones`, async () => {
     assert.equal((await getPrice(clients[side], "BTC-USD")).assetId, "BTC-USD");
     assert.deepEqual(await streamPrices(clients[side], "ETH"), ["ETH"]);
-    await assert.rejects(getPrice(clients[side], "btc"), refusalOf("asset_id"));
-    await assert.rejects(streamPrices(clients[side], "btc"), refusalOf("asset_ids[0]"));
+    await assert.rejects(getPrice(clients[side], "btc"), isInvalidArgument("asset_id"));
+    await assert.rejects(streamPrices(clients[side], "btc"), isInvalidArgument("asset_ids[0]"));
   });
 }
 
-test("decimals keep every digit", () => {
+test("decimals round-trip digit for digit", () => {
   fc.assert(
     fc.property(plain, (text) => {
       assert.equal(formatDecimal(parseDecimal(text), (text.split(".")[1] ?? "").length), text);
@@ -138,7 +147,7 @@ test("decimals keep every digit", () => {
   assert.throws(() => formatDecimal(new BigNumber(1), 39), RangeError);
 });
 
-test("notional by what the quantity counts", () => {
+test("notional of each quantity unit", () => {
   const of = (price, quantity, listing) => notional(price, quantity, create(VenueSymbolSchema, listing)).toFixed();
   const { BASE, CONTRACTS, QUOTE } = QuantityUnit;
   assert.equal(of("67890.50", "0.00010000", { quantityUnit: BASE }), "6.78905");
@@ -146,11 +155,11 @@ test("notional by what the quantity counts", () => {
   const linear = { quantityUnit: CONTRACTS, contractSize: "0.01", contractSizeUnit: BASE };
   assert.equal(of("50000", "3", linear), "1500");
   assert.equal(of("50000", "3", { ...linear, contractSize: "10", contractSizeUnit: QUOTE }), "30");
-  assert.throws(() => of("1", "1", { venueSymbolId: name }), /does not say/);
-  assert.throws(() => of("1", "1", { venueSymbolId: name, quantityUnit: CONTRACTS }), /no contract_size/);
+  assert.throws(() => of("1", "1", { venueSymbolId: name }), /does not specify/);
+  assert.throws(() => of("1", "1", { venueSymbolId: name, quantityUnit: CONTRACTS }), /has no contract_size/);
 });
 
-test("nanoseconds come back", () => {
+test("nanoseconds round-trip", () => {
   const limits = { min: -62_135_596_800_000_000_000n, max: 253_402_300_799_999_999_999n };
   fc.assert(fc.property(fc.bigInt(limits), (nanos) => assert.equal(toUnixNanos(fromUnixNanos(nanos)), nanos)));
   for (const wrong of [{ nanos: -1 }, { nanos: 1e9 }, { seconds: 253_402_300_800n }]) {
@@ -159,7 +168,7 @@ test("nanoseconds come back", () => {
   assert.throws(() => fromUnixNanos(10n ** 21n), RangeError);
 });
 
-test("display names come back", () => {
+test("display names round-trip", () => {
   for (const { number, name: full } of OrderTypeSchema.values) {
     const shown = displayName(OrderTypeSchema, number);
     for (const spelling of [shown, shown.toLowerCase(), ` ${shown.replaceAll(" ", "-")} `, full]) {
@@ -168,7 +177,10 @@ test("display names come back", () => {
   }
   assert.equal(displayName(OrderTypeSchema, OrderType.STOP_LIMIT), "STOP LIMIT");
   assert.equal(parseDisplayName(OrderTypeSchema, displayName(OrderTypeSchema, 99)), 99);
-  assert.throws(() => parseDisplayName(OrderTypeSchema, "stopp"), /"stopp" is none of UNSPECIFIED, MARKET, LIMIT/);
+  assert.throws(
+    () => parseDisplayName(OrderTypeSchema, "stopp"),
+    /unknown OrderType "stopp": expected one of UNSPECIFIED, MARKET, LIMIT/,
+  );
 });
 
 const level = (price, quantity, other = {}) => ({ price, quantity, ...other });
@@ -184,7 +196,7 @@ const delta = (firstSequence, sequence, other = {}) =>
   create(OrderBookDeltaSchema, { venueSymbolId: name, firstSequence, sequence, ...other });
 const prices = (levels) => levels.map(({ price }) => price);
 
-test("a book follows deltas", () => {
+test("a book applies deltas", () => {
   const book = new BookBuilder(snapshot());
   assert.equal(book.apply(delta(4n, 5n, { bids: [level("10", "7")] })), false);
   assert.equal(book.apply(delta(5n, 7n, { bids: [level("10.00", "0.0"), level("9.50", "3")] })), true);
@@ -199,7 +211,7 @@ test("a book follows deltas", () => {
   assert.deepEqual(prices(book.bids()), ["9.50", "8"]);
 });
 
-test("a gap leaves the book as it was until a new snapshot", () => {
+test("a gap leaves the book unchanged until reset", () => {
   const book = new BookBuilder(snapshot());
   assert.throws(
     () => book.apply(delta(8n, 9n, { bids: [level("10", "0")] })),
@@ -211,7 +223,7 @@ test("a gap leaves the book as it was until a new snapshot", () => {
   assert.throws(() => book.apply(create(OrderBookDeltaSchema, { venueSymbolId: "kraken:BTC-USD-SPOT" })), RangeError);
 });
 
-test("a book is what a plain map by value is", () => {
+test("a book equals a map keyed by price", () => {
   const change = fc.record({
     price: fc.constantFrom("1", "1.0", "2", "2.50", "2.5", "10", "-1"),
     quantity: fc.constantFrom("0", "1", "0.00", "3"),
@@ -234,8 +246,48 @@ test("a book is what a plain map by value is", () => {
   );
 });
 
-test("oddities", () => {
-  const kinds = (oddities) => oddities.map(({ kind, field }) => `${kind} ${field}`);
+test("canTransition", () => {
+  for (const [before, after, legal] of [
+    ["NEW", "PARTIALLY_FILLED", true],
+    ["NEW", "REJECTED", true],
+    ["NEW", "PENDING_NEW", false],
+    ["PENDING_NEW", "NEW", true],
+    ["UNTRIGGERED", "NEW", true],
+    ["PARTIALLY_FILLED", "PARTIALLY_FILLED", true],
+    ["PARTIALLY_FILLED", "NEW", true],
+    ["PARTIALLY_FILLED", "REJECTED", false],
+    ["FILLED", "PARTIALLY_FILLED", true],
+    ["FILLED", "CANCELLED", true],
+    ["FILLED", "NEW", true],
+    ["FILLED", "REJECTED", false],
+    ["FILLED", "PENDING_NEW", false],
+    ["PENDING_CANCEL", "FILLED", true],
+    ["PENDING_CANCEL", "NEW", true],
+    ["PENDING_CANCEL", "CANCELLED", true],
+    ["PENDING_REPLACE", "REPLACED", true],
+    ["CANCELLED", "FILLED", true],
+    ["CANCELLED", "PARTIALLY_FILLED", true],
+    ["CANCELLED", "NEW", false],
+    ["EXPIRED", "FILLED", true],
+    ["EXPIRED", "CANCELLED", false],
+    ["REJECTED", "NEW", false],
+    ["REJECTED", "FILLED", false],
+    ["REPLACED", "PARTIALLY_FILLED", true],
+    ["UNSPECIFIED", "FILLED", true],
+    ["REJECTED", "UNSPECIFIED", true],
+  ]) {
+    assert.equal(canTransition(OrderStatus[before], OrderStatus[after]), legal, `${before} to ${after}`);
+  }
+  assert.ok(canTransition(99, OrderStatus.NEW));
+  assert.ok(canTransition(OrderStatus.REJECTED, 99));
+});
+
+test("anomaly kinds are named after their check", () => {
+  for (const [name, kind] of Object.entries(AnomalyKind)) assert.equal(name, kind.replace(".", "_").toUpperCase());
+});
+
+test("checks", () => {
+  const kinds = (anomalies) => anomalies.map(({ kind, field }) => `${kind} ${field}`);
   assert.deepEqual(checkBook(snapshot()), []);
   const bids = [level("10.00", "0"), level("10", "-1")];
   assert.deepEqual(kinds(checkBook(create(OrderBookSchema, { bids, asks: [level("9.99", "x")] }))), [

@@ -1,8 +1,8 @@
-// The package as CommonJS code requires it.
+// The package, required by CommonJS code.
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
 
-test("every subpath can be required, and messages are values", () => {
+test("every domain can be required, and message names are schemas", () => {
   for (const domain of ["assets", "events", "markets", "portfolio", "rules", "services", "venues"]) {
     assert.ok(Object.keys(require(`@cq/cqc/${domain}/v1`)).length > 0, domain);
   }
@@ -12,7 +12,7 @@ test("every subpath can be required, and messages are values", () => {
   assert.equal(fromBinary(Price, toBinary(Price, price)).value, 67890.5);
 });
 
-test("the descriptor set can be read", () => {
+test("the descriptor set can be decoded", () => {
   assert.ok(
     require("@cq/cqc")
       .descriptorSet()
@@ -20,18 +20,18 @@ test("the descriptor set can be read", () => {
   );
 });
 
-test("package.json is reachable and says the version", () => {
+test("package.json is exported and has the version", () => {
   assert.match(require("@cq/cqc/package.json").version, /^\d+\.\d+\.\d+/);
 });
 
-/** The files that requiring a module loads, when nothing was loaded before. */
+/** Returns the files that are loaded by requiring a module, starting from an empty cache. */
 function loaded(name) {
   for (const file of Object.keys(require.cache)) delete require.cache[file];
   require(name);
   return Object.keys(require.cache).map((file) => file.replaceAll("\\", "/"));
 }
 
-test("only services load gRPC, and no subpath loads the descriptor set or another one's index", () => {
+test("only services load gRPC, and no domain loads the descriptor set or the index of another", () => {
   for (const domain of ["assets", "events", "markets", "portfolio", "rules", "venues"]) {
     const files = loaded(`@cq/cqc/${domain}/v1`);
     assert.deepEqual(

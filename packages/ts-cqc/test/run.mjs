@@ -1,5 +1,5 @@
-// Installs a built tarball into a temporary project, beside the dependencies of this package's lock file, and runs the
-// tests there: `node test/run.mjs <tarball>`. Also runs publint and are-the-types-wrong on the tarball.
+// Installs a tarball in a temporary project, with the dependencies locked by this package, and runs the tests there:
+// `node test/run.mjs <tarball>`. Also runs publint and are-the-types-wrong on the tarball.
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ const packageFolder = join(here, "..");
 const modules = join(packageFolder, "node_modules");
 const [tarball] = process.argv.slice(2).map((path) => resolve(path));
 if (!tarball) {
-  console.error("usage: node test/run.mjs <tarball>; make test-typescript builds one and calls this");
+  console.error("usage: node test/run.mjs <tarball>; `make test-typescript` builds the tarball and runs this");
   process.exit(2);
 }
 

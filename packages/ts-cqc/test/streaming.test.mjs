@@ -1,4 +1,4 @@
-// All four kinds of RPC through src/grpc.ts, of a service made here: the contracts stream in one direction only.
+// All four kinds of RPC through src/grpc.ts. The service is defined here, as the contracts only stream responses.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create, createFileRegistry } from "@bufbuild/protobuf";
@@ -77,12 +77,12 @@ after(() => {
   server.forceShutdown();
 });
 
-const answered = (start) =>
-  new Promise((resolve, reject) => start((error, answer) => (error ? reject(error) : resolve(answer))));
+const unary = (start) =>
+  new Promise((resolve, reject) => start((error, response) => (error ? reject(error) : resolve(response))));
 
 test("unary", async () => {
-  const answer = await answered((callback) => client.one({ text: "a" }, callback));
-  assert.deepEqual([answer.text, answer.count], ["a", 18446744073709551615n]);
+  const response = await unary((callback) => client.one({ text: "a" }, callback));
+  assert.deepEqual([response.text, response.count], ["a", 18446744073709551615n]);
 });
 
 test("server streaming", async () => {
@@ -92,26 +92,26 @@ test("server streaming", async () => {
 });
 
 test("client streaming", async () => {
-  const answer = await answered((callback) => {
-    const call = client.up(callback);
-    call.write({ count: 1n });
-    call.write({ count: 41n });
-    call.end();
+  const response = await unary((callback) => {
+    const stream = client.up(callback);
+    stream.write({ count: 1n });
+    stream.write({ count: 41n });
+    stream.end();
   });
-  assert.equal(answer.count, 42n);
+  assert.equal(response.count, 42n);
 });
 
-test("streaming in both directions", async () => {
-  const call = client.both();
-  call.write({ text: "p" });
-  call.write({ text: "q" });
-  call.end();
+test("bidirectional streaming", async () => {
+  const stream = client.both();
+  stream.write({ text: "p" });
+  stream.write({ text: "q" });
+  stream.end();
   const texts = [];
-  for await (const message of call) texts.push(message.text);
+  for await (const message of stream) texts.push(message.text);
   assert.deepEqual(texts, ["P", "Q"]);
 });
 
-test("a message that cannot be encoded fails the call, not the process", async () => {
+test("a message that cannot be encoded fails only the call", async () => {
   const failure = await new Promise((resolve) => client.one({ count: -1n }, resolve));
   assert.equal(failure.code, grpc.status.INTERNAL);
 });

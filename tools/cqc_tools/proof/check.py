@@ -12,8 +12,11 @@ from cqc_tools.generation import generate
 PYTHON_SOURCES = [
     "tools",
     "packages/python-cqc/hatch_build.py",
-    *(f"packages/python-cqc/src/cqc/{path.name}" for path in sorted(workspace.PYTHON_PACKAGE.glob("src/cqc/[!_]*.py"))),
-    "packages/python-cqc/src/cqc/__init__.py",
+    *(
+        f"packages/python-cqc/src/cqc/{path.name}"
+        for path in sorted(workspace.PYTHON_PACKAGE.glob("src/cqc/*.py"))
+        if path.name != "_buf_validate.py"  # generated
+    ),
     "packages/python-cqc/tests",
     "examples/python",
     "examples/venues",

@@ -1,5 +1,5 @@
-// The Go peer of the tests across languages: reads requests from standard input, one JSON object a line, and answers
-// each with a line, as peer.py describes.
+// The Go peer of the interoperability tests. It reads one JSON request per line from standard input and writes one
+// response per line, as documented in peer.py.
 package main
 
 import (
@@ -44,7 +44,7 @@ type request struct {
 	Deltas   []string `json:"deltas"`
 }
 
-type answer struct {
+type response struct {
 	Data  any    `json:"data"`
 	Error string `json:"error,omitempty"`
 }
@@ -53,8 +53,8 @@ var operations = map[string]func(request) (any, error){
 	"convert":  convert,
 	"validate": validate,
 	"check":    check,
-	"transition": func(asked request) (any, error) {
-		return cqc.CanTransition(venuesv1.OrderStatus(asked.Before), venuesv1.OrderStatus(asked.After)), nil
+	"transition": func(req request) (any, error) {
+		return cqc.CanTransition(venuesv1.OrderStatus(req.Before), venuesv1.OrderStatus(req.After)), nil
 	},
 	"decimal":  decimal,
 	"nanos":    nanos,
@@ -71,23 +71,23 @@ func main() {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	for lines.Scan() {
-		var asked request
-		var reply answer
-		err := json.Unmarshal(lines.Bytes(), &asked)
+		var req request
+		var resp response
+		err := json.Unmarshal(lines.Bytes(), &req)
 		if err == nil {
-			reply.Data, err = operations[asked.Op](asked)
+			resp.Data, err = operations[req.Op](req)
 		}
 		if err != nil {
-			reply = answer{Error: err.Error()}
+			resp = response{Error: err.Error()}
 		}
-		if err := encoder.Encode(reply); err != nil {
+		if err := encoder.Encode(resp); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 	}
 }
 
-func parse(data string, message proto.Message) error {
+func decode(data string, message proto.Message) error {
 	wire, err := base64.StdEncoding.DecodeString(data)
 	if err != nil {
 		return err
@@ -95,12 +95,12 @@ func parse(data string, message proto.Message) error {
 	return proto.Unmarshal(wire, message)
 }
 
-func written(message proto.Message) (string, error) {
+func encode(message proto.Message) (string, error) {
 	wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
 	return base64.StdEncoding.EncodeToString(wire), err
 }
 
-func empty(name string) (proto.Message, error) {
+func newMessage(name string) (proto.Message, error) {
 	messageType, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(name))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -108,30 +108,30 @@ func empty(name string) (proto.Message, error) {
 	return messageType.New().Interface(), nil
 }
 
-func convert(asked request) (any, error) {
-	message, err := empty(asked.Type)
+func convert(req request) (any, error) {
+	message, err := newMessage(req.Type)
 	if err != nil {
 		return nil, err
 	}
-	if asked.From == "binary" {
-		err = parse(asked.Data, message)
+	if req.From == "binary" {
+		err = decode(req.Data, message)
 	} else {
-		err = protojson.Unmarshal([]byte(asked.Data), message)
+		err = protojson.Unmarshal([]byte(req.Data), message)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if asked.To == "binary" {
-		return written(message)
+	if req.To == "binary" {
+		return encode(message)
 	}
 	text, err := protojson.Marshal(message)
 	return string(text), err
 }
 
-func validate(asked request) (any, error) {
-	message, err := empty(asked.Type)
+func validate(req request) (any, error) {
+	message, err := newMessage(req.Type)
 	if err == nil {
-		err = parse(asked.Data, message)
+		err = decode(req.Data, message)
 	}
 	if err != nil {
 		return nil, err
@@ -139,64 +139,64 @@ func validate(asked request) (any, error) {
 	violations, err := cqc.Validate(message)
 	found := [][]string{}
 	for _, violation := range violations {
-		found = append(found, []string{violation.Field, violation.Rule, violation.Message})
+		found = append(found, []string{violation.Field, violation.RuleID, violation.Message})
 	}
 	return found, err
 }
 
-func check(asked request) (any, error) {
-	message, err := empty(asked.Type)
+func check(req request) (any, error) {
+	message, err := newMessage(req.Type)
 	if err == nil {
-		err = parse(asked.Data, message)
+		err = decode(req.Data, message)
 	}
 	if err != nil {
 		return nil, err
 	}
-	var oddities []cqc.Oddity
-	switch fact := message.(type) {
+	var anomalies []cqc.Anomaly
+	switch reported := message.(type) {
 	case *marketsv1.OrderBook:
-		oddities = cqc.CheckBook(fact)
+		anomalies = cqc.CheckBook(reported)
 	case *venuesv1.ExecutionReport:
-		oddities = cqc.CheckExecution(fact)
+		anomalies = cqc.CheckExecution(reported)
 	case *marketsv1.Candle:
-		oddities = cqc.CheckCandle(fact)
+		anomalies = cqc.CheckCandle(reported)
 	default:
-		return nil, fmt.Errorf("there is no check for %s", asked.Type)
+		return nil, fmt.Errorf("there is no check for %s", req.Type)
 	}
 	found := [][]string{}
-	for _, oddity := range oddities {
-		found = append(found, []string{oddity.Kind, oddity.Field, oddity.Text})
+	for _, anomaly := range anomalies {
+		found = append(found, []string{string(anomaly.Kind), anomaly.Field, anomaly.Message})
 	}
 	return found, nil
 }
 
-func decimal(asked request) (any, error) {
-	value, err := cqc.ParseDecimal(asked.Text)
+func decimal(req request) (any, error) {
+	value, err := cqc.ParseDecimal(req.Text)
 	if err != nil {
 		return nil, err
 	}
 	return cqc.FormatDecimal(value)
 }
 
-func nanos(asked request) (any, error) {
+func nanos(req request) (any, error) {
 	timestamp := &timestamppb.Timestamp{}
-	if err := parse(asked.Data, timestamp); err != nil {
+	if err := decode(req.Data, timestamp); err != nil {
 		return nil, err
 	}
-	first, err := cqc.UnixNanos(timestamp)
+	first, err := cqc.ToUnixNanos(timestamp)
 	if err != nil {
 		return nil, err
 	}
-	again, err := cqc.UnixNanos(cqc.FromUnixNanos(first))
+	again, err := cqc.ToUnixNanos(cqc.FromUnixNanos(first))
 	return strconv.FormatInt(again, 10), err
 }
 
-func notional(asked request) (any, error) {
+func notional(req request) (any, error) {
 	listing := &venuesv1.VenueSymbol{}
-	if err := parse(asked.Data, listing); err != nil {
+	if err := decode(req.Data, listing); err != nil {
 		return nil, err
 	}
-	value, err := cqc.Notional(asked.Price, asked.Quantity, listing)
+	value, err := cqc.Notional(req.Price, req.Quantity, listing)
 	if err != nil {
 		return nil, err
 	}
@@ -207,49 +207,53 @@ func notional(asked request) (any, error) {
 	return text, nil
 }
 
-func name(asked request) (any, error) {
-	read := map[string]func(string) (protoreflect.Enum, error){
-		"OrderType":   func(text string) (protoreflect.Enum, error) { return cqc.ParseDisplayName[venuesv1.OrderType](text) },
-		"OrderStatus": func(text string) (protoreflect.Enum, error) { return cqc.ParseDisplayName[venuesv1.OrderStatus](text) },
-		"TimeInForce": func(text string) (protoreflect.Enum, error) { return cqc.ParseDisplayName[venuesv1.TimeInForce](text) },
+func name(req request) (any, error) {
+	parsers := map[string]func(string) (protoreflect.Enum, error){
+		"OrderType":   parseDisplayName[venuesv1.OrderType],
+		"OrderStatus": parseDisplayName[venuesv1.OrderStatus],
+		"TimeInForce": parseDisplayName[venuesv1.TimeInForce],
 	}
-	enumType, err := protoregistry.GlobalTypes.FindEnumByName(protoreflect.FullName("cqc.venues.v1." + asked.Enum))
+	enumType, err := protoregistry.GlobalTypes.FindEnumByName(protoreflect.FullName("cqc.venues.v1." + req.Enum))
 	if err != nil {
 		return nil, err
 	}
-	shown := cqc.DisplayName(enumType.New(protoreflect.EnumNumber(asked.Value)))
-	value, err := read[asked.Enum](strings.ReplaceAll(strings.ToLower(shown), " ", "-"))
+	shown := cqc.DisplayName(enumType.New(protoreflect.EnumNumber(req.Value)))
+	value, err := parsers[req.Enum](strings.ReplaceAll(strings.ToLower(shown), " ", "-"))
 	if err != nil {
 		return nil, err
 	}
 	return []any{shown, value.Number()}, nil
 }
 
-func book(asked request) (any, error) {
+func parseDisplayName[E protoreflect.Enum](text string) (protoreflect.Enum, error) {
+	return cqc.ParseDisplayName[E](text)
+}
+
+func book(req request) (any, error) {
 	snapshot := &marketsv1.OrderBook{}
-	if err := parse(asked.Snapshot, snapshot); err != nil {
+	if err := decode(req.Snapshot, snapshot); err != nil {
 		return nil, err
 	}
 	builder := cqc.NewBookBuilder(snapshot)
-	became := []string{}
-	for _, data := range asked.Deltas {
+	results := []string{}
+	for _, data := range req.Deltas {
 		delta := &marketsv1.OrderBookDelta{}
-		if err := parse(data, delta); err != nil {
+		if err := decode(data, delta); err != nil {
 			return nil, err
 		}
 		applied, err := builder.Apply(delta)
 		var gap *cqc.SequenceGapError
 		switch {
 		case errors.As(err, &gap):
-			became = append(became, fmt.Sprintf("gap %d %d", gap.Have, gap.Before))
+			results = append(results, fmt.Sprintf("gap %d %d", gap.Have, gap.Before))
 		case err != nil:
 			return nil, err
 		case applied:
-			became = append(became, "applied")
+			results = append(results, "applied")
 		default:
-			became = append(became, "stale")
+			results = append(results, "stale")
 		}
 	}
-	text, err := written(builder.Book())
-	return []any{became, text}, err
+	text, err := encode(builder.Book())
+	return []any{results, text}, err
 }

@@ -1,17 +1,18 @@
-// The TypeScript peer of the tests across languages: reads requests from standard input, one JSON object a line, and
-// answers each with a line, as peer.py describes. Runs in a folder where the built package is installed.
+// The TypeScript peer of the interoperability tests. It reads one JSON request per line from standard input and writes
+// one response per line, as documented in peer.py. It runs in a folder where the built package is installed.
 import { createInterface } from "node:readline";
 import { fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import * as cqc from "@cq/cqc";
 import * as assets from "@cq/cqc/assets/v1";
 import { checkBook, checkCandle, checkExecution } from "@cq/cqc/checks";
-import { formatDecimal, notional, parseDecimal } from "@cq/cqc/decimal";
+import { formatDecimal, parseDecimal } from "@cq/cqc/decimal";
 import * as events from "@cq/cqc/events/v1";
 import * as markets from "@cq/cqc/markets/v1";
+import { notional } from "@cq/cqc/notional";
 import * as portfolio from "@cq/cqc/portfolio/v1";
 import * as services from "@cq/cqc/services/v1";
-import { validate } from "@cq/cqc/validate";
+import { validate } from "@cq/cqc/validation";
 import * as venues from "@cq/cqc/venues/v1";
 
 const messages = new Map();
@@ -27,8 +28,8 @@ for (const domain of [assets, events, markets, portfolio, services, venues]) {
   }
 }
 
-const parse = (schema, data) => fromBinary(schema, Buffer.from(data, "base64"));
-const written = (schema, message) => Buffer.from(toBinary(schema, message)).toString("base64");
+const decode = (schema, data) => fromBinary(schema, Buffer.from(data, "base64"));
+const encode = (schema, message) => Buffer.from(toBinary(schema, message)).toString("base64");
 
 function schemaOf(type) {
   const schema = messages.get(type);
@@ -45,26 +46,26 @@ const checks = {
 const operations = {
   convert({ type, from, to, data }) {
     const schema = schemaOf(type);
-    const message = from === "binary" ? parse(schema, data) : fromJsonString(schema, data);
-    return to === "binary" ? written(schema, message) : toJsonString(schema, message);
+    const message = from === "binary" ? decode(schema, data) : fromJsonString(schema, data);
+    return to === "binary" ? encode(schema, message) : toJsonString(schema, message);
   },
   validate({ type, data }) {
     const schema = schemaOf(type);
-    return validate(schema, parse(schema, data)).map(({ field, rule, message }) => [field, rule, message]);
+    return validate(schema, decode(schema, data)).map(({ field, ruleId, message }) => [field, ruleId, message]);
   },
   check({ type, data }) {
-    return checks[type](parse(schemaOf(type), data)).map(({ kind, field, text }) => [kind, field, text]);
+    return checks[type](decode(schemaOf(type), data)).map(({ kind, field, message }) => [kind, field, message]);
   },
   transition: ({ before, after }) => cqc.canTransition(before, after),
   decimal({ text }) {
-    // The number keeps no trailing zeros: how many there are is known from the text.
+    // A BigNumber does not keep trailing zeros, so count the fraction digits of the string.
     return formatDecimal(parseDecimal(text), (text.split(".")[1] ?? "").length);
   },
   nanos({ data }) {
-    return String(cqc.toUnixNanos(cqc.fromUnixNanos(cqc.toUnixNanos(parse(TimestampSchema, data)))));
+    return String(cqc.toUnixNanos(cqc.fromUnixNanos(cqc.toUnixNanos(decode(TimestampSchema, data)))));
   },
   notional({ price, quantity, data }) {
-    return notional(price, quantity, parse(venues.VenueSymbolSchema, data)).toFixed();
+    return notional(price, quantity, decode(venues.VenueSymbolSchema, data)).toFixed();
   },
   name({ enum: name, value }) {
     const schema = enums.get(`cqc.venues.v1.${name}`);
@@ -72,26 +73,26 @@ const operations = {
     return [shown, cqc.parseDisplayName(schema, shown.toLowerCase().replaceAll(" ", "-"))];
   },
   book({ snapshot, deltas }) {
-    const builder = new cqc.BookBuilder(parse(markets.OrderBookSchema, snapshot));
-    const became = deltas.map((data) => {
+    const builder = new cqc.BookBuilder(decode(markets.OrderBookSchema, snapshot));
+    const results = deltas.map((data) => {
       try {
-        return builder.apply(parse(markets.OrderBookDeltaSchema, data)) ? "applied" : "stale";
+        return builder.apply(decode(markets.OrderBookDeltaSchema, data)) ? "applied" : "stale";
       } catch (error) {
         if (!(error instanceof cqc.SequenceGapError)) throw error;
         return `gap ${error.have} ${error.before}`;
       }
     });
-    return [became, written(markets.OrderBookSchema, builder.book())];
+    return [results, encode(markets.OrderBookSchema, builder.book())];
   },
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
-  let answer;
+  let response;
   try {
     const request = JSON.parse(line);
-    answer = { data: operations[request.op](request) };
+    response = { data: operations[request.op](request) };
   } catch (error) {
-    answer = { error: String(error) };
+    response = { error: String(error) };
   }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
+  process.stdout.write(`${JSON.stringify(response)}\n`);
 }

@@ -1,4 +1,4 @@
-"""An order book that follows its venue: a snapshot and the deltas after it."""
+"""An order book that is built from a snapshot and the deltas that follow it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["BookBuilder", "SequenceGapError"]
 
 
 class SequenceGapError(Exception):
-    """Deltas are missing: get a new snapshot and `reset` the book with it.
+    """Deltas are missing: fetch a new snapshot and `reset` the book with it.
 
-    `have` is the sequence of the book, `before` the one that the delta follows.
+    `have` is the book's sequence, and `before` the sequence that the delta follows.
     """
 
     def __init__(self, venue_symbol_id: str, have: int, before: int) -> None:
         super().__init__(
-            f"{venue_symbol_id}: the delta follows sequence {before}, the book is at {have}: "
-            "deltas are missing, take a new snapshot"
+            f"{venue_symbol_id}: deltas are missing: the book is at sequence {have}, but the delta follows {before}; "
+            "reset the book with a new snapshot"
         )
         self.venue_symbol_id = venue_symbol_id
         self.have = have
@@ -27,21 +27,21 @@ class SequenceGapError(Exception):
 
 
 class BookBuilder:
-    """One book.
+    """The order book of one listing.
 
-    Levels are told apart by the value of their price, so `1.0` and `1.00` are one level, or by the order where a venue
-    publishes single orders; they are kept as the venue wrote them last. Numbers are converted only where they are
-    compared.
+    Levels are keyed by the numeric value of their price, so `1.0` and `1.00` are the same level, or by order id on
+    venues that publish individual orders. Prices and quantities are kept as the venue last sent them, and parsed only
+    for comparison.
     """
 
     def __init__(self, snapshot: OrderBook) -> None:
         self.reset(snapshot)
 
     def reset(self, snapshot: OrderBook) -> None:
-        """Drop everything and start again from a snapshot."""
+        """Replace the whole book with a snapshot."""
         self._last = OrderBook()
         self._last.CopyFrom(snapshot)
-        # Levels are kept apart; the others describe the snapshot, not the book that grows out of it.
+        # The levels are kept separately. The other fields describe the snapshot and do not survive a delta.
         for field in ("bids", "asks", "first_sequence", "previous_sequence", "checksum", "checksum_kind"):
             self._last.ClearField(field)
         self._bids: dict[str, BookLevel] = {}
@@ -50,15 +50,13 @@ class BookBuilder:
         _set(self._asks, snapshot.asks)
 
     def apply(self, delta: OrderBookDelta) -> bool:
-        """Bring the book up to a delta; False for a delta that the book has already.
+        """Apply a delta; returns False if the book already includes it.
 
-        Raises SequenceGapError, and leaves the book as it was, when deltas between the two are missing, and ValueError
-        for a delta of another listing. Deltas without a sequence are applied as they come.
+        Deltas without a sequence are always applied. Raises SequenceGapError if deltas are missing between the book and
+        this one, and ValueError if the delta is for another listing; neither changes the book.
         """
         if delta.venue_symbol_id != self._last.venue_symbol_id:
-            raise ValueError(
-                f"a delta of {delta.venue_symbol_id} cannot be applied to a book of {self._last.venue_symbol_id}"
-            )
+            raise ValueError(f"cannot apply a delta for {delta.venue_symbol_id} to {self._last.venue_symbol_id}")
         if delta.HasField("sequence") and self._last.HasField("sequence"):
             if delta.sequence <= self._last.sequence:
                 return False
@@ -77,27 +75,27 @@ class BookBuilder:
 
     @property
     def sequence(self) -> int | None:
-        """The sequence up to which the book is complete; None where its venue does not number them."""
+        """The sequence of the last applied update; None if the venue does not number its updates."""
         return self._last.sequence if self._last.HasField("sequence") else None
 
     def bids(self) -> list[BookLevel]:
-        """The levels to sell to, highest price first."""
+        """The bids, highest price first."""
         ordered = sorted(self._bids.values(), key=lambda level: level.order_id)
         return sorted(ordered, key=lambda level: Decimal(level.price), reverse=True)
 
     def asks(self) -> list[BookLevel]:
-        """The levels to buy from, lowest price first."""
+        """The asks, lowest price first."""
         return sorted(self._asks.values(), key=lambda level: (Decimal(level.price), level.order_id))
 
     def book(self) -> OrderBook:
-        """The book as it is now, as a snapshot of its own."""
+        """Return a snapshot of the current book."""
         now = OrderBook(bids=self.bids(), asks=self.asks())
         now.MergeFrom(self._last)
         return now
 
 
 def _follows(delta: OrderBookDelta) -> int:
-    """The sequence that a delta comes after. Where a venue leaves numbers out, it says which one came before."""
+    """Return the sequence that a delta follows. Venues that skip numbers state it in previous_sequence."""
     if delta.HasField("previous_sequence"):
         return delta.previous_sequence
     return max(delta.first_sequence if delta.HasField("first_sequence") else delta.sequence, 1) - 1
@@ -113,5 +111,5 @@ def _set(side: dict[str, BookLevel], levels: Iterable[BookLevel]) -> None:
 
 
 def canonical(text: str) -> str:
-    """Write equal numbers alike; plain decimals differ in trailing zeros only."""
+    """Return the same string for equal numbers; plain decimals differ only in trailing zeros."""
     return text.rstrip("0").removesuffix(".") if "." in text else text

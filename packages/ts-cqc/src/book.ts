@@ -9,29 +9,29 @@ import {
   OrderBookSchema,
 } from "./gen/cqc/markets/v1/orderbook_pb.js";
 
-/** Deltas are missing: get a new snapshot and `reset` the book with it. */
+/** Deltas are missing: fetch a new snapshot and `reset` the book with it. */
 export class SequenceGapError extends Error {
   override readonly name = "SequenceGapError";
 
-  /** `have` is the sequence of the book, `before` the one that the delta follows. */
+  /** `have` is the book's sequence, and `before` the sequence that the delta follows. */
   constructor(
     readonly venueSymbolId: string,
     readonly have: bigint,
     readonly before: bigint,
   ) {
     super(
-      `${venueSymbolId}: the delta follows sequence ${before}, the book is at ${have}: ` +
-        "deltas are missing, take a new snapshot",
+      `${venueSymbolId}: deltas are missing: the book is at sequence ${have}, but the delta follows ${before}; ` +
+        "reset the book with a new snapshot",
     );
   }
 }
 
 /**
- * An order book that follows its venue: a snapshot and the deltas after it.
+ * Builds the order book of one listing from a snapshot and the deltas that follow it.
  *
- * Levels are told apart by the value of their price, so `1.0` and `1.00` are one level, or by the order where a venue
- * publishes single orders; they are kept as the venue wrote them last. Numbers are converted only where they are
- * compared.
+ * Levels are keyed by the numeric value of their price, so `1.0` and `1.00` are the same level, or by order id on
+ * venues that publish individual orders. Prices and quantities are kept as the venue last sent them, and parsed only
+ * for comparison.
  */
 export class BookBuilder {
   private last!: OrderBook;
@@ -42,10 +42,10 @@ export class BookBuilder {
     this.reset(snapshot);
   }
 
-  /** Drops everything and starts again from a snapshot. */
+  /** Replaces the whole book with a snapshot. */
   reset(snapshot: OrderBook): void {
     this.last = clone(OrderBookSchema, { ...snapshot, bids: [], asks: [] });
-    // They describe the snapshot, not the book that grows out of it.
+    // These describe the snapshot and do not survive a delta.
     for (const field of ["firstSequence", "previousSequence", "checksum"] as const) delete this.last[field];
     this.last.checksumKind = ChecksumKind.UNSPECIFIED;
     this.bidLevels = new Map();
@@ -55,16 +55,14 @@ export class BookBuilder {
   }
 
   /**
-   * Brings the book up to a delta; false for a delta that the book has already.
+   * Applies a delta; returns false if the book already includes it.
    *
-   * Throws a SequenceGapError, and leaves the book as it was, when deltas between the two are missing, and a RangeError for
-   * a delta of another listing. Deltas without a sequence are applied as they come.
+   * Deltas without a sequence are always applied. Throws a SequenceGapError if deltas are missing between the book and
+   * this one, and a RangeError if the delta is for another listing; neither changes the book.
    */
   apply(delta: OrderBookDelta): boolean {
     if (delta.venueSymbolId !== this.last.venueSymbolId) {
-      throw new RangeError(
-        `a delta of ${delta.venueSymbolId} cannot be applied to a book of ${this.last.venueSymbolId}`,
-      );
+      throw new RangeError(`cannot apply a delta for ${delta.venueSymbolId} to ${this.last.venueSymbolId}`);
     }
     if (delta.sequence !== undefined && this.last.sequence !== undefined) {
       if (delta.sequence <= this.last.sequence) return false;
@@ -82,22 +80,22 @@ export class BookBuilder {
     return true;
   }
 
-  /** The sequence up to which the book is complete; undefined where its venue does not number them. */
+  /** The sequence of the last applied update; undefined if the venue does not number its updates. */
   get sequence(): bigint | undefined {
     return this.last.sequence;
   }
 
-  /** The levels to sell to, highest price first. */
+  /** Returns the bids, highest price first. */
   bids(): BookLevel[] {
     return sorted(this.bidLevels, -1);
   }
 
-  /** The levels to buy from, lowest price first. */
+  /** Returns the asks, lowest price first. */
   asks(): BookLevel[] {
     return sorted(this.askLevels, 1);
   }
 
-  /** The book as it is now, as a snapshot of its own. */
+  /** Returns a snapshot of the current book. */
   book(): OrderBook {
     const now = clone(OrderBookSchema, this.last);
     now.bids = this.bids().map((level) => clone(BookLevelSchema, level));
@@ -106,7 +104,7 @@ export class BookBuilder {
   }
 }
 
-/** The sequence that a delta comes after. Where a venue leaves numbers out, it says which one came before. */
+/** Returns the sequence that a delta follows. Venues that skip numbers state it in previous_sequence. */
 function follows(delta: OrderBookDelta, sequence: bigint): bigint {
   if (delta.previousSequence !== undefined) return delta.previousSequence;
   const first = delta.firstSequence ?? sequence;
@@ -121,27 +119,34 @@ function set(side: Map<string, BookLevel>, levels: readonly BookLevel[]): void {
   }
 }
 
-/** Writes equal numbers alike; plain decimals differ in trailing zeros only. */
+/** Returns the same string for equal numbers; plain decimals differ only in trailing zeros. */
 export function canonical(text: string): string {
   return text.includes(".") ? text.replace(/[.]?0*$/, "") : text;
 }
 
 function sorted(side: Map<string, BookLevel>, direction: number): BookLevel[] {
-  const order = (one?: string, other?: string) =>
-    Number((one ?? "") > (other ?? "")) - Number((one ?? "") < (other ?? ""));
   return [...side.values()].sort(
-    (one, other) => comparePlain(one.price, other.price) * direction || order(one.orderId, other.orderId),
+    (one, other) =>
+      comparePlain(one.price, other.price) * direction || compareText(one.orderId ?? "", other.orderId ?? ""),
   );
 }
 
-/** Compares two plain decimals by value, without converting them: by sign, digits before the point, digits. */
+/**
+ * Compares two plain decimals by value without parsing them: by sign, then length and digits of the integer part, then
+ * fraction.
+ */
 function comparePlain(one: string, other: string): number {
   const negative = one.startsWith("-");
   if (negative !== other.startsWith("-")) return negative ? -1 : 1;
   const [oneInteger = "", oneFraction = ""] = canonical(one.replace("-", "")).split(".");
   const [otherInteger = "", otherFraction = ""] = canonical(other.replace("-", "")).split(".");
-  const texts = (a: string, b: string) => Number(a > b) - Number(a < b);
   const order =
-    oneInteger.length - otherInteger.length || texts(oneInteger, otherInteger) || texts(oneFraction, otherFraction);
+    oneInteger.length - otherInteger.length ||
+    compareText(oneInteger, otherInteger) ||
+    compareText(oneFraction, otherFraction);
   return negative ? -order : order;
+}
+
+function compareText(one: string, other: string): number {
+  return Number(one > other) - Number(one < other);
 }

@@ -26,7 +26,9 @@ func (prices) GetPrice(_ context.Context, request *servicesv1.GetPriceRequest) (
 	return &marketsv1.Price{AssetId: request.GetAssetId()}, nil
 }
 
-func (prices) StreamPrices(request *servicesv1.StreamPricesRequest, stream grpc.ServerStreamingServer[servicesv1.StreamPricesResponse]) error {
+func (prices) StreamPrices(
+	request *servicesv1.StreamPricesRequest, stream grpc.ServerStreamingServer[servicesv1.StreamPricesResponse],
+) error {
 	price := &servicesv1.StreamPricesResponse_Price{Price: &marketsv1.Price{AssetId: request.GetAssetIds()[0]}}
 	return stream.Send(&servicesv1.StreamPricesResponse{Event: price})
 }
@@ -37,16 +39,17 @@ func client(t *testing.T, server []grpc.ServerOption, dial []grpc.DialOption) se
 	if err != nil {
 		t.Fatal(err)
 	}
-	serving := grpc.NewServer(server...)
-	servicesv1.RegisterMarketDataServer(serving, prices{})
-	go func() { _ = serving.Serve(listener) }()
-	t.Cleanup(serving.Stop)
-	connection, err := grpc.NewClient(listener.Addr().String(), append(dial, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	grpcServer := grpc.NewServer(server...)
+	servicesv1.RegisterMarketDataServer(grpcServer, prices{})
+	go func() { _ = grpcServer.Serve(listener) }()
+	t.Cleanup(grpcServer.Stop)
+	dial = append(dial, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(listener.Addr().String(), dial...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = connection.Close() })
-	return servicesv1.NewMarketDataClient(connection)
+	t.Cleanup(func() { _ = conn.Close() })
+	return servicesv1.NewMarketDataClient(conn)
 }
 
 func streamed(market servicesv1.MarketDataClient, asset string) (string, error) {
@@ -54,14 +57,14 @@ func streamed(market servicesv1.MarketDataClient, asset string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	answer, err := stream.Recv()
+	response, err := stream.Recv()
 	if err != nil {
 		return "", err
 	}
 	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
 		return "", err
 	}
-	return answer.GetPrice().GetAssetId(), nil
+	return response.GetPrice().GetAssetId(), nil
 }
 
 func TestInterceptors(t *testing.T) {
@@ -70,32 +73,33 @@ func TestInterceptors(t *testing.T) {
 		"client": client(t, nil, interceptors.DialOptions()),
 	} {
 		t.Run(side, func(t *testing.T) {
-			if price, err := market.GetPrice(context.Background(), &servicesv1.GetPriceRequest{AssetId: "BTC-USD"}); err != nil || price.GetAssetId() != "BTC-USD" {
-				t.Error(price, err)
+			price, err := market.GetPrice(context.Background(), &servicesv1.GetPriceRequest{AssetId: "BTC-USD"})
+			if err != nil || price.GetAssetId() != "BTC-USD" {
+				t.Errorf("GetPrice of a valid request returned %v, %v", price, err)
 			}
 			if asset, err := streamed(market, "ETH"); err != nil || asset != "ETH" {
-				t.Error(asset, err)
+				t.Errorf("StreamPrices of a valid request returned %q, %v", asset, err)
 			}
-			_, err := market.GetPrice(context.Background(), &servicesv1.GetPriceRequest{AssetId: "btc"})
-			checkRefusal(t, err, "asset_id")
+			_, err = market.GetPrice(context.Background(), &servicesv1.GetPriceRequest{AssetId: "btc"})
+			checkInvalidArgument(t, err, "asset_id")
 			_, err = streamed(market, "btc")
-			checkRefusal(t, err, "asset_ids[0]")
+			checkInvalidArgument(t, err, "asset_ids[0]")
 		})
 	}
 }
 
-func checkRefusal(t *testing.T, err error, field string) {
+func checkInvalidArgument(t *testing.T, err error, field string) {
 	t.Helper()
-	refused := status.Convert(err)
-	if refused.Code() != codes.InvalidArgument || len(refused.Details()) != 1 {
-		t.Fatal(err)
+	rejected := status.Convert(err)
+	if rejected.Code() != codes.InvalidArgument || len(rejected.Details()) != 1 {
+		t.Fatalf("got %v, want INVALID_ARGUMENT with details", err)
 	}
-	details, ok := refused.Details()[0].(*errdetails.BadRequest)
+	details, ok := rejected.Details()[0].(*errdetails.BadRequest)
 	if !ok {
-		t.Fatalf("details: %v", refused.Details())
+		t.Fatalf("got details %v, want a BadRequest", rejected.Details())
 	}
-	violation := details.GetFieldViolations()[0]
-	if violation.GetField() != field || violation.GetReason() != "string.asset_reference" || violation.GetDescription() == "" {
-		t.Errorf("%v", violation)
+	got := details.GetFieldViolations()[0]
+	if got.GetField() != field || got.GetReason() != "string.asset_reference" || got.GetDescription() == "" {
+		t.Errorf("got violation %v, want string.asset_reference of %s", got, field)
 	}
 }

@@ -8,8 +8,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// DisplayName returns how an enum value is shown to people: its name without the enum's, such as `STOP LIMIT` or `GTC`; a
-// value that only a newer contract knows is shown as its number.
+// DisplayName returns the name of an enum value for display, such as `STOP LIMIT` or `GTC`.
+//
+// This is the value's name without the enum's prefix. A value unknown to this version is shown as its number.
 func DisplayName(value protoreflect.Enum) string {
 	known := value.Descriptor().Values().ByNumber(value.Number())
 	if known == nil {
@@ -18,13 +19,15 @@ func DisplayName(value protoreflect.Enum) string {
 	return strings.ReplaceAll(strings.TrimPrefix(string(known.Name()), namePrefix(value.Descriptor())), "_", " ")
 }
 
-// ParseDisplayName reads what DisplayName wrote, whatever the case of letters and with spaces, hyphens or underscores
-// between words; the full name and a number are understood too. An error lists the names there are.
+// ParseDisplayName parses a display name, ignoring case; words may be separated by spaces, hyphens or underscores.
+//
+// It also accepts the full name of a value and its number. The error lists the display names.
 func ParseDisplayName[E protoreflect.Enum](text string) (E, error) {
 	var none E
 	descriptor := none.Descriptor()
 	prefix := namePrefix(descriptor)
-	wanted := strings.TrimPrefix(strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToUpper(strings.TrimSpace(text))), prefix)
+	trimmed := strings.TrimSpace(text)
+	wanted := strings.TrimPrefix(strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToUpper(trimmed)), prefix)
 	names := make([]string, 0, descriptor.Values().Len())
 	for i := range descriptor.Values().Len() {
 		value := descriptor.Values().Get(i)
@@ -34,13 +37,13 @@ func ParseDisplayName[E protoreflect.Enum](text string) (E, error) {
 		}
 		names = append(names, strings.ReplaceAll(name, "_", " "))
 	}
-	if number, err := strconv.ParseInt(strings.TrimSpace(text), 10, 32); err == nil {
+	if number, err := strconv.ParseInt(trimmed, 10, 32); err == nil {
 		return none.Type().New(protoreflect.EnumNumber(number)).(E), nil
 	}
-	return none, fmt.Errorf("%q is none of %s", text, strings.Join(names, ", "))
+	return none, fmt.Errorf("unknown %s %q: expected one of %s", descriptor.Name(), text, strings.Join(names, ", "))
 }
 
-// namePrefix is what all names of an enum begin with, such as `ORDER_TYPE_`: the one for zero ends with UNSPECIFIED.
+// namePrefix returns the common prefix of an enum's values, such as `ORDER_TYPE_`, taken from the UNSPECIFIED value.
 func namePrefix(descriptor protoreflect.EnumDescriptor) string {
 	return strings.TrimSuffix(string(descriptor.Values().ByNumber(0).Name()), "UNSPECIFIED")
 }

@@ -1,0 +1,122 @@
+// Package interceptors has gRPC interceptors that reject invalid requests, for servers and clients.
+//
+//	server := grpc.NewServer(interceptors.ServerOptions()...)
+//	conn, err := grpc.NewClient(address, append(interceptors.DialOptions(), credentials)...)
+//
+// Requests are validated. Responses are not, because a client must accept what a venue reported. A server rejects an
+// invalid request with INVALID_ARGUMENT and a google.rpc.BadRequest with one field violation per violated rule. A
+// client returns the same error without sending anything.
+package interceptors
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
+)
+
+// ServerOptions returns the options for a server that rejects invalid requests.
+func ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(unaryServer), grpc.ChainStreamInterceptor(streamServer)}
+}
+
+// DialOptions returns the options for a client that does not send invalid requests.
+func DialOptions() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithChainUnaryInterceptor(unaryClient), grpc.WithChainStreamInterceptor(streamClient)}
+}
+
+func unaryServer(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if err := reject(request); err != nil {
+		return nil, err
+	}
+	return handler(ctx, request)
+}
+
+func streamServer(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	return handler(server, validatingServerStream{stream})
+}
+
+func unaryClient(
+	ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoker grpc.UnaryInvoker,
+	options ...grpc.CallOption,
+) error {
+	if err := reject(request); err != nil {
+		return err
+	}
+	return invoker(ctx, method, request, reply, conn, options...)
+}
+
+func streamClient(
+	ctx context.Context, description *grpc.StreamDesc, conn *grpc.ClientConn, method string, streamer grpc.Streamer,
+	options ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	// Cancelled when a request is rejected, so the open stream does not leak.
+	ctx, cancel := context.WithCancelCause(ctx)
+	stream, err := streamer(ctx, description, conn, method, options...)
+	if err != nil {
+		cancel(err)
+		return nil, err
+	}
+	context.AfterFunc(stream.Context(), func() { cancel(context.Canceled) })
+	return validatingClientStream{stream, cancel}, nil
+}
+
+type validatingServerStream struct{ grpc.ServerStream }
+
+func (s validatingServerStream) RecvMsg(message any) error {
+	if err := s.ServerStream.RecvMsg(message); err != nil {
+		return err
+	}
+	return reject(message)
+}
+
+type validatingClientStream struct {
+	grpc.ClientStream
+	cancel context.CancelCauseFunc
+}
+
+func (s validatingClientStream) SendMsg(message any) error {
+	if err := reject(message); err != nil {
+		s.cancel(err)
+		return err
+	}
+	return s.ClientStream.SendMsg(message)
+}
+
+// reject returns the status error for an invalid message, and nil for any other.
+func reject(message any) error {
+	request, ok := message.(proto.Message)
+	if !ok {
+		return nil
+	}
+	violations, err := cqc.Validate(request)
+	if err != nil {
+		return status.Error(codes.Internal, err.Error())
+	}
+	if len(violations) == 0 {
+		return nil
+	}
+	details := &errdetails.BadRequest{}
+	lines := make([]string, 0, len(violations))
+	for _, violation := range violations {
+		details.FieldViolations = append(details.FieldViolations, &errdetails.BadRequest_FieldViolation{
+			Field:       violation.Field,
+			Description: violation.Message,
+			Reason:      violation.RuleID,
+		})
+		lines = append(lines, strings.TrimPrefix(violation.Field+": "+violation.Message, ": "))
+	}
+	name := request.ProtoReflect().Descriptor().FullName()
+	rejected := status.New(codes.InvalidArgument, fmt.Sprintf("invalid %s: %s", name, strings.Join(lines, "; ")))
+	if detailed, err := rejected.WithDetails(details); err == nil {
+		rejected = detailed
+	}
+	return rejected.Err()
+}
