@@ -1,4 +1,4 @@
-"""Bring the proto sources, which live at the top of the repository, into the distributions."""
+"""Add the .proto files, which are at the top of the repository, to the sdist and the wheel."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class ProtoSources(BuildHookInterface):  # type: ignore[type-arg]
-    """In a checkout the sources are `../../proto`; an unpacked sdist has them in place already."""
+    """Copies `../../proto` in a checkout; an unpacked sdist already contains the files."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         sources = Path(self.root, "..", "..", "proto").resolve()

@@ -1,4 +1,4 @@
-// Compiles src/ to dist/esm and dist/cjs; what was in dist/ before is removed.
+// Compiles src/ to dist/esm and dist/cjs, replacing dist/.
 import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -9,5 +9,5 @@ for (const config of ["tsconfig.json", "tsconfig.cjs.json"]) {
   const { status } = spawnSync("node_modules/.bin/tsc", ["-p", config], { stdio: "inherit" });
   if (status !== 0) process.exit(1);
 }
-// The package is a module; this tells Node that the files below are not.
+// package.json declares ES modules; these files are CommonJS.
 writeFileSync("dist/cjs/package.json", '{"type":"commonjs"}\n');
