@@ -17,10 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqc_tools.contracts import descriptors
-from cqc_tools.contracts.api_diff import BROKEN, ApiDiff, Change, diff, elements
-from cqc_tools.foundation import workspace
+from cqc_tools.contracts.api_diff import markdown
+from cqc_tools.contracts.api_diff.diff import BROKEN, ApiDiff, Change, diff
+from cqc_tools.contracts.api_diff.elements import elements
+from cqc_tools.foundation import configuration, workspace
 from cqc_tools.foundation.version import Bump
 
+SETTINGS = configuration.load()
 PRICE = "cqc/markets/v1/price.proto"
 POOL = "cqc/markets/v1/pool.proto"
 MARKET_DATA = "cqc/services/v1/market_data.proto"
@@ -29,26 +32,27 @@ P = "cqc.markets.v1.Price"
 
 
 def compiled(root: Path) -> FileDescriptorSet:
-    out = root / "set.binpb"
-    options = ["--include_imports", "--include_source_info", f"--descriptor_set_out={out}"]
-    descriptors.protoc(options, descriptors.find(root), root)
-    return FileDescriptorSet.FromString(out.read_bytes())
+    return descriptors.compile_checkout(SETTINGS, root).descriptor_set
+
+
+def compared(before: FileDescriptorSet, after: FileDescriptorSet) -> ApiDiff:
+    return diff(before, after, SETTINGS.root_package)
 
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> FileDescriptorSet:
     root = tmp_path_factory.mktemp("before")
-    shutil.copytree(workspace.PROTO, root, dirs_exist_ok=True)
+    shutil.copytree(workspace.PROTO, root / "proto")
     return compiled(root)
 
 
 def changed(before: FileDescriptorSet, root: Path, file: str, old: str, new: str) -> ApiDiff:
     """The differences after one text in one proto was replaced by another."""
-    shutil.copytree(workspace.PROTO, root, dirs_exist_ok=True)
-    text = (root / file).read_text()
+    protos = Path(shutil.copytree(workspace.PROTO, root / "proto"))
+    text = (protos / file).read_text()
     assert text.count(old) == 1, f"{file} has {text.count(old)} of {old!r}"
-    (root / file).write_text(text.replace(old, new))
-    return diff(before, compiled(root))
+    (protos / file).write_text(text.replace(old, new))
+    return compared(before, compiled(root))
 
 
 STALENESS = """  // How old the newest input was when the price was made, in seconds. Absent when not known.
@@ -186,7 +190,7 @@ def test_one_change_is_told_once(
         (action, kind, name, breaks)
     ]
     assert found.bump == bump
-    assert f"`{name}`" in found.to_markdown()
+    assert f"`{name}`" in markdown.render(found)
 
 
 def test_a_rule_is_shown_before_and_after(before: FileDescriptorSet, tmp_path: Path) -> None:
@@ -196,10 +200,10 @@ def test_a_rule_is_shown_before_and_after(before: FileDescriptorSet, tmp_path: P
 
 
 def test_nothing_changed(before: FileDescriptorSet) -> None:
-    found = diff(before, before)
+    found = compared(before, before)
     assert found == ApiDiff(())
     assert found.bump == Bump.NONE
-    assert "No change" in found.to_markdown()
+    assert "No change" in markdown.render(found)
 
 
 def test_the_highest_bump_counts() -> None:
@@ -376,7 +380,7 @@ SMALL_CASES = [
 
 
 def small(root: Path, text: str) -> FileDescriptorSet:
-    file = root / "cqc" / "small" / "v1" / "small.proto"
+    file = root / "proto" / "cqc" / "small" / "v1" / "small.proto"
     file.parent.mkdir(parents=True)
     file.write_text(text)
     return compiled(root)
@@ -398,11 +402,11 @@ def test_a_change_is_told_and_judged(
 ) -> None:
     assert SMALL.count(old) == 1
     before, after = small(tmp_path / "old", SMALL), small(tmp_path / "new", SMALL.replace(old, new))
-    found = diff(before, after)
+    found = compared(before, after)
     assert [(change.action, change.name, change.breaks) for change in found.changes] == (
         [(action, name, breaks)] if action else []
     )
-    assert told in found.to_markdown()
+    assert told in markdown.render(found)
     assert set(breaks) <= set(BROKEN)
     # buf knows nothing of rules; of all else, what it finds must be found here too.
     if found_by_buf(before, after, "WIRE_JSON", tmp_path):
@@ -418,7 +422,7 @@ def test_what_moves_to_another_file_breaks_those_who_import_it(tmp_path: Path) -
     moved.message_type.add(name="Part")
     moved.options.go_package = "example.com/small/v1;smallv1"
     after.file.append(moved)
-    (change,) = diff(before, after).changes
+    (change,) = compared(before, after).changes
     assert (change.name, change.breaks) == ("cqc.small.v1.Part", ("source",))
     assert change.details == ("file: cqc/small/v1/small.proto -> cqc/small/v1/part.proto",)
 
@@ -451,9 +455,9 @@ def test_every_difference_is_told_and_nothing_else(
     old: dict[str, dict[str, tuple[int, int, int, bool]]], new: dict[str, dict[str, tuple[int, int, int, bool]]]
 ) -> None:
     before, after = described(old), described(new)
-    assert diff(before, before).changes == ()
-    there, back = diff(before, after), diff(after, before)
-    assert bool(there.changes) == bool(back.changes) == (elements(before) != elements(after))
+    assert compared(before, before).changes == ()
+    there, back = compared(before, after), compared(after, before)
+    assert bool(there.changes) == bool(back.changes) == (elements(before, "cqc") != elements(after, "cqc"))
 
     def told(of: ApiDiff, action: str) -> set[str]:
         return {change.name for change in of.changes if change.action == action}
@@ -464,4 +468,4 @@ def test_every_difference_is_told_and_nothing_else(
     if not told(there, "removed") and not told(there, "changed"):
         assert there.bump < Bump.MAJOR
     for change in there.changes:
-        assert f"`{change.name}`" in there.to_markdown()
+        assert f"`{change.name}`" in markdown.render(there)

@@ -8,7 +8,7 @@ from conftest import Checkout
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqc_tools.contracts.api_diff import ApiDiff, Change
+from cqc_tools.contracts.api_diff.diff import ApiDiff, Change
 from cqc_tools.foundation import version
 from cqc_tools.release import changelog
 from cqc_tools.release.candidate import Candidate

@@ -3,13 +3,14 @@
 import re
 
 from cqc_tools.contracts import descriptors
-from cqc_tools.foundation import workspace
+from cqc_tools.foundation import configuration, workspace
 
 SPEC = workspace.ROOT / "docs" / "SPEC.md"
 
 
 def declared() -> list[descriptors.ProtoFile]:
-    return descriptors.describe(descriptors.generated())
+    settings = configuration.load()
+    return descriptors.describe(descriptors.generated(settings), settings.root_package)
 
 
 def test_spec_names_every_message_enum_and_service() -> None:

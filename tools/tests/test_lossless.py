@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cqc_tools.contracts import descriptors
-from cqc_tools.foundation import workspace
+from cqc_tools.contracts import descriptors, golden_files
+from cqc_tools.foundation import configuration, workspace
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.foundation.version import parse_release
 from cqc_tools.packages import examples
@@ -21,7 +21,7 @@ from cqc_tools.proof.interop import Peer
 
 SOURCES = os.pathsep.join(map(str, (workspace.PYTHON_PACKAGE / "src", workspace.EXAMPLES / "venues")))
 PEER = workspace.ROOT / "tools" / "interop" / "peer.py"
-DESCRIPTORS = descriptors.generated()
+DESCRIPTORS = descriptors.generated(configuration.load())
 
 
 def venues(command: str, folder: Path, stdin: str = "") -> str:
@@ -155,13 +155,13 @@ def test_the_corpus_breaks_every_rule_and_meets_it() -> None:
 
 
 def test_golden_bytes_tell_a_changed_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(golden, "FOLDER", tmp_path / "golden")
+    monkeypatch.setattr(golden_files, "FOLDER", tmp_path / "golden")
     version = parse_release("1.2.0")
     languages = [peer("Python", tmp_path)]
     assert golden.write(version, languages, DESCRIPTORS) == len(corpus.Contracts(DESCRIPTORS).types)
     (row,) = golden.read(languages, DESCRIPTORS, [version])
     assert (row.version, row.read) == ("1.2.0", row.types)
-    path = golden.file_of(version)
+    path = golden_files.file_of(version)
     # What a reader sees whose contract calls the field otherwise.
     path.write_text(path.read_text().replace('"aggressor"', '"aggressorSide"'))
     with pytest.raises(StageFailed, match=r"cqc\.markets\.v1\.Trade as 1\.2\.0 wrote it: read as"):

@@ -14,9 +14,7 @@ def generate(as_json: Json = False) -> None:
     from cqc_tools.generation import generate as stage
 
     with console.step("compile the contracts"):
-        tree = stage.generate()
-    change = stage.compare(tree)
-    stage.write(tree, change)
+        change = stage.generate(configuration.load())
     data = {"written": list(map(str, change.written)), "removed": list(map(str, change.removed)), "total": change.total}
     if not change:
         emit(Text(data, f"nothing changed: {change.total} generated files are up to date"), as_json)

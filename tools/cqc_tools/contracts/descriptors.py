@@ -1,27 +1,39 @@
-"""Read the contracts: find the protos, compile them once, describe what they declare."""
+"""Compile the contracts, and read the descriptor sets of the working tree and of any revision."""
 
+import keyword
+import re
 import sys
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf import message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import DecodeError
 
-from cqc_tools.foundation import process, workspace
+from cqc_tools.contracts.messages import is_below, pool_of
+from cqc_tools.foundation import configuration, process, workspace
+from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import ProgramFailed, StageFailed, UserError
+from cqc_tools.foundation.git import Repository
 
 VALIDATE = "buf/validate/validate.proto"
 DESCRIPTOR_SET = "descriptor_set.binpb"
+# Where the protos are, below the top of the repository.
+SOURCES = workspace.PROTO.name
+# Folders that mean something else to a package or a language: the copies of the protos, and Go's special folders.
+TAKEN = (SOURCES, "internal", "vendor", "testdata")
 
 
 @dataclass(frozen=True)
 class ProtoFile:
-    """What the generators need to know of one proto file.
+    """What generators need to know about one proto file.
 
-    `name` is the import path (`cqc/markets/v1/price.proto`), `package` the proto package (`cqc.markets.v1`); the other
-    fields list the names declared at the top level, in the order of the file.
+    `name` is the import path (`cqc/markets/v1/price.proto`), `package` the proto package (`cqc.markets.v1`). The other
+    fields list the names declared at the top level, in file order.
     """
 
     name: str
@@ -34,12 +46,12 @@ class ProtoFile:
 
     @property
     def folder(self) -> str:
-        """`cqc/markets/v1`"""
+        """The folder of the import path: `cqc/markets/v1`."""
         return self.name.rpartition("/")[0]
 
     @property
     def stem(self) -> str:
-        """`price`"""
+        """The file name without its suffix: `price`."""
         return Path(self.name).stem
 
     @classmethod
@@ -58,76 +70,166 @@ class ProtoFile:
         )
 
 
-def find(root: Path = workspace.PROTO) -> list[str]:
-    """Import paths of all protos under a folder, sorted.
+@dataclass(frozen=True)
+class Contracts:
+    """The compiled contracts of a checkout, which every generator takes as its input.
 
-    Raises UserError when there are none.
+    `serialized` is the descriptor set in its canonical form, with all imports and with the comments of the sources.
     """
+
+    settings: Configuration
+    top: Path
+    serialized: bytes
+
+    @cached_property
+    def descriptor_set(self) -> FileDescriptorSet:
+        """The parsed descriptor set."""
+        return FileDescriptorSet.FromString(self.serialized)
+
+    @cached_property
+    def protos(self) -> tuple[ProtoFile, ...]:
+        """The contracts' own files, without the files that they import."""
+        return tuple(describe(self.descriptor_set, self.settings.root_package))
+
+    @cached_property
+    def imports(self) -> tuple[str, ...]:
+        """Import paths of the files that do not belong to the contracts, Google's well-known types aside."""
+        own = {proto.name for proto in self.protos}
+        names = (file.name for file in self.descriptor_set.file)
+        return tuple(name for name in names if name not in own and not name.startswith("google/protobuf/"))
+
+    def by_folder(self) -> Mapping[str, list[ProtoFile]]:
+        """The contracts' own files by folder, both sorted."""
+        folders: dict[str, list[ProtoFile]] = defaultdict(list)
+        for proto in sorted(self.protos, key=lambda proto: proto.name):
+            folders[proto.folder].append(proto)
+        return dict(sorted(folders.items()))
+
+    def source(self, proto: ProtoFile) -> bytes:
+        """The text of a proto file."""
+        return (self.top / SOURCES / proto.name).read_bytes()
+
+
+def find(root_package: str, top: Path = workspace.ROOT) -> list[str]:
+    """Import paths of all protos of a checkout, sorted.
+
+    Raises UserError if there are none, or if one is not in <root package>/<domain>/v<number>/.
+    """
+    root = top / SOURCES
+    layout = f"{SOURCES}/{root_package}/<domain>/v1/<name>.proto"
     found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.proto"))
     if not found:
-        raise UserError(f"no .proto file under {root}: the contracts live in proto/cqc/<domain>/v1/")
+        raise UserError(f"no .proto file below {root}", f"put your contracts into {layout}")
+    pattern = re.compile(rf"{re.escape(root_package)}/([a-z][a-z0-9_]*)/v[0-9][a-z0-9]*/[^/]+\.proto")
+    for name in found:
+        match = pattern.fullmatch(name)
+        if not match:
+            raise UserError(
+                f"{SOURCES}/{name} is not at {layout}",
+                f"move it, or change root_package = {root_package!r} under [contracts] in {configuration.FILE}",
+            )
+        if match[1] in TAKEN or keyword.iskeyword(match[1]):
+            raise UserError(f"{SOURCES}/{name}: {match[1]!r} cannot be a domain", "rename the folder and the package")
     return found
 
 
-def protoc(options: Sequence[str], files: Sequence[str], root: Path = workspace.PROTO) -> None:
-    """Run the pinned protoc once over `files`.
+def compile_checkout(settings: Configuration, top: Path = workspace.ROOT) -> Contracts:
+    """Compile all protos of a checkout.
 
-    Raises StageFailed with the compiler's own `file:line:column: message` lines when a proto does not compile.
+    Raises StageFailed with the compiler's own `file:line:column: message` lines if they do not compile.
     """
+    names = find(settings.root_package, top)
+    with tempfile.TemporaryDirectory(prefix="cqc-compile-") as scratch:
+        out = Path(scratch, DESCRIPTOR_SET)
+        options = ["--include_imports", "--include_source_info", f"--descriptor_set_out={out}"]
+        try:
+            protoc(options, [*names, VALIDATE], top)
+        except ProgramFailed as failure:
+            if failure.returncode is None:
+                raise
+            lines = [f"{SOURCES}/{line}" if line.startswith(tuple(names)) else line for line in _lines(failure)]
+            raise StageFailed("the protos do not compile:", details="\n".join(lines)) from None
+        contracts = Contracts(settings, top, canonical(out.read_bytes()))
+    for file in contracts.descriptor_set.file:
+        if file.name in names and file.package != file.name.rpartition("/")[0].replace("/", "."):
+            raise UserError(
+                f"{SOURCES}/{file.name} declares package {file.package!r}",
+                f"write package {file.name.rpartition('/')[0].replace('/', '.')}; as its folder requires",
+            )
+    return contracts
+
+
+def _lines(failure: ProgramFailed) -> list[str]:
+    return [line for line in failure.stderr.splitlines() if line.strip()]
+
+
+def protoc(
+    options: Sequence[str], names: Sequence[str], top: Path = workspace.ROOT, out: Path = workspace.ROOT
+) -> None:
+    """Run the pinned protoc in the folder `out`, over protos given by import path. Raises ProgramFailed."""
     import grpc_tools
     from google.rpc import status_pb2
 
     well_known = Path(grpc_tools.__file__).parent / "_proto"
-    # The folder in which googleapis-common-protos is installed has its sources beside the compiled modules.
-    google_rpc = Path(status_pb2.__file__).parents[2]
-    includes = [f"-I{folder}" for folder in (root, workspace.THIRD_PARTY_PROTO, well_known, google_rpc)]
+    # googleapis-common-protos installs the sources next to the compiled modules.
+    googleapis = Path(status_pb2.__file__).parents[2]
+    includes = [f"-I{folder}" for folder in (top / SOURCES, workspace.THIRD_PARTY_PROTO, well_known, googleapis)]
+    process.run([sys.executable, "-m", "grpc_tools.protoc", *includes, *options, *names], cwd=out, what="protoc")
+
+
+def path_of(settings: Configuration, top: Path = workspace.ROOT) -> Path:
+    """Where the descriptor set is committed: in the Go module, because a Go module is made from git alone."""
+    return settings.folder("go", top) / DESCRIPTOR_SET
+
+
+def serialized(settings: Configuration, top: Path = workspace.ROOT) -> bytes:
+    """The bytes of the descriptor set as last generated. Raises UserError if there is none."""
     try:
-        process.run([sys.executable, "-m", "grpc_tools.protoc", *includes, *options, *files], what="protoc")
-    except ProgramFailed as failure:
-        printed = failure.stderr
-        shown = root.relative_to(workspace.ROOT) if root.is_relative_to(workspace.ROOT) else root
-        lines = [f"{shown}/{line}" if line.startswith("cqc/") else line for line in printed.splitlines()]
-        raise StageFailed("\n".join(["the protos do not compile:", *lines])) from None
+        return path_of(settings, top).read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} does not exist", "make generate") from None
 
 
-def generated() -> FileDescriptorSet:
-    """The descriptor set as it was generated last."""
-    return FileDescriptorSet.FromString((workspace.GO_MODULE / DESCRIPTOR_SET).read_bytes())
+def generated(settings: Configuration, top: Path = workspace.ROOT) -> FileDescriptorSet:
+    """The descriptor set as last generated. Raises UserError if there is none."""
+    return FileDescriptorSet.FromString(serialized(settings, top))
 
 
-def at(revision: str) -> FileDescriptorSet:
-    """The descriptor set that was committed at a git revision, such as a tag.
+def at(revision: str, settings: Configuration, top: Path = workspace.ROOT) -> FileDescriptorSet:
+    """The descriptor set committed at a git revision, such as a tag.
 
-    Raises UserError for a revision that git does not know, or one from before there was a descriptor set.
+    Raises UserError if git does not know the revision, or if it has no valid descriptor set.
     """
-    git = ["git", "-C", str(workspace.ROOT)]
-    try:
-        process.run([*git, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"])
-    except StageFailed:
-        tags = process.run([*git, "tag", "--list", "v[0-9]*", "--sort=-version:refname"]).split()
+    repository = Repository(top)
+    if repository.commit(revision) is None:
+        tags = sorted(repository.tags("v[0-9]*"), key=_natural, reverse=True)
         known = f"the releases are {', '.join(tags)}" if tags else "there is no release yet"
-        raise UserError(f"git knows no {revision!r}: {known}; any tag, branch or commit will do") from None
-    path = f"{workspace.GO_MODULE.relative_to(workspace.ROOT)}/{DESCRIPTOR_SET}"
+        raise UserError(f"git knows no revision {revision!r}", f"{known}; any tag, branch or commit will do")
+    path = f"{settings.package('go').folder}/{DESCRIPTOR_SET}"
+    content = repository.content(revision, path)
+    if content is None:
+        raise UserError(f"{revision} has no {path}", "choose a revision that contains the generated code")
     try:
-        return FileDescriptorSet.FromString(process.run_bytes([*git, "show", "--end-of-options", f"{revision}:{path}"]))
-    except StageFailed:
-        raise UserError(f"{revision} has no {path}: choose a revision in which the contracts were generated") from None
+        return FileDescriptorSet.FromString(content)
     except DecodeError:
-        raise UserError(f"{path} of {revision} is no descriptor set: choose another revision") from None
+        raise UserError(f"{path} at {revision} is not a descriptor set", "choose another revision") from None
+
+
+def _natural(tag: str) -> list[tuple[int, str]]:
+    """Sorts v1.10.0 after v1.9.0."""
+    return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", tag)]
 
 
 def canonical(descriptor_set: bytes) -> bytes:
-    """A descriptor set in one order of fields: protoc and each language write options in an order of their own.
+    """A descriptor set with its fields in one order: protoc and the languages each write options in their own.
 
-    Options of our contracts are only put in order by messages that know them, and the set itself describes them.
+    Custom options are only reordered by a message type that knows them, which the set itself describes.
     """
-    pool = descriptor_pool.DescriptorPool()
-    for file in FileDescriptorSet.FromString(descriptor_set).file:
-        pool.AddSerializedFile(file.SerializeToString())
+    pool = pool_of(FileDescriptorSet.FromString(descriptor_set))
     known = message_factory.GetMessageClass(pool.FindMessageTypeByName(FileDescriptorSet.DESCRIPTOR.full_name))
     return known.FromString(descriptor_set).SerializeToString(deterministic=True)
 
 
-def describe(descriptor_set: FileDescriptorSet) -> list[ProtoFile]:
-    """The files of the contracts in a descriptor set, without what they import."""
-    return [ProtoFile.of(file) for file in descriptor_set.file if file.package.startswith("cqc.")]
+def describe(descriptor_set: FileDescriptorSet, root_package: str) -> list[ProtoFile]:
+    """The contracts' own files in a descriptor set, without the files that they import."""
+    return [ProtoFile.of(file) for file in descriptor_set.file if is_below(file.package, root_package)]

@@ -1,22 +1,26 @@
-"""The Go module's path, which stands in every import: a new one is written wherever the old one stands."""
+"""The path of the Go module, which every import repeats: replace it everywhere when it changes."""
 
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from cqc_tools.foundation import process, workspace
+from cqc_tools.foundation import configuration, files, process, workspace
 from cqc_tools.foundation.configuration import Configuration
+from cqc_tools.foundation.errors import ProgramFailed
+from cqc_tools.foundation.git import Repository
 from cqc_tools.foundation.version import Version
 from cqc_tools.generation import generate
 
-# What was released under the old path stays told as it was.
-KEPT = ("CHANGELOG.md", "release.toml")
+# The change log describes earlier releases, and release.toml has the new path already.
+KEPT = ("CHANGELOG.md", configuration.FILE)
+# What `git grep` exits with if no file matches.
+NO_MATCH = 1
 
 
 @dataclass(frozen=True)
 class Move:
-    """What a move of the module did: the files that were written, relative to the top of the repository."""
+    """A change of the module's path, with the files that were rewritten, relative to the top of the repository."""
 
     before: str
     after: str
@@ -24,54 +28,60 @@ class Move:
 
 
 def move(settings: Configuration) -> Move:
-    """Give the module the path that release.toml names: go.mod, imports, go_package, documentation, generated code.
+    """Replace the path in go.mod by the one in release.toml: in go.mod, imports, go_package, documentation and
+    generated code.
 
-    Raises StageFailed when the protos do not compile.
+    Raises StageFailed if the protos do not compile.
     """
     before, after = declared(settings), settings.package("go").name
     if before == after:
         return Move(before, after, ())
-    # A path that has its /vN already is not the old one.
+    # A path without a major version is also the beginning of the same path with one.
     pattern = re.compile(rf"{re.escape(before)}(?![\w.-]*\w|/v[0-9]+\b)" if not _major(before) else re.escape(before))
     written = []
-    names = process.run(["git", "-C", workspace.ROOT, "grep", "-IlFz", before]).split("\0")
-    # go.mod is the last: until then a run that was interrupted starts again.
-    for name in sorted(filter(None, names), key=lambda name: name == f"{settings.package('go').folder}/go.mod"):
+    manifest = f"{settings.package('go').folder}/go.mod"
+    # go.mod is last: until it is written, an interrupted run starts over.
+    for name in sorted(_mentioning(before), key=lambda name: name == manifest):
         path = workspace.ROOT / name
         text = path.read_text()
         if name not in KEPT and (changed := pattern.sub(after.replace("\\", r"\\"), text)) != text:
-            path.write_text(changed)
+            files.write_text(path, changed)
             written.append(Path(name))
-    tree = generate.generate()
-    generate.write(tree, generate.compare(tree))
+    generate.generate(settings)
     process.run(["gofmt", "-w", *(path for path in written if path.suffix == ".go")], what="gofmt")
     return Move(before, after, tuple(sorted(written)))
 
 
 def declared(settings: Configuration) -> str:
-    """The path in the module's go.mod."""
-    printed = process.run(
-        ["go", "mod", "edit", "-json"],
-        cwd=workspace.ROOT / settings.package("go").folder,
-        what="read the module's go.mod",
-    )
+    """The path in the module's go.mod. Raises ProgramFailed if it cannot be read."""
+    printed = process.run(["go", "mod", "edit", "-json"], cwd=settings.folder("go"), what="read the module's go.mod")
     return str(json.loads(printed)["Module"]["Path"])
 
 
 def steps_to(release: Version, settings: Configuration) -> str:
-    """What has to be done before a release can be made, because Go takes a major version from 2 on only where the
-    module's path names it; empty when nothing has."""
+    """The steps required before a release, because Go accepts major versions from 2 on only if the module's path names
+    them; empty if there are none."""
     major = release.semver.major
     path = re.sub(r"/v[0-9]+$", "", settings.package("go").name) + (f"/v{major}" if major >= 2 else "")
     if settings.package("go").name == path and declared(settings) == path:
         return ""
     return (
-        f"{release.tag} needs the Go module path {path}: Go takes it under no other. The steps:\n"
-        f'  1. in release.toml, under [go]: module = "{path}"\n'
-        "  2. make module-path    # writes it into go.mod, imports, go_package and documentation, and generates\n"
-        "  3. make test, then git commit\n"
+        f"Go accepts {release.tag} only from a module with the path {path}. Either\n"
+        f'  1. in {configuration.FILE}, under [packages.go], write name = "{path}"\n'
+        "  2. run make module-path, which updates go.mod, imports, go_package, documentation and generated code\n"
+        "  3. run make test, then git commit\n"
         "or choose a version that the path allows"
     )
+
+
+def _mentioning(path: str) -> list[str]:
+    try:
+        printed = Repository().run("grep", "-IlFz", "--end-of-options", path)
+    except ProgramFailed as failure:
+        if failure.returncode != NO_MATCH:
+            raise
+        return []
+    return list(filter(None, printed.split("\0")))
 
 
 def _major(path: str) -> bool:

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from cqc_tools.foundation import console, process, workspace
+from cqc_tools.foundation import configuration, console, process, workspace
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.generation import generate
 
@@ -32,6 +32,7 @@ def check() -> None:
 
     Raises StageFailed with every finding of every check, each with the command that mends it where there is one.
     """
+    generate.write_descriptor_copies(workspace.ROOT, configuration.load())
     console.all_steps(
         [
             ("drift of generated code", _drift),
@@ -83,8 +84,7 @@ def _mendable(command: list[str | Path]) -> None:
 
 
 def _drift() -> None:
-    change = generate.compare(generate.generate())
-    if change:
+    if change := generate.drift(configuration.load()):
         lines = [f"  differs: {path}" for path in change.written] + [f"  stale: {path}" for path in change.removed]
         raise StageFailed("\n".join(["generated code is not what proto/ says:", *lines, "run: make generate"]))
 

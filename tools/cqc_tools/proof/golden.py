@@ -9,20 +9,19 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2, json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from cqc_tools.foundation import workspace
+from cqc_tools.contracts import golden_files
+from cqc_tools.foundation import files
 from cqc_tools.foundation.errors import StageFailed
-from cqc_tools.foundation.version import Version, parse_release
+from cqc_tools.foundation.version import Version
 from cqc_tools.proof.corpus import Contracts
 from cqc_tools.proof.interop import Peer
 
-FOLDER = workspace.ROOT / "tools" / "golden"
 # A message that holds itself would be filled without end.
 DEPTH = 3
 
@@ -34,16 +33,6 @@ class Golden:
     version: str
     types: int
     read: int
-
-
-def file_of(version: Version) -> Path:
-    """Where the golden bytes of a version lie."""
-    return FOLDER / f"{version.npm}.jsonl"
-
-
-def versions() -> list[Version]:
-    """The versions that have golden bytes."""
-    return [parse_release(path.stem) for path in sorted(FOLDER.glob("*.jsonl"))]
 
 
 def write(version: Version, peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptorSet) -> int:
@@ -65,10 +54,7 @@ def write(version: Version, peers: Sequence[Peer], descriptor_set: descriptor_pb
         json.dumps({"type": sample.DESCRIPTOR.full_name, "content": json.loads(text), "bytes": wires})
         for sample, text, wires in zip(samples, texts, written, strict=True)
     ]
-    FOLDER.mkdir(exist_ok=True)
-    part = file_of(version).with_suffix(".part")
-    part.write_text("".join(f"{line}\n" for line in lines))
-    part.replace(file_of(version))
+    files.write_text(golden_files.file_of(version), "".join(f"{line}\n" for line in lines))
     return len(lines)
 
 
@@ -80,15 +66,19 @@ def read(
     Raises StageFailed naming the first message that a language does not read, or reads with another content, a release
     whose bytes were not kept, and a version not yet released whose bytes are not those of the contracts as they are.
     """
-    for missing in [version for version in released if version == version.final and not file_of(version).exists()]:
-        raise StageFailed(f"{missing.tag} has no golden bytes: restore {file_of(missing)} from its tag")
+    for missing in [
+        version for version in released if version == version.final and not golden_files.file_of(version).exists()
+    ]:
+        raise StageFailed(f"{missing.tag} has no golden bytes: restore {golden_files.file_of(missing)} from its tag")
     found = []
-    for version in versions():
-        kept = [json.loads(line) for line in file_of(version).read_text().splitlines()]
+    for version in golden_files.versions():
+        kept = [json.loads(line) for line in golden_files.file_of(version).read_text().splitlines()]
         if version not in released and [line["content"] for line in kept] != list(
             map(json.loads, _samples(descriptor_set)[1])
         ):
-            raise StageFailed(f"the contracts changed since {file_of(version)}: make golden VERSION={version.npm}")
+            raise StageFailed(
+                f"the contracts changed since {golden_files.file_of(version)}: make golden VERSION={version.npm}"
+            )
         wires = [(line, wire) for line in kept for wire in line["bytes"]]
         for peer in peers:
             requests = [

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cqc_tools.contracts import descriptors
+from cqc_tools.contracts import descriptors, golden_files
 from cqc_tools.foundation import configuration, console, process, workspace
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.foundation.version import Version, parse_release, released
@@ -170,7 +170,7 @@ def _typescript(subject: Subject) -> None:
 
 
 def _interop(subject: Subject) -> None:
-    descriptor_set = descriptors.generated()
+    descriptor_set = descriptors.generated(configuration.load())
     with tempfile.TemporaryDirectory(prefix="cqc-interop-") as scratch:
         folder = Path(scratch)
         with console.step("build the peers"):
@@ -209,8 +209,8 @@ def write_golden(version: Version) -> int:
     Raises UserError for a version that is released: what it wrote is kept already.
     """
     if version in released():
-        raise UserError(f"{version.tag} is released: its golden bytes in {golden.FOLDER} stay as they are")
-    descriptor_set = descriptors.generated()
+        raise UserError(f"{version.tag} is released: its golden bytes in {golden_files.FOLDER} stay as they are")
+    descriptor_set = descriptors.generated(configuration.load())
     with tempfile.TemporaryDirectory(prefix="cqc-golden-") as scratch:
         folder = Path(scratch)
         with console.step("build the peers"):

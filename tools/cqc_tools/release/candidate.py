@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from cqc_tools.contracts import api_diff, descriptors
-from cqc_tools.contracts.api_diff import ApiDiff
-from cqc_tools.foundation import git, version
+from cqc_tools.contracts import descriptors
+from cqc_tools.contracts.api_diff import markdown
+from cqc_tools.contracts.api_diff.diff import ApiDiff, diff
+from cqc_tools.foundation import configuration, git, version
 from cqc_tools.foundation.version import Version
 
 
@@ -26,7 +27,7 @@ class Candidate:
 
     def to_markdown(self, level: int = 3) -> str:
         """The changes for a person, with headings of a level."""
-        return self.changes.to_markdown(level) if self.last else "The first release of the contracts.\n"
+        return markdown.render(self.changes, level) if self.last else "The first release of the contracts.\n"
 
 
 def choose(release: str = "") -> Candidate:
@@ -65,5 +66,6 @@ def upcoming() -> Version:
 
 
 def _changes(last: Version | None, revision: str) -> ApiDiff:
-    after = descriptors.at(revision)
-    return ApiDiff(()) if last is None else api_diff.diff(descriptors.at(last.tag), after)
+    settings = configuration.load()
+    after = descriptors.at(revision, settings)
+    return ApiDiff(()) if last is None else diff(descriptors.at(last.tag, settings), after, settings.root_package)

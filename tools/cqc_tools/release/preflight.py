@@ -199,8 +199,7 @@ def _bump_suffices(subject: _Subject) -> Found:
 
 
 def _generated(subject: _Subject) -> Found:
-    change = generate.compare(generate.generate())
-    if paths := (*change.written, *change.removed):
+    if paths := generate.drift(subject.settings).paths:
         yield f"{len(paths)} generated files differ from what proto/ generates, such as {paths[0]}", "make generate"
 
 
