@@ -104,8 +104,7 @@ def _stamp_name(project: Path, name: str) -> None:
 
 def _hatchling(target: str, folder: Path, out: Path, version: Version) -> Path:
     before = set(out.iterdir())
-    pretend = "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_CQC"  # `dist_name` in the raw-options of pyproject.toml
-    environment = workspace.tool_environment(**{pretend: version.pypi})
+    environment = workspace.tool_environment(SETUPTOOLS_SCM_PRETEND_VERSION=version.pypi)
     # hatchling then uses its own fixed timestamp everywhere: the caller's would change the bytes.
     environment.pop("SOURCE_DATE_EPOCH", None)
     command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(out)]

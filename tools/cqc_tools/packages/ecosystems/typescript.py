@@ -21,6 +21,7 @@ from cqc_tools.foundation import console, files, process, workspace
 from cqc_tools.foundation.configuration import Configuration, Patience
 from cqc_tools.foundation.errors import NoAnswer, ProgramFailed, Refused, StageFailed
 from cqc_tools.foundation.version import Version
+from cqc_tools.generation.generate import write_descriptor_copies
 from cqc_tools.packages import (
     Artifact,
     Credentials,
@@ -59,6 +60,7 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     package = source.folder / settings.folder
     environment = workspace.tool_environment()
     _install_dependencies(package, workspace.ROOT / settings.folder)
+    write_descriptor_copies(source.folder, source.configuration)
     process.run(["npm", "run", "build"], cwd=package, env=environment, what="compile the npm package")
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
     shutil.copytree(source.folder / "proto", package / "proto")
