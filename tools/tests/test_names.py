@@ -14,14 +14,14 @@ def second_major(checkout: Checkout) -> None:
 
 def test_other_names_and_a_second_major_version_pass_a_rehearsal(checkout: Checkout) -> None:
     settings = checkout.folder / "release.toml"
-    text = settings.read_text().replace('distribution = "cqc"', 'distribution = "acme-contracts"')
-    settings.write_text(text.replace('package = "@cq/cqc"', 'package = "@acme/contracts"'))
+    text = settings.read_text().replace('name = "cqc"', 'name = "acme-contracts"')
+    settings.write_text(text.replace('name = "@cq/cqc"', 'name = "@acme/contracts"'))
     checkout.commit()
     checkout.git("tag", "v1.4.0")
 
     refused = checkout.cqc("rehearse", "--release", "2.0.0")
     assert refused.returncode == 2
-    assert f'module = "{MODULE}/v2"' in refused.stderr
+    assert f'name = "{MODULE}/v2"' in refused.stderr
     assert "make module-path" in refused.stderr
     assert checkout.git("status", "--porcelain") == ""
 
@@ -40,7 +40,7 @@ def test_other_names_and_a_second_major_version_pass_a_rehearsal(checkout: Check
     assert development["go"].startswith("v2.0.0-")
     backwards = checkout.cqc("rehearse", "--release", "1.5.0")
     assert backwards.returncode == 2
-    assert f'module = "{MODULE}"' in backwards.stderr
+    assert f'name = "{MODULE}"' in backwards.stderr
 
     done = checkout.cqc("rehearse", "--release", "2.0.0", "--json")
     assert done.returncode == 0, done.stderr

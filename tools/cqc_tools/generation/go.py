@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from cqc_tools.contracts.descriptors import DESCRIPTOR_SET, SOURCES, Contracts
-from cqc_tools.foundation import workspace
+from cqc_tools.foundation import configuration, workspace
 from cqc_tools.foundation.configuration import Configuration
+from cqc_tools.foundation.errors import UserError
 from cqc_tools.generation import protoc
 from cqc_tools.generation.template import render
 from cqc_tools.generation.tree import Tree
@@ -29,8 +30,9 @@ def owned(settings: Configuration) -> tuple[str, ...]:
 
 
 def generate(contracts: Contracts) -> Tree:
-    """All files generated for the Go module."""
+    """All files generated for the Go module. Raises UserError for a go_package outside the module."""
     settings, folder = contracts.settings, _folder(contracts.settings)
+    _require_go_packages(contracts)
     tree = {folder / DESCRIPTOR_SET: contracts.serialized}
     for path, content in protoc.run(contracts, OPTIONS, []).items():
         tree[folder / path.relative_to(settings.root_package)] = content
@@ -53,6 +55,22 @@ def package(settings: Configuration) -> str:
 
 def _folder(settings: Configuration) -> Path:
     return Path(settings.package("go").folder)
+
+
+def _require_go_packages(contracts: Contracts) -> None:
+    """Imports between the generated packages follow go_package, so it has to agree with where the files are."""
+    names = {proto.name: proto.folder for proto in contracts.protos}
+    for file in contracts.descriptor_set.file:
+        if file.name not in names:
+            continue
+        expected = contracts.settings.package("go").name + names[file.name].removeprefix(
+            contracts.settings.root_package
+        )
+        if file.options.go_package.partition(";")[0] != expected:
+            raise UserError(
+                f"{SOURCES}/{file.name} has go_package {file.options.go_package!r}, expected {expected!r}",
+                f"correct it; if you changed the name of the Go module in {configuration.FILE}, run make module-path",
+            )
 
 
 def _pointer(settings: Configuration) -> Tree:

@@ -26,10 +26,19 @@ MODELS = {
     "go": workspace.GO_MODULE,
     "typescript": workspace.TYPESCRIPT_PACKAGE,
 }
-# What only CQC's hand-written helpers and their tests need.
-HELPERS = ("@bufbuild/protovalidate", "bignumber.js", "fast-check")
-# Keys that describe CQC itself, rather than how a package is built.
-ABOUT_CQC = ("authors", "author", "keywords", "classifiers", "optional-dependencies")
+# npm packages for CQC's helpers, its tests and code generation, which a package does not need to be built.
+NOT_TO_BUILD = (
+    "@arethetypeswrong/cli",
+    "@bufbuild/protoc-gen-es",
+    "@bufbuild/protovalidate",
+    "bignumber.js",
+    "fast-check",
+    "publint",
+)
+# Keys about CQC itself rather than about how a package is built.
+ABOUT_CQC = ("authors", "author", "keywords", "optional-dependencies")
+# Classifiers that hold for any project.
+GENERAL = ("Programming Language ::", "Typing ::")
 GOOGLEAPIS = "googleapis-common-protos"
 
 
@@ -76,6 +85,7 @@ def _python(contracts: Contracts) -> list[Path]:
     project["name"] = settings.package("python").name
     project["description"] = _description(settings)
     project["dependencies"] = dependencies
+    project["classifiers"] = [str(item) for item in project["classifiers"] if str(item).startswith(GENERAL)]
     project["urls"] = {
         "Homepage": settings.repository,
         "Source": f"{settings.repository}/tree/{settings.branch}/{settings.package('python').folder}",
@@ -125,7 +135,7 @@ def _typescript(contracts: Contracts) -> list[Path]:
     for key in ABOUT_CQC:
         manifest.pop(key, None)
     for table in ("peerDependencies", "peerDependenciesMeta", "devDependencies"):
-        manifest[table] = {name: value for name, value in manifest[table].items() if name not in HELPERS}
+        manifest[table] = {name: value for name, value in manifest[table].items() if name not in NOT_TO_BUILD}
     manifest |= {
         "name": settings.package("typescript").name,
         "description": _description(settings),
