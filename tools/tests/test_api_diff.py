@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from cqc_tools.contracts import descriptors
 from cqc_tools.contracts.api_diff import markdown
 from cqc_tools.contracts.api_diff.diff import BROKEN, ApiDiff, Change, diff
 from cqc_tools.contracts.api_diff.elements import elements
+from cqc_tools.contracts.api_diff.rules import Bound
 from cqc_tools.foundation import configuration, workspace
 from cqc_tools.foundation.version import Bump
 
@@ -425,6 +427,30 @@ def test_what_moves_to_another_file_breaks_those_who_import_it(tmp_path: Path) -
     (change,) = compared(before, after).changes
     assert (change.name, change.breaks) == ("cqc.small.v1.Part", ("source",))
     assert change.details == ("file: cqc/small/v1/small.proto -> cqc/small/v1/part.proto",)
+
+
+BOUNDS = st.builds(Bound, st.integers(-3, 3).map(float), st.booleans(), st.just(1))
+PROBES = [half / 2 for half in range(-8, 9)]
+
+
+def accepts(bound: Bound, value: float) -> bool:
+    inside = (value - float(bound.value)) * bound.sign
+    return inside > 0 or (inside == 0 and not bound.is_excluded)
+
+
+@given(one=BOUNDS, other=BOUNDS, sign=st.sampled_from([1, -1]))
+def test_a_bound_is_stricter_if_it_rejects_what_the_other_accepts(one: Bound, other: Bound, sign: int) -> None:
+    one, other = replace(one, sign=sign), replace(other, sign=sign)
+    rejects = any(accepts(other, value) and not accepts(one, value) for value in PROBES)
+    assert one.is_stricter_than(other) == rejects
+
+
+def test_bounds_without_an_order_count_as_stricter_when_they_differ() -> None:
+    second, minute = Bound("seconds: 1", False, 1), Bound("seconds: 60", False, 1)
+    assert second.is_stricter_than(minute)
+    assert minute.is_stricter_than(second)
+    assert not second.is_stricter_than(second)
+    assert Bound(float("nan"), False, 1).is_stricter_than(Bound(0.0, False, 1))
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e"])

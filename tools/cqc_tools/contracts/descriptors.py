@@ -145,10 +145,11 @@ def compile_checkout(settings: Configuration, top: Path = workspace.ROOT) -> Con
         try:
             protoc(options, [*names, VALIDATE], top)
         except ProgramFailed as failure:
-            if failure.returncode is None:
+            lines = failure.stderr.splitlines()
+            if not any(line.startswith(tuple(names)) for line in lines):
                 raise
-            lines = [f"{SOURCES}/{line}" if line.startswith(tuple(names)) else line for line in _lines(failure)]
-            raise StageFailed("the protos do not compile:", details="\n".join(lines)) from None
+            shown = [f"{SOURCES}/{line}" if line.startswith(tuple(names)) else line for line in lines]
+            raise StageFailed("the protos do not compile:", details="\n".join(shown)) from None
         contracts = Contracts(settings, top, canonical(out.read_bytes()))
     for file in contracts.descriptor_set.file:
         if file.name in names and file.package != file.name.rpartition("/")[0].replace("/", "."):
@@ -157,10 +158,6 @@ def compile_checkout(settings: Configuration, top: Path = workspace.ROOT) -> Con
                 f"write package {file.name.rpartition('/')[0].replace('/', '.')}; as its folder requires",
             )
     return contracts
-
-
-def _lines(failure: ProgramFailed) -> list[str]:
-    return [line for line in failure.stderr.splitlines() if line.strip()]
 
 
 def protoc(
