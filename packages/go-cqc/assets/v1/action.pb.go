@@ -24,23 +24,23 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What is done to an asset.
+// Kinds of action on an asset.
 type AssetActionType int32
 
 const (
 	// Not known.
 	AssetActionType_ASSET_ACTION_TYPE_UNSPECIFIED AssetActionType = 0
-	// The same asset is counted in other units: a split or a reverse split.
+	// The same asset is counted in different units: a split or a reverse split.
 	AssetActionType_ASSET_ACTION_TYPE_REDENOMINATION AssetActionType = 1
-	// Holders get another asset in its place.
+	// Holders receive another asset in exchange for this one.
 	AssetActionType_ASSET_ACTION_TYPE_MIGRATION AssetActionType = 2
-	// Its chain splits, and holders have an asset on each branch.
+	// The asset's chain splits, and holders have an asset on each branch.
 	AssetActionType_ASSET_ACTION_TYPE_FORK AssetActionType = 3
-	// Holders get another asset beside it.
+	// Holders receive another asset and keep this one.
 	AssetActionType_ASSET_ACTION_TYPE_AIRDROP AssetActionType = 4
-	// Venues stop trading it.
+	// Venues stop trading the asset.
 	AssetActionType_ASSET_ACTION_TYPE_DELISTING AssetActionType = 5
-	// Its supply changes, and every balance in proportion.
+	// The asset's supply changes, and every balance changes in proportion.
 	AssetActionType_ASSET_ACTION_TYPE_REBASE AssetActionType = 6
 )
 
@@ -93,32 +93,35 @@ func (AssetActionType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_action_proto_rawDescGZIP(), []int{0}
 }
 
-// A change to an asset that changes what holders have, like a corporate action of a share.
+// A change to an asset that changes what its holders own, comparable to a corporate action on a share.
 type AssetAction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id, opaque.
+	// Opaque id assigned by this system.
 	ActionId string `protobuf:"bytes,1,opt,name=action_id,json=actionId,proto3" json:"action_id,omitempty"`
-	// Asset that is changed.
+	// Asset that the action changes.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// What is done.
+	// Kind of action.
 	Type AssetActionType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.assets.v1.AssetActionType" json:"type,omitempty"`
-	// Asset that holders get. Absent when they get none, or the same.
+	// Asset that holders receive. Absent if they receive none, or the same asset.
 	NewAssetId *string `protobuf:"bytes,4,opt,name=new_asset_id,json=newAssetId,proto3,oneof" json:"new_asset_id,omitempty"`
-	// Units after the action per unit held before, such as 1000 for a split into thousandths. Absent when there is none.
+	// Units after the action per unit held before, such as 1000 for a split into thousandths. Absent if the action has no
+	// ratio.
 	Ratio *string `protobuf:"bytes,5,opt,name=ratio,proto3,oneof" json:"ratio,omitempty"`
-	// Venue that announced it, where it concerns one venue only, such as a delisting. Absent when it concerns all.
+	// Venue that announced the action, for an action that concerns only that venue, such as a delisting. Absent if the
+	// action concerns all venues.
 	VenueId *string `protobuf:"bytes,6,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
-	// What was announced, for people. Empty when there is nothing to add.
+	// Human-readable text of the announcement. Empty if there is nothing to add.
 	Description string `protobuf:"bytes,7,opt,name=description,proto3" json:"description,omitempty"`
-	// When it was announced. Absent when not known.
+	// Time of the announcement. Absent if unknown.
 	AnnouncedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=announced_at,json=announcedAt,proto3" json:"announced_at,omitempty"`
-	// Whoever holds the asset at this time is concerned. Absent when not known, or the same as the effective time.
+	// Time that decides who is affected: everyone who holds the asset then. Absent if unknown, or the same as
+	// `effective_time`.
 	RecordTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=record_time,json=recordTime,proto3" json:"record_time,omitempty"`
-	// When it takes effect. Absent when not known yet.
+	// When the action takes effect. Absent if not yet known.
 	EffectiveTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=effective_time,json=effectiveTime,proto3" json:"effective_time,omitempty"`
-	// Whether it was called off.
+	// Whether the action was called off.
 	Cancelled bool `protobuf:"varint,11,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
-	// Version of this record, raised by one at each change.
+	// Version of this record, increased by one at each change.
 	Revision      uint64 `protobuf:"varint,12,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -28,15 +28,15 @@ const (
 type AssetType int32
 
 const (
-	// The kind is not known.
+	// Not known.
 	AssetType_ASSET_TYPE_UNSPECIFIED AssetType = 0
-	// The asset in which a chain takes its fees, such as BTC or ETH.
+	// The asset in which a chain charges its fees, such as BTC or ETH.
 	AssetType_ASSET_TYPE_NATIVE AssetType = 1
 	// A token issued on a chain, such as UNI or USDC.
 	AssetType_ASSET_TYPE_TOKEN AssetType = 2
-	// A token redeemable one to one for an asset of the same chain, such as WETH.
+	// A token redeemable one to one for an asset on the same chain, such as WETH.
 	AssetType_ASSET_TYPE_WRAPPED AssetType = 3
-	// A claim on an asset that is held on another chain.
+	// A claim on an asset held on another chain.
 	AssetType_ASSET_TYPE_BRIDGED AssetType = 4
 	// A claim on a staked asset and its rewards, such as stETH.
 	AssetType_ASSET_TYPE_STAKED AssetType = 5
@@ -44,11 +44,11 @@ const (
 	AssetType_ASSET_TYPE_LP AssetType = 6
 	// A claim on a deposit in a lending protocol, such as aUSDC.
 	AssetType_ASSET_TYPE_RECEIPT AssetType = 7
-	// Money of a state, such as USD.
+	// Money issued by a state, such as USD.
 	AssetType_ASSET_TYPE_FIAT AssetType = 8
 	// A number computed from prices, which can be quoted but not held.
 	AssetType_ASSET_TYPE_INDEX AssetType = 9
-	// A token that follows a price without being redeemable for the thing.
+	// A token that tracks the price of something without being redeemable for it.
 	AssetType_ASSET_TYPE_SYNTHETIC AssetType = 10
 	// A collection of tokens that differ from one another.
 	AssetType_ASSET_TYPE_NFT AssetType = 11
@@ -121,9 +121,9 @@ const (
 	AssetStatus_ASSET_STATUS_UNSPECIFIED AssetStatus = 0
 	// In use.
 	AssetStatus_ASSET_STATUS_ACTIVE AssetStatus = 1
-	// Replaced by another asset, as after a migration; the relationship says by which.
+	// Replaced by another asset, for example after a migration. An AssetRelationship names the replacement.
 	AssetStatus_ASSET_STATUS_SUPERSEDED AssetStatus = 2
-	// Not traded any more.
+	// No longer traded.
 	AssetStatus_ASSET_STATUS_INACTIVE AssetStatus = 3
 )
 
@@ -174,15 +174,15 @@ func (AssetStatus) EnumDescriptor() ([]byte, []int) {
 type DataSourceType int32
 
 const (
-	// The kind is not known.
+	// Not known.
 	DataSourceType_DATA_SOURCE_TYPE_UNSPECIFIED DataSourceType = 0
-	// Collects prices and descriptions of many markets, such as CoinGecko.
+	// Collects prices and descriptions from many markets, such as CoinGecko.
 	DataSourceType_DATA_SOURCE_TYPE_AGGREGATOR DataSourceType = 1
 	// Publishes prices on a chain, such as Chainlink.
 	DataSourceType_DATA_SOURCE_TYPE_ORACLE DataSourceType = 2
 	// Assigns identifiers, such as the ISO 24165 registry of digital tokens.
 	DataSourceType_DATA_SOURCE_TYPE_REGISTRY DataSourceType = 3
-	// Reads chains and answers what happened there.
+	// Reads chains and answers queries about what happened there.
 	DataSourceType_DATA_SOURCE_TYPE_CHAIN_INDEXER DataSourceType = 4
 )
 
@@ -231,33 +231,33 @@ func (DataSourceType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_asset_proto_rawDescGZIP(), []int{2}
 }
 
-// Something of value that can be held: a coin, a token, money.
+// Something of value that can be held: a coin, a token, or money.
 //
-// One asset for all chains it lives on: WETH on two chains is one asset with two deployments. A third party's bridged
-// claim is an asset of its own.
+// An asset is the same on every chain: WETH on two chains is one asset with two deployments. A third party's bridged
+// claim is a separate asset.
 type Asset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Assigned by AssetRegistry, immutable, never reused; the first
-	// holder of a ticker has it bare, later ones with a qualifier.
+	// Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Assigned by AssetRegistry, immutable, never reused. The first
+	// asset with a given ticker gets the bare ticker as its id; later ones get a qualifier.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Ticker as traders write it, such as `USDC`. Not unique, and it changes with a rebrand.
+	// Ticker as traders write it, such as `USDC`. Not unique, and changes with a rebrand.
 	Symbol string `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	// Name for people, such as `USD Coin`.
+	// Display name, such as `USD Coin`.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// Kind of asset.
 	Type AssetType `protobuf:"varint,4,opt,name=type,proto3,enum=cqc.assets.v1.AssetType" json:"type,omitempty"`
-	// Digits after the point that people expect, 0 to 38. For display only: each deployment states its own. Absent means
-	// no convention.
+	// Number of decimal places that people expect, 0 to 38. For display only: each deployment has its own `decimals`.
+	// Absent if there is no convention.
 	DisplayDecimals *uint32 `protobuf:"varint,5,opt,name=display_decimals,json=displayDecimals,proto3,oneof" json:"display_decimals,omitempty"`
-	// Asset whose price this one is meant to keep, such as `USD` for USDC. Absent when there is none.
+	// Asset whose price this one is meant to match, such as `USD` for USDC. Absent if the asset is not pegged.
 	PegAssetId *string `protobuf:"bytes,6,opt,name=peg_asset_id,json=pegAssetId,proto3,oneof" json:"peg_asset_id,omitempty"`
-	// Whether it is in use.
+	// Whether the asset is in use.
 	Status AssetStatus `protobuf:"varint,7,opt,name=status,proto3,enum=cqc.assets.v1.AssetStatus" json:"status,omitempty"`
-	// Other tickers it is or was known by, such as `XBT`. Not unique.
+	// Other tickers by which the asset is or was known, such as `XBT`. Not unique across assets.
 	Aliases []string `protobuf:"bytes,8,rep,name=aliases,proto3" json:"aliases,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision uint64 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was made.
+	// When the record was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the record last changed.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
@@ -374,20 +374,21 @@ func (x *Asset) GetUpdatedAt() *timestamppb.Timestamp {
 
 // The name of an asset at an information provider, such as CoinGecko's `usd-coin`.
 //
-// Codes at a venue one can trade on are on VenueAsset. Providers reassign their ids, so each holds for a time.
+// Codes used by trading venues are in VenueAsset. Providers reassign their ids, so each identifier is valid for a
+// period.
 type AssetIdentifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Asset that is named.
+	// Asset that the identifier names.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Provider that gave the name, an id of a DataSource.
+	// Id of the DataSource that assigned the identifier.
 	DataSourceId string `protobuf:"bytes,2,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
-	// The provider's own id. A text even where it looks like a number: 18 digits do not survive JSON.
+	// The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON.
 	ExternalId string `protobuf:"bytes,3,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
-	// Since when the name holds. Absent means that it always did.
+	// Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// Until when the name held, exclusive. Absent means that it still does.
+	// End of the period in which the identifier is valid, exclusive. Absent if it is still valid.
 	ValidTo *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision      uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -465,16 +466,16 @@ func (x *AssetIdentifier) GetRevision() uint64 {
 	return 0
 }
 
-// A provider of information, such as CoinGecko. One cannot trade there: where one can is a Venue.
+// An information provider, such as CoinGecko. Places to trade are Venues instead.
 type DataSource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stable id such as `coingecko`.
 	DataSourceId string `protobuf:"bytes,1,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
-	// Name for people.
+	// Display name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Kind of provider.
 	Type DataSourceType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.assets.v1.DataSourceType" json:"type,omitempty"`
-	// Address of its site. Empty when there is none.
+	// Address of the provider's website. Empty if there is none.
 	Url           string `protobuf:"bytes,4,opt,name=url,proto3" json:"url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -25,28 +25,29 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A blockchain on which assets live.
+// A blockchain that carries assets.
 type Chain struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// CAIP-2 id, such as `eip155:1` or `bip122:000000000019d6689c085ae165831e93`.
 	ChainId string `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	// Name for people, such as `Ethereum`.
+	// Display name, such as `Ethereum`.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Asset in which fees are paid.
+	// Asset in which the chain's fees are paid.
 	NativeAssetId string `protobuf:"bytes,3,opt,name=native_asset_id,json=nativeAssetId,proto3" json:"native_asset_id,omitempty"`
-	// Chain that this one settles on, in CAIP-2, such as `eip155:1` for a rollup. Absent for a chain of its own.
+	// CAIP-2 id of the chain that this one settles on, such as `eip155:1` for a rollup. Absent if the chain does not
+	// settle on another.
 	ParentChainId *string `protobuf:"bytes,4,opt,name=parent_chain_id,json=parentChainId,proto3,oneof" json:"parent_chain_id,omitempty"`
-	// Whether it is for tests only, so that nothing on it has value.
+	// Whether the chain is a test network, on which nothing has value.
 	Testnet bool `protobuf:"varint,5,opt,name=testnet,proto3" json:"testnet,omitempty"`
-	// Usual time between blocks. Absent when not known.
+	// Usual time between blocks. Absent if unknown.
 	BlockTime *durationpb.Duration `protobuf:"bytes,6,opt,name=block_time,json=blockTime,proto3" json:"block_time,omitempty"`
-	// Blocks after which a replacement is not expected any more. Absent when not known.
+	// Number of blocks after which a reorganization is no longer expected. Absent if unknown.
 	SafeConfirmations *uint32 `protobuf:"varint,7,opt,name=safe_confirmations,json=safeConfirmations,proto3,oneof" json:"safe_confirmations,omitempty"`
-	// Address of a block explorer. Empty when there is none.
+	// Address of a block explorer. Empty if there is none.
 	ExplorerUrl string `protobuf:"bytes,8,opt,name=explorer_url,json=explorerUrl,proto3" json:"explorer_url,omitempty"`
-	// Until when the chain ran, exclusive. Absent means that it still does.
+	// Time until which the chain ran, exclusive. Absent if the chain is still running.
 	ValidTo *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision      uint64 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -30,11 +30,11 @@ type TokenStandard int32
 const (
 	// Not known.
 	TokenStandard_TOKEN_STANDARD_UNSPECIFIED TokenStandard = 0
-	// The native asset of the chain, which follows no token standard.
+	// The chain's native asset, which follows no token standard.
 	TokenStandard_TOKEN_STANDARD_NATIVE TokenStandard = 1
 	// ERC-20 on EVM chains.
 	TokenStandard_TOKEN_STANDARD_ERC20 TokenStandard = 2
-	// ERC-721 on EVM chains, each token different.
+	// ERC-721 on EVM chains, where every token is different.
 	TokenStandard_TOKEN_STANDARD_ERC721 TokenStandard = 3
 	// ERC-1155 on EVM chains.
 	TokenStandard_TOKEN_STANDARD_ERC1155 TokenStandard = 4
@@ -44,7 +44,7 @@ const (
 	TokenStandard_TOKEN_STANDARD_TOKEN_2022 TokenStandard = 6
 	// TRC-20 on Tron.
 	TokenStandard_TOKEN_STANDARD_TRC20 TokenStandard = 7
-	// Bank module denomination on Cosmos chains, IBC vouchers included.
+	// Denomination of the bank module on Cosmos chains, including IBC vouchers.
 	TokenStandard_TOKEN_STANDARD_COSMOS_BANK TokenStandard = 8
 )
 
@@ -101,17 +101,17 @@ func (TokenStandard) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_deployment_proto_rawDescGZIP(), []int{0}
 }
 
-// Who stands behind a deployment.
+// Who issues a deployment.
 type Issuance int32
 
 const (
 	// Not known.
 	Issuance_ISSUANCE_UNSPECIFIED Issuance = 0
-	// The issuer itself mints it on this chain, or the chain does.
+	// The issuer itself mints the asset on this chain, or the chain does.
 	Issuance_ISSUANCE_NATIVE Issuance = 1
-	// The bridge that the issuer or the chain names as the official one.
+	// The bridge that the issuer or the chain designates as official.
 	Issuance_ISSUANCE_CANONICAL_BRIDGE Issuance = 2
-	// Someone else's bridge.
+	// Another party's bridge.
 	Issuance_ISSUANCE_THIRD_PARTY Issuance = 3
 )
 
@@ -158,33 +158,34 @@ func (Issuance) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_deployment_proto_rawDescGZIP(), []int{1}
 }
 
-// An asset on one chain: its contract there, or its being that chain's native asset.
+// An asset on one chain: its contract there, or the chain's native asset.
 type AssetDeployment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// CAIP-19 id such as `eip155:1/erc20:0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2`; EVM addresses in lower case.
+	// CAIP-19 id such as `eip155:1/erc20:0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2`. EVM addresses are in lower case.
 	DeploymentId string `protobuf:"bytes,1,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
 	// Asset that is deployed.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Chain in CAIP-2, such as `eip155:1`.
+	// CAIP-2 id of the chain, such as `eip155:1`.
 	ChainId string `protobuf:"bytes,3,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	// Address of the contract in CAIP-10. Absent for a native asset, which has none.
+	// CAIP-10 id of the contract. Absent for a native asset, which has no contract.
 	Address *string `protobuf:"bytes,4,opt,name=address,proto3,oneof" json:"address,omitempty"`
-	// Standard that the contract follows.
+	// Token standard that the contract follows.
 	Standard TokenStandard `protobuf:"varint,5,opt,name=standard,proto3,enum=cqc.assets.v1.TokenStandard" json:"standard,omitempty"`
-	// Number of decimal digits by which the chain's integer amounts are divided, 0 to 38. Absent when not known: zero is
-	// a real value.
+	// Decimal places of the chain's integer amounts, 0 to 38: an amount divided by 10 to this power is in units of the
+	// asset. Absent if unknown; zero is a valid value.
 	Decimals *uint32 `protobuf:"varint,6,opt,name=decimals,proto3,oneof" json:"decimals,omitempty"`
-	// Who stands behind it.
+	// Who issues the deployment.
 	Issuance Issuance `protobuf:"varint,7,opt,name=issuance,proto3,enum=cqc.assets.v1.Issuance" json:"issuance,omitempty"`
-	// Part of each transfer that the contract keeps, in basis points. Absent means none is known.
+	// Fee that the contract keeps from each transfer, in basis points of the transferred amount, zero or greater. Absent
+	// if no fee is known.
 	TransferFeeBps *string `protobuf:"bytes,8,opt,name=transfer_fee_bps,json=transferFeeBps,proto3,oneof" json:"transfer_fee_bps,omitempty"`
-	// Whether balances change without transfers. Absent means not known.
+	// Whether balances change without transfers. Absent if unknown.
 	Rebasing *bool `protobuf:"varint,9,opt,name=rebasing,proto3,oneof" json:"rebasing,omitempty"`
-	// Since when it is in use. Absent means that it always was.
+	// Start of the period in which the deployment is in use, inclusive. Absent if it has always been in use.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// Until when it was in use, exclusive. Absent means that it still is.
+	// End of the period in which the deployment is in use, exclusive. Absent if it is still in use.
 	ValidTo *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision      uint64 `protobuf:"varint,12,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -24,20 +24,20 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Assets that someone looks at together, such as an index, a sector, or everything pegged to the dollar.
+// Assets viewed together, such as an index, a sector, or everything pegged to the dollar.
 type AssetGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id of the group, opaque.
+	// Opaque id assigned by this system.
 	GroupId string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
-	// Name for people.
+	// Display name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// What the group is for. Empty when the name says it.
+	// Purpose of the group. Empty if the name is self-explanatory.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// Assets that belong to it, or did.
+	// Current and former members of the group.
 	Members []*AssetGroupMember `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision uint64 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was made.
+	// When the record was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the record last changed.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
@@ -124,16 +124,17 @@ func (x *AssetGroup) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// That an asset belongs to a group for a time.
+// Membership of an asset in a group for a period.
 type AssetGroupMember struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset that belongs to the group.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Share of the group, where shares of all current members add up to 1. Absent in a group without weights.
+	// Weight of the asset as a fraction of the group. The weights of all current members add up to 1. Absent in a group
+	// without weights.
 	Weight *string `protobuf:"bytes,2,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
-	// Since when it belongs. Absent means that it always did.
+	// Start of the membership, inclusive. Absent if the asset has always been a member.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// Until when it belonged, exclusive. Absent means that it still does.
+	// End of the membership, exclusive. Absent if the asset is still a member.
 	ValidTo       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -30,15 +30,15 @@ type Finality int32
 const (
 	// Not known.
 	Finality_FINALITY_UNSPECIFIED Finality = 0
-	// Sent, but in no block yet.
+	// Sent, but not yet in a block.
 	Finality_FINALITY_PENDING Finality = 1
 	// In a block that may still be replaced.
 	Finality_FINALITY_INCLUDED Finality = 2
-	// Deep enough that a replacement is not expected.
+	// Deep enough in the chain that a reorganization is not expected.
 	Finality_FINALITY_SAFE Finality = 3
-	// The chain rules a replacement out.
+	// The chain rules out a reorganization.
 	Finality_FINALITY_FINAL Finality = 4
-	// The block was replaced: what the transaction did is undone.
+	// The block was replaced, and the transaction's effects were undone.
 	Finality_FINALITY_REORGED Finality = 5
 )
 
@@ -92,27 +92,29 @@ func (Finality) EnumDescriptor() ([]byte, []int) {
 // Where on a chain something happened: the transaction behind a swap, a fill or a transfer.
 type OnchainRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Chain in CAIP-2, such as `eip155:1`.
+	// CAIP-2 id of the chain, such as `eip155:1`.
 	ChainId string `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	// Hash or id of the transaction in the chain's own spelling; lower case on EVM chains.
+	// Hash or id of the transaction as the chain spells it, in lower case on EVM chains.
 	TransactionId string `protobuf:"bytes,2,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
-	// Number (height or slot) of the block. Absent while pending.
+	// Number of the block (height or slot). Absent while the transaction is pending.
 	BlockNumber *uint64 `protobuf:"varint,3,opt,name=block_number,json=blockNumber,proto3,oneof" json:"block_number,omitempty"`
-	// Hash of the block. Absent while pending, or where the chain has none.
+	// Hash of the block. Absent while the transaction is pending, or if the chain has no block hashes.
 	BlockHash *string `protobuf:"bytes,4,opt,name=block_hash,json=blockHash,proto3,oneof" json:"block_hash,omitempty"`
-	// Position of the event among the block's logs. Absent where the chain has no logs.
+	// Position of the event among the logs of the block. Absent if the chain has no logs.
 	LogIndex *uint32 `protobuf:"varint,5,opt,name=log_index,json=logIndex,proto3,oneof" json:"log_index,omitempty"`
-	// Number of the transaction among its sender's. Absent where the chain does not count them.
+	// Sequence number of the transaction among those of its sender. Absent if the chain does not number them.
 	Nonce *uint64 `protobuf:"varint,6,opt,name=nonce,proto3,oneof" json:"nonce,omitempty"`
-	// Gas that was used, in the chain's units of gas. Absent while pending.
+	// Gas used, in the chain's gas units. Absent while the transaction is pending.
 	GasUsed *string `protobuf:"bytes,7,opt,name=gas_used,json=gasUsed,proto3,oneof" json:"gas_used,omitempty"`
-	// Price paid for one unit of gas, in the smallest unit of the chain's native asset. Absent while pending.
+	// Price paid per unit of gas, in the smallest unit of the chain's native asset. Absent while the transaction is
+	// pending.
 	GasPrice *string `protobuf:"bytes,8,opt,name=gas_price,json=gasPrice,proto3,oneof" json:"gas_price,omitempty"`
-	// The transaction that took this one's place, such as one with the same nonce and a higher fee. Absent if none did.
+	// Hash or id of the transaction that replaced this one, such as one with the same nonce and a higher fee. Absent if
+	// it was not replaced.
 	ReplacedBy *string `protobuf:"bytes,9,opt,name=replaced_by,json=replacedBy,proto3,oneof" json:"replaced_by,omitempty"`
-	// How certain it is that the transaction stays.
+	// How certain it is that the transaction stays on the chain.
 	Finality Finality `protobuf:"varint,10,opt,name=finality,proto3,enum=cqc.assets.v1.Finality" json:"finality,omitempty"`
-	// Time of the block. Absent while pending.
+	// Timestamp of the block. Absent while the transaction is pending.
 	BlockTime     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=block_time,json=blockTime,proto3" json:"block_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -24,31 +24,31 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What is wrong with an asset.
+// Kinds of problem with an asset.
 type FlagType int32
 
 const (
 	// Not known.
 	FlagType_FLAG_TYPE_UNSPECIFIED FlagType = 0
-	// It imitates another asset or cheats its holders.
+	// Imitates another asset or defrauds its holders.
 	FlagType_FLAG_TYPE_SCAM FlagType = 1
-	// Its makers took the money and left.
+	// The asset's creators took the money and left.
 	FlagType_FLAG_TYPE_RUG_PULL FlagType = 2
-	// It can be bought but not sold.
+	// Can be bought but not sold.
 	FlagType_FLAG_TYPE_HONEYPOT FlagType = 3
-	// Its contract or its bridge was exploited.
+	// The asset's contract or bridge was exploited.
 	FlagType_FLAG_TYPE_EXPLOITED FlagType = 4
-	// It left the price it is meant to keep.
+	// Departed from the price it is meant to match.
 	FlagType_FLAG_TYPE_DEPEGGED FlagType = 5
-	// Its issuer or its contract stopped transfers.
+	// The issuer or the contract stopped transfers.
 	FlagType_FLAG_TYPE_PAUSED FlagType = 6
-	// A regulator or court acts against it.
+	// A regulator or court is acting against the asset.
 	FlagType_FLAG_TYPE_REGULATORY FlagType = 7
-	// It can hardly be traded without moving the price.
+	// Hard to trade without moving the price.
 	FlagType_FLAG_TYPE_LOW_LIQUIDITY FlagType = 8
-	// Its contract is not verified, or has powers that a holder would not expect.
+	// The contract is unverified, or has powers that a holder would not expect.
 	FlagType_FLAG_TYPE_CONTRACT_RISK FlagType = 9
-	// It is given up by its makers or taken off venues.
+	// Abandoned by its creators or delisted by venues.
 	FlagType_FLAG_TYPE_DEPRECATED FlagType = 10
 )
 
@@ -109,17 +109,17 @@ func (FlagType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_quality_proto_rawDescGZIP(), []int{0}
 }
 
-// How bad it is.
+// How serious a flag is.
 type FlagSeverity int32
 
 const (
-	// Not judged.
+	// Not assessed.
 	FlagSeverity_FLAG_SEVERITY_UNSPECIFIED FlagSeverity = 0
 	// Worth knowing.
 	FlagSeverity_FLAG_SEVERITY_INFO FlagSeverity = 1
-	// Worth a look before trading.
+	// Worth checking before trading.
 	FlagSeverity_FLAG_SEVERITY_LOW FlagSeverity = 2
-	// Trade only knowingly.
+	// Trade only with knowledge of the risk.
 	FlagSeverity_FLAG_SEVERITY_MEDIUM FlagSeverity = 3
 	// Do not open new positions.
 	FlagSeverity_FLAG_SEVERITY_HIGH FlagSeverity = 4
@@ -174,30 +174,30 @@ func (FlagSeverity) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_quality_proto_rawDescGZIP(), []int{1}
 }
 
-// A warning about an asset, by someone, for a time.
+// A warning about an asset, raised by one source and valid for a period.
 type AssetQualityFlag struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id of the flag, opaque.
+	// Opaque id assigned by this system.
 	FlagId string `protobuf:"bytes,1,opt,name=flag_id,json=flagId,proto3" json:"flag_id,omitempty"`
-	// Asset that is warned of.
+	// Asset that the warning is about.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// The one deployment that is concerned. Absent means the asset on every chain.
+	// The one deployment that the warning is about. Absent if it is about the asset on every chain.
 	DeploymentId *string `protobuf:"bytes,3,opt,name=deployment_id,json=deploymentId,proto3,oneof" json:"deployment_id,omitempty"`
-	// What is wrong.
+	// Kind of problem.
 	Type FlagType `protobuf:"varint,4,opt,name=type,proto3,enum=cqc.assets.v1.FlagType" json:"type,omitempty"`
-	// How bad it is.
+	// How serious the problem is.
 	Severity FlagSeverity `protobuf:"varint,5,opt,name=severity,proto3,enum=cqc.assets.v1.FlagSeverity" json:"severity,omitempty"`
-	// Who says so: an id of a DataSource, or of one of our services.
+	// Source of the warning: the id of a DataSource or of one of our services.
 	Source string `protobuf:"bytes,6,opt,name=source,proto3" json:"source,omitempty"`
-	// What was seen, for people. Empty when there is nothing to add.
+	// Human-readable account of what was observed. Empty if there is nothing to add.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Where to read more. Empty when there is nothing.
+	// Address of a page with more information. Empty if there is none.
 	EvidenceUrl string `protobuf:"bytes,8,opt,name=evidence_url,json=evidenceUrl,proto3" json:"evidence_url,omitempty"`
-	// When the warning was raised.
+	// When the warning was raised. Always set.
 	RaisedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=raised_at,json=raisedAt,proto3" json:"raised_at,omitempty"`
-	// When it was taken back. Absent means that it still stands.
+	// When the warning was withdrawn. Absent if it is still in force.
 	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change.
 	Revision      uint64 `protobuf:"varint,11,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

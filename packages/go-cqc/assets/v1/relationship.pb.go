@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How one asset stands to another, read from the first: `from` WRAPS `to`.
+// How one asset relates to another, read from the first: `from` WRAPS `to`.
 type RelationshipType int32
 
 const (
@@ -33,19 +33,19 @@ const (
 	RelationshipType_RELATIONSHIP_TYPE_UNSPECIFIED RelationshipType = 0
 	// Redeemable one to one on the same chain, such as WETH for ETH.
 	RelationshipType_RELATIONSHIP_TYPE_WRAPS RelationshipType = 1
-	// A claim on the other asset, held on another chain.
+	// A claim on the other asset, which is held on another chain.
 	RelationshipType_RELATIONSHIP_TYPE_BRIDGES RelationshipType = 2
-	// A claim on the staked other asset and its rewards, such as stETH on ETH.
+	// A claim on a stake of the other asset and its rewards, such as stETH on ETH.
 	RelationshipType_RELATIONSHIP_TYPE_STAKES RelationshipType = 3
-	// Meant to keep the price of the other asset, such as USDC of USD.
+	// Meant to match the price of the other asset, as USDC does that of USD.
 	RelationshipType_RELATIONSHIP_TYPE_PEGGED_TO RelationshipType = 4
-	// A share of a pool that holds the other asset, one relationship per asset.
+	// A share of a pool that holds the other asset. There is one relationship per asset in the pool.
 	RelationshipType_RELATIONSHIP_TYPE_LP_OF RelationshipType = 5
 	// A claim on a deposit of the other asset in a lending protocol.
 	RelationshipType_RELATIONSHIP_TYPE_RECEIPT_OF RelationshipType = 6
-	// Follows the price of the other asset without being redeemable for it.
+	// Tracks the price of the other asset without being redeemable for it.
 	RelationshipType_RELATIONSHIP_TYPE_TRACKS RelationshipType = 7
-	// Took the place of the other asset, as in a migration.
+	// Replaced the other asset, for example in a migration.
 	RelationshipType_RELATIONSHIP_TYPE_SUPERSEDES RelationshipType = 8
 	// Split off from the other asset.
 	RelationshipType_RELATIONSHIP_TYPE_FORK_OF RelationshipType = 9
@@ -106,30 +106,30 @@ func (RelationshipType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_relationship_proto_rawDescGZIP(), []int{0}
 }
 
-// That one asset depends on another, and on which terms.
+// The dependence of one asset on another, and its terms.
 type AssetRelationship struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id of the relationship, opaque.
+	// Opaque id assigned by this system.
 	RelationshipId string `protobuf:"bytes,1,opt,name=relationship_id,json=relationshipId,proto3" json:"relationship_id,omitempty"`
-	// The dependent asset, such as `WETH`.
+	// Dependent asset, such as `WETH`.
 	FromAssetId string `protobuf:"bytes,2,opt,name=from_asset_id,json=fromAssetId,proto3" json:"from_asset_id,omitempty"`
-	// The asset it depends on, such as `ETH`.
+	// Asset that the first one depends on, such as `ETH`.
 	ToAssetId string `protobuf:"bytes,3,opt,name=to_asset_id,json=toAssetId,proto3" json:"to_asset_id,omitempty"`
-	// How it depends.
+	// Kind of dependence.
 	Type RelationshipType `protobuf:"varint,4,opt,name=type,proto3,enum=cqc.assets.v1.RelationshipType" json:"type,omitempty"`
-	// Units of the second asset per unit of the first. Absent when it moves or is not known.
+	// Units of `to_asset_id` per unit of `from_asset_id`. Absent if the rate varies or is unknown.
 	Rate *string `protobuf:"bytes,5,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
-	// Whether a holder can exchange the first for the second with the issuer. Absent means not known.
+	// Whether a holder can exchange `from_asset_id` for `to_asset_id` with the issuer. Absent if unknown.
 	Redeemable *bool `protobuf:"varint,6,opt,name=redeemable,proto3,oneof" json:"redeemable,omitempty"`
-	// How long a redemption takes. Absent means at once, or not redeemable.
+	// Time that a redemption takes. Absent if redemption is immediate or not possible.
 	UnbondingPeriod *durationpb.Duration `protobuf:"bytes,7,opt,name=unbonding_period,json=unbondingPeriod,proto3" json:"unbonding_period,omitempty"`
-	// Part of the value that risk systems take off, 0 to 1. Absent means none was set.
+	// Fraction of the value that risk systems deduct, 0 to 1. Absent if none was set.
 	Haircut *string `protobuf:"bytes,8,opt,name=haircut,proto3,oneof" json:"haircut,omitempty"`
-	// Since when it holds. Absent means that it always did.
+	// Start of the period in which the relationship holds, inclusive. Absent if it has always held.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// Until when it held, exclusive. Absent means that it still does.
+	// End of the period in which the relationship holds, exclusive. Absent if it still holds.
 	ValidTo *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision      uint64 `protobuf:"varint,11,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

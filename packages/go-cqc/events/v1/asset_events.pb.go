@@ -188,7 +188,7 @@ func (x *RelationshipEstablished) GetRelationship() *v1.AssetRelationship {
 	return nil
 }
 
-// A record of an asset changed.
+// An asset's record changed.
 type AssetUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
@@ -243,12 +243,12 @@ func (x *AssetUpdated) GetAsset() *v1.Asset {
 	return nil
 }
 
-// Something that changes what holders of an asset have was announced, changed or called off.
+// An action that changes the holdings of an asset was announced, changed or called off.
 type AssetActionAnnounced struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The action as it now stands.
+	// The action in its current state.
 	Action        *v1.AssetAction `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -80,7 +80,7 @@ func (x *SymbolCreated) GetSymbol() *v1.Symbol {
 	return nil
 }
 
-// A price changed. Its subject is the price's asset reference.
+// A price changed. The event's subject is the asset reference of the price.
 type PriceUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
@@ -135,7 +135,7 @@ func (x *PriceUpdated) GetPrice() *v1.Price {
 	return nil
 }
 
-// A record of a product changed.
+// A product's record changed.
 type SymbolUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
@@ -190,12 +190,12 @@ func (x *SymbolUpdated) GetSymbol() *v1.Symbol {
 	return nil
 }
 
-// No venue lists a product any more, or it expired.
+// A product expired, or is no longer listed at any venue.
 type SymbolDelisted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The product as it stands.
+	// The product in its current state.
 	Symbol        *v1.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -245,23 +245,23 @@ func (x *SymbolDelisted) GetSymbol() *v1.Symbol {
 	return nil
 }
 
-// Updates of a listing's market data were lost: what was computed from them since is not valid. Its subject is the
-// listing.
+// Updates of a listing's market data were lost, so anything computed from the data since then is invalid. The event's
+// subject is the listing.
 type StreamGap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// Listing that is concerned.
+	// Listing whose updates were lost.
 	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Stream that is concerned, such as `order_book` or `trades`.
+	// Stream whose updates were lost, such as `order_book` or `trades`.
 	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
-	// Last sequence that was received before the gap. Absent where the venue does not number updates.
+	// Last sequence number received before the gap. Absent if the venue does not number updates.
 	LastSequence *uint64 `protobuf:"varint,4,opt,name=last_sequence,json=lastSequence,proto3,oneof" json:"last_sequence,omitempty"`
-	// First sequence that was received after it. Absent where the venue does not number updates.
+	// First sequence number received after the gap. Absent if the venue does not number updates.
 	NextSequence *uint64 `protobuf:"varint,5,opt,name=next_sequence,json=nextSequence,proto3,oneof" json:"next_sequence,omitempty"`
 	// When the gap began.
 	StartedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
-	// When the stream was whole again. Absent as long as it is not.
+	// When the stream was complete again. Absent while it is not.
 	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

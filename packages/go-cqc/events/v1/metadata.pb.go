@@ -23,29 +23,29 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What all events say about themselves.
+// Id, order and origin of an event.
 //
-// Delivery is at least once: a consumer drops what it has seen, by `event_id`, and finds gaps by `sequence`.
+// Delivery is at least once: a consumer drops events whose `event_id` it has seen, and detects gaps by `sequence`.
 type EventMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the event, a UUID; the same whenever it is delivered again.
+	// Id of the event, a UUID. Every redelivery of the event has the same id.
 	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
-	// Partition key: the id of the entity that changed; for orders the account's, so that an account's orders stay in
-	// order.
+	// Partition key: the id of the entity that changed. Events about orders use the id of the account, which keeps an
+	// account's orders in order.
 	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
-	// Number of the event among those of the same source and subject, one more than the one before.
+	// Number of the event among those of the same source and subject, one more than the previous event's.
 	Sequence uint64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// Revision of the entity after the event. Absent for entities without revisions.
+	// Revision of the entity after the event. Absent for entities without a revision.
 	Revision *uint64 `protobuf:"varint,4,opt,name=revision,proto3,oneof" json:"revision,omitempty"`
-	// When it happened, by the clock of whoever it happened to.
+	// When the event happened, by the clock of the party that it happened to.
 	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
-	// When the source wrote it down.
+	// When the source recorded the event.
 	RecordedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
-	// Service that published it.
+	// Service that published the event.
 	Source string `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
-	// Same for everything that one request or signal led to. Absent when nothing did.
+	// Id shared by everything that one request or signal led to. Absent if no request or signal led to the event.
 	CorrelationId *string `protobuf:"bytes,8,opt,name=correlation_id,json=correlationId,proto3,oneof" json:"correlation_id,omitempty"`
-	// Event that led to this one. Absent when none did.
+	// `event_id` of the event that caused this one. Absent if no event did.
 	CausationId   *string `protobuf:"bytes,9,opt,name=causation_id,json=causationId,proto3,oneof" json:"causation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

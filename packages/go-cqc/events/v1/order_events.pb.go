@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// An order was sent to a venue; whether the venue takes it is another event.
+// An order was sent to a venue. A separate event reports whether the venue accepts it.
 type OrderPlaced struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
@@ -78,14 +78,14 @@ func (x *OrderPlaced) GetOrder() *v1.Order {
 	return nil
 }
 
-// A part or the rest of an order was traded: one event per fill.
+// Part or all of an order's remaining quantity was filled. One event per fill.
 type OrderFilled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The venue's report of the fill.
 	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
-	// The order after the fill. Absent when only the report is known.
+	// The order after the fill. Absent if only the report is known.
 	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -149,7 +149,7 @@ type OrderCancelled struct {
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The venue's report of the cancellation.
 	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
-	// The order after the cancellation. Absent when only the report is known.
+	// The order after the cancellation. Absent if only the report is known.
 	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -206,14 +206,14 @@ func (x *OrderCancelled) GetOrder() *v1.Order {
 	return nil
 }
 
-// A venue took an order.
+// A venue accepted an order.
 type OrderAccepted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The venue's report.
 	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
-	// The order after it. Absent when only the report is known.
+	// The order after the event. Absent if only the report is known.
 	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -270,14 +270,14 @@ func (x *OrderAccepted) GetOrder() *v1.Order {
 	return nil
 }
 
-// A venue, or our own risk check, refused an order.
+// A venue, or our own risk check, rejected an order.
 type OrderRejected struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The report, with the reason.
 	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
-	// The order after it. Absent when only the report is known.
+	// The order after the event. Absent if only the report is known.
 	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -334,14 +334,14 @@ func (x *OrderRejected) GetOrder() *v1.Order {
 	return nil
 }
 
-// An order's time ran out.
+// An order expired.
 type OrderExpired struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The venue's report.
 	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
-	// The order after it. Absent when only the report is known.
+	// The order after the event. Absent if only the report is known.
 	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -405,7 +405,7 @@ type OrderTriggered struct {
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The venue's report.
 	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
-	// The order after it. Absent when only the report is known.
+	// The order after the event. Absent if only the report is known.
 	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -469,7 +469,7 @@ type OrderReplaced struct {
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The venue's report.
 	Execution *v1.ExecutionReport `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
-	// The order after it. Absent when only the report is known.
+	// The order after the event. Absent if only the report is known.
 	Order         *v1.Order `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -526,20 +526,20 @@ func (x *OrderReplaced) GetOrder() *v1.Order {
 	return nil
 }
 
-// A venue refused to cancel or to replace an order; the order is as it was.
+// A venue refused to cancel or to replace an order. The order is unchanged.
 type CancelRejected struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The order as it stands.
+	// The order in its current state.
 	Order *v1.Order `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
-	// Client order id of the request, where it had one of its own. Absent otherwise.
+	// Client order id of the request, if it had one of its own. Absent otherwise.
 	RequestClientOrderId *string `protobuf:"bytes,3,opt,name=request_client_order_id,json=requestClientOrderId,proto3,oneof" json:"request_client_order_id,omitempty"`
-	// Whether a replacement was asked for rather than a cancellation.
+	// True if a replacement was refused, false if a cancellation was.
 	Replacement bool `protobuf:"varint,4,opt,name=replacement,proto3" json:"replacement,omitempty"`
-	// Why it was refused.
+	// Why the request was refused.
 	Reason v1.OrderReason `protobuf:"varint,5,opt,name=reason,proto3,enum=cqc.venues.v1.OrderReason" json:"reason,omitempty"`
-	// The same in the venue's words. Empty where it does not say.
+	// The reason in the venue's words. Empty if it gives none.
 	ReasonText    string `protobuf:"bytes,6,opt,name=reason_text,json=reasonText,proto3" json:"reason_text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -31,7 +31,7 @@ type PositionChanged struct {
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The position after the change.
 	Position *v1.Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
-	// Quantity before the change, in the position's unit. Absent when it was not known.
+	// Quantity before the change, signed, in the position's quantity unit. Absent if not known.
 	PreviousQuantity *string `protobuf:"bytes,3,opt,name=previous_quantity,json=previousQuantity,proto3,oneof" json:"previous_quantity,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -88,7 +88,7 @@ func (x *PositionChanged) GetPreviousQuantity() string {
 	return ""
 }
 
-// A position was opened where there was none.
+// A position was opened where none existed.
 type PositionOpened struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
@@ -148,7 +148,7 @@ type PositionClosed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The position as it was closed, with what it realised.
+	// The position at its close, with its realized profit or loss.
 	Position      *v1.Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -198,26 +198,27 @@ func (x *PositionClosed) GetPosition() *v1.Position {
 	return nil
 }
 
-// Funding of a perpetual was paid or received. Its subject is the account.
+// Funding of a perpetual was paid or received. The event's subject is the account.
 type FundingPaid struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// Account that paid or received it.
+	// Account that paid or received the funding.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing that it was for.
+	// Listing of the perpetual.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Position that it was for. Absent when not known.
+	// Position that the funding was for. Absent if not known.
 	PositionId *string `protobuf:"bytes,4,opt,name=position_id,json=positionId,proto3,oneof" json:"position_id,omitempty"`
-	// Asset in which it was paid.
+	// Asset in which the funding was paid.
 	AssetId string `protobuf:"bytes,5,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// How much, in units of the asset: positive was received, negative was paid.
+	// Amount of the funding, in units of the asset. Positive was received, negative was paid.
 	Amount string `protobuf:"bytes,6,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Part of the notional that was paid, as FundingRate states it. Absent where the venue does not say.
+	// Fraction of the notional that was paid, defined as in `FundingRate.rate`. Absent if the venue does not report it.
 	Rate *string `protobuf:"bytes,7,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
-	// Quantity of the position at the funding time, signed. Absent where the venue does not say.
+	// Quantity of the position at the funding time, positive for long and negative for short. Absent if the venue does
+	// not report it.
 	PositionQuantity *string `protobuf:"bytes,8,opt,name=position_quantity,json=positionQuantity,proto3,oneof" json:"position_quantity,omitempty"`
-	// The venue's id of the payment. Absent where it has none.
+	// The venue's id of the payment. Absent if it has none.
 	VenuePaymentId *string `protobuf:"bytes,9,opt,name=venue_payment_id,json=venuePaymentId,proto3,oneof" json:"venue_payment_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache

@@ -25,7 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What a risk alert is about.
+// Subject of a risk alert.
 type RiskAlertType int32
 
 const (
@@ -39,11 +39,11 @@ const (
 	RiskAlertType_RISK_ALERT_TYPE_LIQUIDATION_NEAR RiskAlertType = 3
 	// An account has too little margin.
 	RiskAlertType_RISK_ALERT_TYPE_MARGIN_LOW RiskAlertType = 4
-	// A venue does not answer, or answers what cannot be.
+	// A venue does not respond, or its responses cannot be right.
 	RiskAlertType_RISK_ALERT_TYPE_VENUE_FAILURE RiskAlertType = 5
-	// What we hold by our books is not what the venue says.
+	// Our record of what we hold differs from the venue's.
 	RiskAlertType_RISK_ALERT_TYPE_RECONCILIATION RiskAlertType = 6
-	// Prices are missing, old, or far apart between sources.
+	// Prices are missing or stale, or differ widely between sources.
 	RiskAlertType_RISK_ALERT_TYPE_MARKET_DATA RiskAlertType = 7
 )
 
@@ -98,17 +98,17 @@ func (RiskAlertType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{0}
 }
 
-// How soon someone has to act on an alert.
+// How soon someone must act on an alert.
 type RiskAlertSeverity int32
 
 const (
-	// Not judged.
+	// Not assessed.
 	RiskAlertSeverity_RISK_ALERT_SEVERITY_UNSPECIFIED RiskAlertSeverity = 0
-	// Worth knowing.
+	// For information.
 	RiskAlertSeverity_RISK_ALERT_SEVERITY_INFO RiskAlertSeverity = 1
-	// Today.
+	// Someone must act today.
 	RiskAlertSeverity_RISK_ALERT_SEVERITY_WARNING RiskAlertSeverity = 2
-	// Now.
+	// Someone must act now.
 	RiskAlertSeverity_RISK_ALERT_SEVERITY_CRITICAL RiskAlertSeverity = 3
 )
 
@@ -159,7 +159,7 @@ func (RiskAlertSeverity) EnumDescriptor() ([]byte, []int) {
 type TradingState int32
 
 const (
-	// Not known: treat as halted.
+	// Not known. Treat as halted.
 	TradingState_TRADING_STATE_UNSPECIFIED TradingState = 0
 	// Trading is allowed.
 	TradingState_TRADING_STATE_ACTIVE TradingState = 1
@@ -212,34 +212,34 @@ func (TradingState) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{2}
 }
 
-// Something that endangers a portfolio or an account, raised by the risk engine.
+// A danger to a portfolio or an account, reported by the risk engine.
 type RiskAlert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event. Its subject is the portfolio or the account concerned.
+	// Id, order and origin of the event. The event's subject is the portfolio or the account concerned.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// Id of the alert, opaque; the same while the cause lasts.
+	// Id of the alert, opaque. The id stays the same while the cause lasts.
 	AlertId string `protobuf:"bytes,2,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
-	// What it is about.
+	// Subject of the alert.
 	Type RiskAlertType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.events.v1.RiskAlertType" json:"type,omitempty"`
-	// How soon someone has to act.
+	// How soon someone must act.
 	Severity RiskAlertSeverity `protobuf:"varint,4,opt,name=severity,proto3,enum=cqc.events.v1.RiskAlertSeverity" json:"severity,omitempty"`
-	// Limit that is concerned. Absent when there is none.
+	// Limit concerned. Absent if there is none.
 	LimitId *string `protobuf:"bytes,5,opt,name=limit_id,json=limitId,proto3,oneof" json:"limit_id,omitempty"`
-	// Portfolio that is concerned. Absent when it is not one portfolio.
+	// Portfolio concerned. Absent if not exactly one portfolio is concerned.
 	PortfolioId *string `protobuf:"bytes,6,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// Account that is concerned. Absent when it is not one account.
+	// Account concerned. Absent if not exactly one account is concerned.
 	AccountId *string `protobuf:"bytes,7,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Venue that is concerned. Absent when it is not one venue.
+	// Venue concerned. Absent if not exactly one venue is concerned.
 	VenueId *string `protobuf:"bytes,8,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
-	// Listing that is concerned. Absent when it is not one listing.
+	// Listing concerned. Absent if not exactly one listing is concerned.
 	VenueSymbolId *string `protobuf:"bytes,9,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Measured value, in the unit of the limit. Absent when nothing is measured.
+	// Measured value, in the unit of the limit. Absent if nothing is measured.
 	Observed *string `protobuf:"bytes,10,opt,name=observed,proto3,oneof" json:"observed,omitempty"`
-	// Value that must not be exceeded, in the same unit. Absent when there is none.
+	// Value that must not be exceeded, in the unit of the limit. Absent if there is none.
 	Threshold *string `protobuf:"bytes,11,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
-	// What happened and what to do, for people.
+	// What happened and what to do, in human-readable form.
 	Message string `protobuf:"bytes,12,opt,name=message,proto3" json:"message,omitempty"`
-	// When someone took notice. Absent until then.
+	// When someone acknowledged the alert. Absent until then.
 	AcknowledgedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=acknowledged_at,json=acknowledgedAt,proto3" json:"acknowledged_at,omitempty"`
 	// When the cause was gone. Absent until then.
 	ResolvedAt    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
@@ -375,12 +375,12 @@ func (x *RiskAlert) GetResolvedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// A warning about an asset was raised, changed or taken back.
+// A warning about an asset was raised, changed or withdrawn.
 type QualityFlagRaised struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The warning as it now stands.
+	// The warning in its current state.
 	Flag          *v1.AssetQualityFlag `protobuf:"bytes,2,opt,name=flag,proto3" json:"flag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -430,7 +430,7 @@ func (x *QualityFlagRaised) GetFlag() *v1.AssetQualityFlag {
 	return nil
 }
 
-// Trading was allowed, restricted or stopped. Its subject is the scope: a portfolio, an account or a venue.
+// Trading was allowed, restricted or stopped. The event's subject is the scope: a portfolio, an account or a venue.
 type TradingStateChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
@@ -439,15 +439,15 @@ type TradingStateChanged struct {
 	State TradingState `protobuf:"varint,2,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
 	// State before the change.
 	PreviousState TradingState `protobuf:"varint,3,opt,name=previous_state,json=previousState,proto3,enum=cqc.events.v1.TradingState" json:"previous_state,omitempty"`
-	// Portfolio that is concerned. Absent when it is not one portfolio.
+	// Portfolio concerned. Absent if not exactly one portfolio is concerned.
 	PortfolioId *string `protobuf:"bytes,4,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// Account that is concerned. Absent when it is not one account.
+	// Account concerned. Absent if not exactly one account is concerned.
 	AccountId *string `protobuf:"bytes,5,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Venue that is concerned. Absent when it is not one venue.
+	// Venue concerned. Absent if not exactly one venue is concerned.
 	VenueId *string `protobuf:"bytes,6,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
-	// Why, for people.
+	// Why the state changed, in human-readable form.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Who or what changed it: an id of a service, or of a role, never a person's name.
+	// Who or what changed the state: the id of a service or a role, never a person's name.
 	ChangedBy     string `protobuf:"bytes,8,opt,name=changed_by,json=changedBy,proto3" json:"changed_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

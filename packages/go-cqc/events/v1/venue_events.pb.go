@@ -133,7 +133,7 @@ func (x *VenueSymbolListed) GetVenueSymbol() *v1.VenueSymbol {
 	return nil
 }
 
-// A venue changed a listing: its rules, fees or what may be done on it.
+// A venue changed a listing: its rules, its fees or the operations allowed on it.
 type VenueSymbolUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
@@ -188,12 +188,12 @@ func (x *VenueSymbolUpdated) GetVenueSymbol() *v1.VenueSymbol {
 	return nil
 }
 
-// A venue took a product off.
+// A venue delisted a product.
 type VenueSymbolDelisted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The listing as it stands.
+	// The listing in its current state.
 	VenueSymbol   *v1.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -243,7 +243,7 @@ func (x *VenueSymbolDelisted) GetVenueSymbol() *v1.VenueSymbol {
 	return nil
 }
 
-// A balance of an account of ours changed. Its subject is the account.
+// A balance of one of our accounts changed. The event's subject is the account.
 type BalanceChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
@@ -298,12 +298,12 @@ func (x *BalanceChanged) GetBalance() *v1.Balance {
 	return nil
 }
 
-// A deposit, withdrawal or internal transfer was made or changed its state. Its subject is the account.
+// A deposit, withdrawal or internal transfer was created or changed its state. The event's subject is the account.
 type TransferUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, order and origin of the event.
 	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The transfer as it now stands.
+	// The transfer in its current state.
 	Transfer      *v1.Transfer `protobuf:"bytes,2,opt,name=transfer,proto3" json:"transfer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

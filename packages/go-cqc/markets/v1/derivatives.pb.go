@@ -25,36 +25,39 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What holders of a perpetual pay each other.
+// Funding that the holders of a perpetual pay each other.
 type FundingRate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing that pays it.
+	// Listing that pays the funding.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Part of the notional that longs pay to shorts at the funding time, such as 0.0001. Negative is paid by shorts.
+	// Fraction of the notional that longs pay to shorts at the funding time, such as 0.0001. Negative if shorts pay
+	// longs.
 	Rate string `protobuf:"bytes,2,opt,name=rate,proto3" json:"rate,omitempty"`
-	// Whether the rate is what was paid, as opposed to an estimate of what will be. Absent where the venue does not say.
+	// Whether `rate` is the rate that was paid, as opposed to an estimate of one still to be paid. Absent if the venue
+	// does not report it.
 	Settled *bool `protobuf:"varint,3,opt,name=settled,proto3,oneof" json:"settled,omitempty"`
-	// When it is or was paid. Absent where the venue does not say.
+	// Time the funding is or was paid. Absent if the venue does not report it.
 	FundingTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=funding_time,json=fundingTime,proto3" json:"funding_time,omitempty"`
-	// Time from one payment to the next. Absent where the venue does not say, or pays continuously.
+	// Time from one payment to the next. Absent if the venue does not report it, or if funding is paid continuously.
 	Interval *durationpb.Duration `protobuf:"bytes,5,opt,name=interval,proto3" json:"interval,omitempty"`
-	// Estimate for the payment after. Absent where the venue does not give one.
+	// Estimated rate of the payment after this one, with the same sign convention as `rate`. Absent if the venue gives no
+	// estimate.
 	NextRate *string `protobuf:"bytes,6,opt,name=next_rate,json=nextRate,proto3,oneof" json:"next_rate,omitempty"`
-	// Part of the rate that is interest rather than premium. Absent where the venue does not say.
+	// Part of `rate` that is interest rather than premium. Absent if the venue does not report it.
 	InterestRate *string `protobuf:"bytes,7,opt,name=interest_rate,json=interestRate,proto3,oneof" json:"interest_rate,omitempty"`
-	// Mark price at which the payment is computed, in quote units. Absent where the venue does not say.
+	// Mark price from which the payment is computed, in quote units. Absent if the venue does not report it.
 	MarkPrice *string `protobuf:"bytes,8,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
-	// Index price, in quote units. Absent where the venue does not say.
+	// Index price, in quote units. Absent if the venue does not report it.
 	IndexPrice *string `protobuf:"bytes,9,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
-	// When the rate was so at the venue. Absent where it does not say.
+	// Time at which the venue had this rate. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received it.
+	// When this system received the rate. Always set.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Payment per unit of the position in units of the settlement asset, where the venue states it beside the rate. Absent
-	// elsewhere.
+	// Payment per unit of the position, in units of the settlement asset, from venues that report it in addition to the
+	// rate. Absent elsewhere.
 	AbsoluteRate *string `protobuf:"bytes,12,opt,name=absolute_rate,json=absoluteRate,proto3,oneof" json:"absolute_rate,omitempty"`
-	// Sum of all funding so far in units of the settlement asset, from which a venue like Deribit computes each payment.
-	// Absent elsewhere.
+	// Sum of all funding so far, in units of the settlement asset, from which venues such as Deribit compute each
+	// payment. Absent elsewhere.
 	AccumulatedInterest *string `protobuf:"bytes,13,opt,name=accumulated_interest,json=accumulatedInterest,proto3,oneof" json:"accumulated_interest,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
@@ -181,20 +184,20 @@ func (x *FundingRate) GetAccumulatedInterest() string {
 	return ""
 }
 
-// How much of a derivative is held, each contract counted once.
+// Quantity of a derivative that is held, counting each contract once.
 type OpenInterest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing that is counted.
+	// Listing whose open interest this is.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Quantity held, in `quantity_unit`.
 	Quantity string `protobuf:"bytes,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// What the quantity counts.
+	// Unit of `quantity`.
 	QuantityUnit QuantityUnit `protobuf:"varint,3,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// The same in quote units. Absent where the venue does not say.
+	// Quantity held, in quote units. Absent if the venue does not report it.
 	Notional *string `protobuf:"bytes,4,opt,name=notional,proto3,oneof" json:"notional,omitempty"`
-	// When it was so at the venue. Absent where it does not say.
+	// Time at which the venue had this open interest. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received it.
+	// When this system received the open interest. Always set.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -272,40 +275,41 @@ func (x *OpenInterest) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// A position that a venue closes by force, as it makes public.
+// A forced closing of a position by a venue, as the venue publishes it.
 type Liquidation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing on which it happens.
+	// Listing on which the position is closed.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Side of the closing order: a long position is closed by a seller.
 	Side AggressorSide `protobuf:"varint,2,opt,name=side,proto3,enum=cqc.markets.v1.AggressorSide" json:"side,omitempty"`
-	// The venue's own word for the side. Empty where it has none.
+	// The venue's own value for `side`. Empty if the venue has none.
 	RawSide string `protobuf:"bytes,3,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
 	// Quantity to be closed, in `quantity_unit`.
 	Quantity string `protobuf:"bytes,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// What the quantity counts.
+	// Unit of all quantities in this message.
 	QuantityUnit QuantityUnit `protobuf:"varint,5,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Price of the closing order, in quote units. Absent where the venue does not say.
+	// Price of the closing order, in quote units. Absent if the venue does not report it.
 	Price *string `protobuf:"bytes,6,opt,name=price,proto3,oneof" json:"price,omitempty"`
-	// Mean price of its fills, in quote units. Absent where nothing is filled, or the venue does not say.
+	// Average price of the closing order's fills, in quote units. Absent if nothing is filled, or if the venue does not
+	// report it.
 	AveragePrice *string `protobuf:"bytes,7,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
-	// Quantity closed so far. Absent where the venue does not say.
+	// Quantity closed so far, in `quantity_unit`. Absent if the venue does not report it.
 	FilledQuantity *string `protobuf:"bytes,8,opt,name=filled_quantity,json=filledQuantity,proto3,oneof" json:"filled_quantity,omitempty"`
-	// The venue's own word for the state of the closing order. Empty where it has none.
+	// The venue's own value for the status of the closing order. Empty if the venue has none.
 	RawStatus string `protobuf:"bytes,9,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
-	// The venue's id of the liquidation or its order. Absent where it has none.
+	// The venue's id of the liquidation or its order. Absent if the venue has none.
 	LiquidationId *string `protobuf:"bytes,10,opt,name=liquidation_id,json=liquidationId,proto3,oneof" json:"liquidation_id,omitempty"`
-	// When it happened. Absent where the venue does not say.
+	// Time of the liquidation. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent it. Absent where the venue does not say.
+	// When the venue sent the liquidation. Absent if the venue does not report it.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received it.
+	// When this system received the liquidation. Always set.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Quantity of the last fill. Absent where the venue does not say.
+	// Quantity of the last fill, in `quantity_unit`. Absent if the venue does not report it.
 	LastQuantity *string `protobuf:"bytes,14,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
-	// The venue's word for the kind of the order that liquidates. Empty where it has none.
+	// The venue's own value for the type of the closing order. Empty if the venue has none.
 	RawOrderType string `protobuf:"bytes,15,opt,name=raw_order_type,json=rawOrderType,proto3" json:"raw_order_type,omitempty"`
-	// The venue's word for its time in force. Empty where it has none.
+	// The venue's own value for the time in force of the closing order. Empty if the venue has none.
 	RawTimeInForce string `protobuf:"bytes,16,opt,name=raw_time_in_force,json=rawTimeInForce,proto3" json:"raw_time_in_force,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -453,36 +457,39 @@ func (x *Liquidation) GetRawTimeInForce() string {
 	return ""
 }
 
-// How an option's price follows what it depends on: estimates by the venue, therefore doubles.
+// How an option's price responds to its inputs, as estimated by the venue. Estimates are doubles.
 type OptionGreeks struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing of the option.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Change of the option's price per unit of the underlying's. Absent where the venue does not say.
+	// Change in the option's price per unit change in the underlying's price. Absent if the venue does not report it.
 	Delta *float64 `protobuf:"fixed64,2,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Change of delta per unit of the underlying's price. Absent where the venue does not say.
+	// Change in delta per unit change in the underlying's price. Absent if the venue does not report it.
 	Gamma *float64 `protobuf:"fixed64,3,opt,name=gamma,proto3,oneof" json:"gamma,omitempty"`
-	// Change of the price per point of volatility, a point being one percent. Absent where the venue does not say.
+	// Change in the option's price per percentage point of volatility. Absent if the venue does not report it.
 	Vega *float64 `protobuf:"fixed64,4,opt,name=vega,proto3,oneof" json:"vega,omitempty"`
-	// Change of the price per day that passes. Absent where the venue does not say.
+	// Change in the option's price per day that passes. Absent if the venue does not report it.
 	Theta *float64 `protobuf:"fixed64,5,opt,name=theta,proto3,oneof" json:"theta,omitempty"`
-	// Change of the price per point of interest, a point being one percent. Absent where the venue does not say.
+	// Change in the option's price per percentage point of interest. Absent if the venue does not report it.
 	Rho *float64 `protobuf:"fixed64,6,opt,name=rho,proto3,oneof" json:"rho,omitempty"`
-	// Volatility that the bid implies, per year, such as 0.65. Absent when there is no bid.
+	// Annualized volatility implied by the bid, as a fraction such as 0.65. Absent if there is no bid.
 	BidImpliedVolatility *float64 `protobuf:"fixed64,7,opt,name=bid_implied_volatility,json=bidImpliedVolatility,proto3,oneof" json:"bid_implied_volatility,omitempty"`
-	// Volatility that the ask implies, per year. Absent when there is no ask.
+	// Annualized volatility implied by the ask, as a fraction such as 0.65. Absent if there is no ask.
 	AskImpliedVolatility *float64 `protobuf:"fixed64,8,opt,name=ask_implied_volatility,json=askImpliedVolatility,proto3,oneof" json:"ask_implied_volatility,omitempty"`
-	// Volatility that the mark price implies, per year. Absent where the venue does not say.
+	// Annualized volatility implied by the mark price, as a fraction such as 0.65. Absent if the venue does not report
+	// it.
 	MarkImpliedVolatility *float64 `protobuf:"fixed64,9,opt,name=mark_implied_volatility,json=markImpliedVolatility,proto3,oneof" json:"mark_implied_volatility,omitempty"`
-	// Price of the underlying that was used, in units of the strike asset. Absent where the venue does not say.
+	// Price of the underlying used in the computation, in units of the strike asset. Absent if the venue does not report
+	// it.
 	UnderlyingPrice *string `protobuf:"bytes,10,opt,name=underlying_price,json=underlyingPrice,proto3,oneof" json:"underlying_price,omitempty"`
-	// The venue's name of the underlying that was used, such as a future. Empty where it does not say.
+	// The venue's name of the underlying used in the computation, such as that of a future. Empty if the venue does not
+	// report it.
 	UnderlyingName string `protobuf:"bytes,11,opt,name=underlying_name,json=underlyingName,proto3" json:"underlying_name,omitempty"`
-	// Interest rate that was used, per year, such as 0.05. Absent where the venue does not say.
+	// Annual interest rate used in the computation, as a fraction such as 0.05. Absent if the venue does not report it.
 	InterestRate *float64 `protobuf:"fixed64,12,opt,name=interest_rate,json=interestRate,proto3,oneof" json:"interest_rate,omitempty"`
-	// When it was so at the venue. Absent where it does not say.
+	// Time at which the venue had these values. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received it.
+	// When this system received the values. Always set.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

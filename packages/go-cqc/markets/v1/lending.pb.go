@@ -25,28 +25,29 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What borrowing an asset costs at a venue or lending market.
+// Cost of borrowing an asset at a venue or lending market.
 type BorrowRate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Venue that lends it.
+	// Venue that lends the asset.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
 	// Asset that is borrowed.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Listing for which it is borrowed, where the rate is for one market only. Absent elsewhere.
+	// Listing for which the asset is borrowed, if the rate applies to one market only. Absent otherwise.
 	VenueSymbolId *string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Interest per `interval`, as a part of the amount, such as 0.00002.
+	// Interest per `interval`, as a fraction of the borrowed amount, such as 0.00002.
 	Rate string `protobuf:"bytes,4,opt,name=rate,proto3" json:"rate,omitempty"`
-	// Time for which the rate is stated, such as one hour or 365 days.
+	// Period to which the rates apply, such as one hour or 365 days. Always set.
 	Interval *durationpb.Duration `protobuf:"bytes,5,opt,name=interval,proto3" json:"interval,omitempty"`
-	// Interest that lenders get, for the same interval. Absent where the venue does not say.
+	// Interest that lenders receive per `interval`, as a fraction of the lent amount. Absent if the venue does not report
+	// it.
 	SupplyRate *string `protobuf:"bytes,6,opt,name=supply_rate,json=supplyRate,proto3,oneof" json:"supply_rate,omitempty"`
-	// Part of what is lent that is borrowed, 0 to 1. Absent where the venue does not say.
+	// Fraction of the lent amount that is borrowed, 0 to 1. Absent if the venue does not report it.
 	Utilization *string `protobuf:"bytes,7,opt,name=utilization,proto3,oneof" json:"utilization,omitempty"`
-	// What can still be borrowed, in units of the asset. Absent where the venue does not say.
+	// Amount that can still be borrowed, in units of the asset. Absent if the venue does not report it.
 	Available *string `protobuf:"bytes,8,opt,name=available,proto3,oneof" json:"available,omitempty"`
-	// When it was so at the venue. Absent where it does not say.
+	// Time at which the venue had this rate. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received it.
+	// When this system received the rate. Always set.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -25,33 +25,34 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How liquid a listing was in an interval: estimates for choosing where to trade, therefore doubles.
+// Liquidity of a listing over an interval. The numbers are estimates for choosing where to trade, so they are doubles.
 type LiquidityMetrics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing that was measured.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// End of the interval that was measured.
+	// End of the measured interval, exclusive. Always set.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Length of the interval.
+	// Length of the measured interval. Always set.
 	Window *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
-	// Mean of (ask - bid) / middle, in basis points. Absent when there was no two-sided book.
+	// Mean of (ask - bid) / mid price, in basis points. Absent if there was no two-sided book.
 	SpreadBps *float64 `protobuf:"fixed64,4,opt,name=spread_bps,json=spreadBps,proto3,oneof" json:"spread_bps,omitempty"`
-	// Mean quantity within one percent below the middle, in quote units. Absent when not measured.
+	// Mean bid quantity within one percent below the mid price, in quote units, zero or greater. Absent if not measured.
 	BidDepth *float64 `protobuf:"fixed64,5,opt,name=bid_depth,json=bidDepth,proto3,oneof" json:"bid_depth,omitempty"`
-	// Mean quantity within one percent above the middle, in quote units. Absent when not measured.
+	// Mean ask quantity within one percent above the mid price, in quote units, zero or greater. Absent if not measured.
 	AskDepth *float64 `protobuf:"fixed64,6,opt,name=ask_depth,json=askDepth,proto3,oneof" json:"ask_depth,omitempty"`
-	// Quantity traded, in quote units. Absent when not known.
+	// Quantity traded in the interval, in quote units, zero or greater. Absent if unknown.
 	Volume *float64 `protobuf:"fixed64,7,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
-	// Quantity traded divided by mean depth. Absent when either is missing.
+	// Quantity traded divided by mean depth, zero or greater. Absent if either is missing.
 	TurnoverRatio *float64 `protobuf:"fixed64,8,opt,name=turnover_ratio,json=turnoverRatio,proto3,oneof" json:"turnover_ratio,omitempty"`
-	// Expected cost of buying `slippage_notional` at once, in basis points of the middle. Absent when the book is too
-	// thin.
+	// Expected cost of buying `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
+	// too thin.
 	BuySlippageBps *float64 `protobuf:"fixed64,9,opt,name=buy_slippage_bps,json=buySlippageBps,proto3,oneof" json:"buy_slippage_bps,omitempty"`
-	// Expected cost of selling `slippage_notional` at once, in basis points of the middle. Absent as above.
+	// Expected cost of selling `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
+	// too thin.
 	SellSlippageBps *float64 `protobuf:"fixed64,10,opt,name=sell_slippage_bps,json=sellSlippageBps,proto3,oneof" json:"sell_slippage_bps,omitempty"`
-	// Size for which slippage is stated, in quote units. Absent when slippage is.
+	// Size for which the slippage is stated, in quote units, greater than zero. Absent if no slippage is stated.
 	SlippageNotional *float64 `protobuf:"fixed64,11,opt,name=slippage_notional,json=slippageNotional,proto3,oneof" json:"slippage_notional,omitempty"`
-	// Overall score by whoever made the metrics, 0 (illiquid) to 1. Absent when none was given.
+	// Overall score given by the producer of the metrics, 0 (illiquid) to 1. Absent if none was given.
 	Score         *float64 `protobuf:"fixed64,12,opt,name=score,proto3,oneof" json:"score,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

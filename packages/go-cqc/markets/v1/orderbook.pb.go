@@ -24,11 +24,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Which algorithm a book's checksum uses.
+// Algorithm of an order book's checksum.
 type ChecksumKind int32
 
 const (
-	// There is no checksum.
+	// No checksum.
 	ChecksumKind_CHECKSUM_KIND_UNSPECIFIED ChecksumKind = 0
 	// CRC-32 as Kraken defines it, over the ten best levels of each side.
 	ChecksumKind_CHECKSUM_KIND_CRC32_KRAKEN ChecksumKind = 1
@@ -77,17 +77,17 @@ func (ChecksumKind) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_orderbook_proto_rawDescGZIP(), []int{0}
 }
 
-// What an update does to its level.
+// Effect of an update on its level.
 type BookAction int32
 
 const (
-	// Not stated: the quantity decides, zero removes the level and anything else sets it.
+	// Not stated: the quantity decides. Zero removes the level, and any other quantity sets it.
 	BookAction_BOOK_ACTION_UNSPECIFIED BookAction = 0
 	// The level is new.
 	BookAction_BOOK_ACTION_NEW BookAction = 1
 	// The level's quantity changed.
 	BookAction_BOOK_ACTION_CHANGE BookAction = 2
-	// The level is gone, whatever its quantity says.
+	// The level is removed, whatever its quantity.
 	BookAction_BOOK_ACTION_DELETE BookAction = 3
 )
 
@@ -134,22 +134,23 @@ func (BookAction) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_orderbook_proto_rawDescGZIP(), []int{1}
 }
 
-// One price of an order book, or one order of it where the venue shows single orders.
+// One price level of an order book, or one order if the venue publishes individual orders.
 type BookLevel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Price in quote units, exactly as the venue wrote it. Negative prices exist for spreads.
 	Price string `protobuf:"bytes,1,opt,name=price,proto3" json:"price,omitempty"`
-	// Quantity resting at the price, in the book's quantity unit. Absolute, never a difference; zero removes the level.
+	// Quantity resting at the price, in the book's quantity unit. An absolute quantity, never a difference; zero removes
+	// the level.
 	Quantity string `protobuf:"bytes,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// When the level last changed, where the venue times levels. Absent otherwise.
+	// When the level last changed. Absent if the venue does not report times for levels.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Number of orders at the price. Absent where the venue does not count them.
+	// Number of orders at the price. Absent if the venue does not count them.
 	OrderCount *uint32 `protobuf:"varint,4,opt,name=order_count,json=orderCount,proto3,oneof" json:"order_count,omitempty"`
-	// The venue's id of the single order. Absent in a book of price levels.
+	// The venue's id of the individual order. Absent in a book of price levels.
 	OrderId *string `protobuf:"bytes,5,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
-	// What the update does. Always unspecified in a snapshot.
+	// Effect of the update. Always unspecified in a snapshot.
 	Action BookAction `protobuf:"varint,6,opt,name=action,proto3,enum=cqc.markets.v1.BookAction" json:"action,omitempty"`
-	// The venue's own word for the action. Empty where it has none.
+	// The venue's own value for `action`. Empty if the venue has none.
 	RawAction     string `protobuf:"bytes,7,opt,name=raw_action,json=rawAction,proto3" json:"raw_action,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -234,37 +235,39 @@ func (x *BookLevel) GetRawAction() string {
 	return ""
 }
 
-// The whole order book of a listing at one moment, or its best levels.
+// Snapshot of a listing's order book: the whole book, or its best levels.
 //
-// A fact: a crossed or empty book is stated as the venue stated it.
+// A fact: a crossed or empty book is reported exactly as the venue stated it.
 type OrderBook struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose book this is.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Offers to buy, best (highest) price first.
+	// Bids, best (highest) price first.
 	Bids []*BookLevel `protobuf:"bytes,2,rep,name=bids,proto3" json:"bids,omitempty"`
-	// Offers to sell, best (lowest) price first.
+	// Asks, best (lowest) price first.
 	Asks []*BookLevel `protobuf:"bytes,3,rep,name=asks,proto3" json:"asks,omitempty"`
-	// When the matching engine was in this state. Absent where the venue does not say.
+	// Time at which the matching engine was in this state. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent it. Absent where the venue does not say.
+	// When the venue sent the snapshot. Absent if the venue does not report it.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received it.
+	// When this system received the snapshot. Always set.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// The venue's number of the last change that is included. Absent where the venue does not number changes.
+	// The venue's number of the last change included in the snapshot. Absent if the venue does not number changes.
 	Sequence *uint64 `protobuf:"varint,7,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
-	// Checksum by the venue. Absent where it gives none.
+	// The venue's checksum of the book. Absent if the venue provides none.
 	Checksum *uint32 `protobuf:"varint,8,opt,name=checksum,proto3,oneof" json:"checksum,omitempty"`
-	// How the checksum is computed; unspecified when there is none.
+	// Algorithm of `checksum`; unspecified if there is no checksum.
 	ChecksumKind ChecksumKind `protobuf:"varint,9,opt,name=checksum_kind,json=checksumKind,proto3,enum=cqc.markets.v1.ChecksumKind" json:"checksum_kind,omitempty"`
-	// Largest number of levels on each side that the source was asked for. Absent means all.
+	// Maximum number of levels per side that was requested from the source, at least 1. Absent if all levels were
+	// requested.
 	Depth *uint32 `protobuf:"varint,10,opt,name=depth,proto3,oneof" json:"depth,omitempty"`
-	// What quantities count.
+	// Unit of all quantities in this message.
 	QuantityUnit QuantityUnit `protobuf:"varint,11,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// The venue's number of the first change since the snapshot before, in streams that send best levels whole. Absent
-	// elsewhere.
+	// The venue's number of the first change since the previous snapshot, in streams that send the best levels as
+	// complete snapshots. Absent elsewhere.
 	FirstSequence *uint64 `protobuf:"varint,12,opt,name=first_sequence,json=firstSequence,proto3,oneof" json:"first_sequence,omitempty"`
-	// `sequence` of the snapshot before, in such streams. Absent where the venue does not state it.
+	// `sequence` of the previous snapshot, in streams that send the best levels as complete snapshots. Absent if the
+	// venue does not report it.
 	PreviousSequence *uint64 `protobuf:"varint,13,opt,name=previous_sequence,json=previousSequence,proto3,oneof" json:"previous_sequence,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -391,34 +394,34 @@ func (x *OrderBook) GetPreviousSequence() uint64 {
 	return 0
 }
 
-// Changes to an order book, to be applied in the order in which they come.
+// Changes to an order book, to be applied in the order in which they arrive.
 type OrderBookDelta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose book changes.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Changed offers to buy, in the venue's order.
+	// Changed bids, in the venue's order.
 	Bids []*BookLevel `protobuf:"bytes,2,rep,name=bids,proto3" json:"bids,omitempty"`
-	// Changed offers to sell, in the venue's order.
+	// Changed asks, in the venue's order.
 	Asks []*BookLevel `protobuf:"bytes,3,rep,name=asks,proto3" json:"asks,omitempty"`
-	// When the matching engine made the changes. Absent where the venue does not say.
+	// Time at which the matching engine made the changes. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent them. Absent where the venue does not say.
+	// When the venue sent the changes. Absent if the venue does not report it.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received them.
+	// When this system received the changes. Always set.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// The venue's number of the first change in here. Not always one more than the previous delta's last: Binance futures
-	// leave numbers out. Absent where the venue does not number changes.
+	// The venue's number of the first change in this delta. Not always one more than the previous delta's `sequence`:
+	// Binance futures skips numbers. Absent if the venue does not number changes.
 	FirstSequence *uint64 `protobuf:"varint,7,opt,name=first_sequence,json=firstSequence,proto3,oneof" json:"first_sequence,omitempty"`
-	// The venue's number of the last change in here. Absent as above.
+	// The venue's number of the last change in this delta. Absent if the venue does not number changes.
 	Sequence *uint64 `protobuf:"varint,8,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
-	// `sequence` of the delta before, where the venue states it: a gap is where it differs from what was received last.
-	// Absent elsewhere.
+	// `sequence` of the previous delta, from venues that report it. If it differs from the last `sequence` received,
+	// there is a gap. Absent elsewhere.
 	PreviousSequence *uint64 `protobuf:"varint,9,opt,name=previous_sequence,json=previousSequence,proto3,oneof" json:"previous_sequence,omitempty"`
-	// Checksum by the venue of the book after these changes. Absent where it gives none.
+	// The venue's checksum of the book after these changes. Absent if the venue provides none.
 	Checksum *uint32 `protobuf:"varint,10,opt,name=checksum,proto3,oneof" json:"checksum,omitempty"`
-	// How the checksum is computed; unspecified when there is none.
+	// Algorithm of `checksum`; unspecified if there is no checksum.
 	ChecksumKind ChecksumKind `protobuf:"varint,11,opt,name=checksum_kind,json=checksumKind,proto3,enum=cqc.markets.v1.ChecksumKind" json:"checksum_kind,omitempty"`
-	// What quantities count.
+	// Unit of all quantities in this message.
 	QuantityUnit  QuantityUnit `protobuf:"varint,12,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -538,18 +541,18 @@ func (x *OrderBookDelta) GetQuantityUnit() QuantityUnit {
 	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
 }
 
-// How much can be traded near the best prices of a book, computed from one snapshot.
+// Quantities available near the best prices of a book, computed from one snapshot.
 type MarketDepth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose book was measured.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Sums at growing distance from the middle of the book, nearest first.
+	// Totals within increasing distances from the mid price, nearest first.
 	Bands []*DepthBand `protobuf:"bytes,2,rep,name=bands,proto3" json:"bands,omitempty"`
-	// When the book was in this state. Absent where the venue does not say.
+	// Time at which the book was in this state. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received the book.
+	// When this system received the book. Always set.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// What quantities count.
+	// Unit of all quantities in this message.
 	QuantityUnit  QuantityUnit `protobuf:"varint,5,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -620,18 +623,20 @@ func (x *MarketDepth) GetQuantityUnit() QuantityUnit {
 	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
 }
 
-// Sums of a book within a distance of its middle.
+// Totals of an order book within a distance from its mid price.
 type DepthBand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Distance from the mean of best bid and ask, in basis points (hundredths of a percent), greater than zero.
 	DistanceBps float64 `protobuf:"fixed64,1,opt,name=distance_bps,json=distanceBps,proto3" json:"distance_bps,omitempty"`
-	// Sum of the bid quantities within the distance.
+	// Sum of the bid quantities within the distance, in the quantity unit of the MarketDepth.
 	BidQuantity string `protobuf:"bytes,2,opt,name=bid_quantity,json=bidQuantity,proto3" json:"bid_quantity,omitempty"`
-	// Sum of the ask quantities within the distance.
+	// Sum of the ask quantities within the distance, in the quantity unit of the MarketDepth.
 	AskQuantity string `protobuf:"bytes,3,opt,name=ask_quantity,json=askQuantity,proto3" json:"ask_quantity,omitempty"`
-	// Sum of price times quantity of those bids, in quote units. Absent where the unit does not allow it.
+	// Sum of price times quantity of the bids within the distance, in quote units. Absent if the quantity unit does not
+	// allow computing it.
 	BidNotional *string `protobuf:"bytes,4,opt,name=bid_notional,json=bidNotional,proto3,oneof" json:"bid_notional,omitempty"`
-	// Sum of price times quantity of those asks, in quote units. Absent as above.
+	// Sum of price times quantity of the asks within the distance, in quote units. Absent if the quantity unit does not
+	// allow computing it.
 	AskNotional   *string `protobuf:"bytes,5,opt,name=ask_notional,json=askNotional,proto3,oneof" json:"ask_notional,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

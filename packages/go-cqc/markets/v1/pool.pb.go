@@ -31,13 +31,13 @@ type PoolType int32
 const (
 	// Not known.
 	PoolType_POOL_TYPE_UNSPECIFIED PoolType = 0
-	// The product of the reserves stays the same.
+	// The product of the reserves stays constant.
 	PoolType_POOL_TYPE_CONSTANT_PRODUCT PoolType = 1
-	// The same within price ranges that depositors choose.
+	// The product of the reserves stays constant within price ranges that depositors choose.
 	PoolType_POOL_TYPE_CONCENTRATED PoolType = 2
-	// Flat around a fixed price, for assets that keep the same price.
+	// The curve is flat around a fixed price, for assets that keep the same price.
 	PoolType_POOL_TYPE_STABLE PoolType = 3
-	// The weighted product of the reserves stays the same.
+	// The weighted product of the reserves stays constant.
 	PoolType_POOL_TYPE_WEIGHTED PoolType = 4
 )
 
@@ -89,25 +89,26 @@ func (PoolType) EnumDescriptor() ([]byte, []int) {
 // The state of a liquidity pool after a block.
 type Pool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing that the pool is.
+	// Listing of the pool.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Contract of the pool, in CAIP-10.
+	// CAIP-10 id of the pool's contract.
 	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
-	// Curve on which it trades.
+	// Curve on which the pool trades.
 	Type PoolType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.markets.v1.PoolType" json:"type,omitempty"`
-	// What it holds, in the order of its contract.
+	// Assets that the pool holds, in the order of its contract.
 	Reserves []*PoolReserve `protobuf:"bytes,4,rep,name=reserves,proto3" json:"reserves,omitempty"`
-	// Part of each trade that it keeps, in basis points, such as 30. Absent when it moves and is not known.
+	// Fee that the pool keeps from each trade, in basis points, such as 30; zero or greater. Absent if the fee varies and
+	// its current value is unknown.
 	FeeBps *string `protobuf:"bytes,5,opt,name=fee_bps,json=feeBps,proto3,oneof" json:"fee_bps,omitempty"`
-	// Square root of the price as a fixed-point number with 96 fraction bits. Absent unless concentrated.
+	// Square root of the price, as a fixed-point number with 96 fraction bits. Absent unless the pool is concentrated.
 	SqrtPriceX96 *string `protobuf:"bytes,6,opt,name=sqrt_price_x96,json=sqrtPriceX96,proto3,oneof" json:"sqrt_price_x96,omitempty"`
-	// Liquidity within the current range. Absent unless concentrated.
+	// Liquidity within the current range. Absent unless the pool is concentrated.
 	Liquidity *string `protobuf:"bytes,7,opt,name=liquidity,proto3,oneof" json:"liquidity,omitempty"`
-	// Current tick: the price is 1.0001 to its power, in raw units. Absent unless concentrated.
+	// Current tick: the price in raw units is 1.0001 to the power of the tick. Absent unless the pool is concentrated.
 	Tick *int32 `protobuf:"zigzag32,8,opt,name=tick,proto3,oneof" json:"tick,omitempty"`
-	// Block after which it is so.
+	// Block after which the pool was in this state.
 	Onchain *v1.OnchainRef `protobuf:"bytes,9,opt,name=onchain,proto3" json:"onchain,omitempty"`
-	// When this system received it.
+	// When this system received the state. Always set.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -213,14 +214,15 @@ func (x *Pool) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// How much of an asset a pool holds.
+// Amount of one asset that a pool holds.
 type PoolReserve struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The asset.
+	// Asset that is held.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Amount in the contract's integer units; divide by ten to the deployment's decimals.
+	// Amount in the contract's integer units. Divide by 10 to the power of the deployment's `decimals` to get units of
+	// the asset.
 	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Weight of the asset, where weights of a pool add up to 1. Absent unless weighted.
+	// Weight of the asset. The weights in a pool add up to 1. Absent unless the pool is weighted.
 	Weight        *string `protobuf:"bytes,3,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -280,25 +282,25 @@ func (x *PoolReserve) GetWeight() string {
 // One exchange of assets in a pool.
 type Swap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing that the pool is.
+	// Listing of the pool.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Asset that went into the pool.
 	AssetInId string `protobuf:"bytes,2,opt,name=asset_in_id,json=assetInId,proto3" json:"asset_in_id,omitempty"`
-	// How much went in, in the contract's integer units.
+	// Amount that went into the pool, in the contract's integer units.
 	AmountIn string `protobuf:"bytes,3,opt,name=amount_in,json=amountIn,proto3" json:"amount_in,omitempty"`
 	// Asset that came out of the pool.
 	AssetOutId string `protobuf:"bytes,4,opt,name=asset_out_id,json=assetOutId,proto3" json:"asset_out_id,omitempty"`
-	// How much came out, in the contract's integer units.
+	// Amount that came out of the pool, in the contract's integer units.
 	AmountOut string `protobuf:"bytes,5,opt,name=amount_out,json=amountOut,proto3" json:"amount_out,omitempty"`
-	// What the pool kept, in integer units of the asset that went in. Absent when not known.
+	// Fee that the pool kept, in integer units of the asset that went in. Absent if unknown.
 	FeeAmount *string `protobuf:"bytes,6,opt,name=fee_amount,json=feeAmount,proto3,oneof" json:"fee_amount,omitempty"`
-	// Who called the pool, in CAIP-10. Absent when not known.
+	// CAIP-10 id of the account that called the pool. Absent if unknown.
 	Sender *string `protobuf:"bytes,7,opt,name=sender,proto3,oneof" json:"sender,omitempty"`
-	// Who got what came out, in CAIP-10. Absent when not known.
+	// CAIP-10 id of the account that received the assets that came out. Absent if unknown.
 	Recipient *string `protobuf:"bytes,8,opt,name=recipient,proto3,oneof" json:"recipient,omitempty"`
-	// The transaction; `log_index` tells several swaps of one transaction apart.
+	// Transaction of the swap. `log_index` distinguishes several swaps in one transaction. Always set.
 	Onchain *v1.OnchainRef `protobuf:"bytes,9,opt,name=onchain,proto3" json:"onchain,omitempty"`
-	// When this system received it.
+	// When this system received the swap. Always set.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

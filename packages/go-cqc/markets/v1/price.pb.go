@@ -24,11 +24,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What kind of price a number is.
+// Kinds of price.
 type PriceKind int32
 
 const (
-	// The source did not say.
+	// Not stated by the source.
 	PriceKind_PRICE_KIND_UNSPECIFIED PriceKind = 0
 	// Highest price at which someone offers to buy.
 	PriceKind_PRICE_KIND_BID PriceKind = 1
@@ -42,7 +42,7 @@ const (
 	PriceKind_PRICE_KIND_MARK PriceKind = 5
 	// Price of the index that a derivative follows.
 	PriceKind_PRICE_KIND_INDEX PriceKind = 6
-	// Price for valuation, made from several venues.
+	// Price for valuation, derived from several venues.
 	PriceKind_PRICE_KIND_REFERENCE PriceKind = 7
 )
 
@@ -97,13 +97,13 @@ func (PriceKind) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_price_proto_rawDescGZIP(), []int{0}
 }
 
-// Where a price comes from.
+// Origins of a price.
 type PriceSource int32
 
 const (
-	// The source is not known.
+	// Not known.
 	PriceSource_PRICE_SOURCE_UNSPECIFIED PriceSource = 0
-	// One venue; `venue_symbol_id` says which listing.
+	// One venue; `venue_symbol_id` identifies the listing.
 	PriceSource_PRICE_SOURCE_VENUE PriceSource = 1
 	// Several venues or markets, combined.
 	PriceSource_PRICE_SOURCE_AGGREGATE PriceSource = 2
@@ -160,28 +160,29 @@ func (PriceSource) EnumDescriptor() ([]byte, []int) {
 
 // What an asset is worth, as an estimate for valuation and display.
 //
-// The value is a double. What one can trade on or be billed for is an exact decimal in books, trades and tickers.
+// The value is a double. Books, trades and tickers carry the exact decimals that can be traded on or billed.
 type Price struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The asset valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`.
+	// Asset being valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Units of the quote asset per unit of the asset. Negative prices exist. NaN and infinities are not prices.
+	// Units of the quote asset per unit of the asset. Can be negative, but never NaN or infinite.
 	Value float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
 	// Time for which the price holds.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// The asset in which the value is stated; a server always answers it, also when the request left it out.
+	// Asset in which `value` is expressed. A server always sets it in its answer, even if the request left it out.
 	QuoteAssetId *string `protobuf:"bytes,4,opt,name=quote_asset_id,json=quoteAssetId,proto3,oneof" json:"quote_asset_id,omitempty"`
-	// The listing that the price was read from. Absent when it comes from more than one.
+	// Listing that the price was read from. Absent if the price comes from more than one.
 	VenueSymbolId *string `protobuf:"bytes,5,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// What kind of price it is.
+	// Kind of price.
 	Kind PriceKind `protobuf:"varint,6,opt,name=kind,proto3,enum=cqc.markets.v1.PriceKind" json:"kind,omitempty"`
-	// Where it comes from.
+	// Origin of the price.
 	Source PriceSource `protobuf:"varint,7,opt,name=source,proto3,enum=cqc.markets.v1.PriceSource" json:"source,omitempty"`
-	// Half the width of the interval in which the true price is expected, in quote units. Absent when not estimated.
+	// Half the width of the interval expected to contain the true price, in quote units, zero or greater. Absent if not
+	// estimated.
 	Confidence *float64 `protobuf:"fixed64,8,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
 	// How old the newest input was when the price was made, in seconds. Absent when not known.
 	StalenessSeconds *float64 `protobuf:"fixed64,9,opt,name=staleness_seconds,json=stalenessSeconds,proto3,oneof" json:"staleness_seconds,omitempty"`
-	// When this system received the price, or made it.
+	// When this system received or computed the price.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -289,20 +290,20 @@ func (x *Price) GetReceivedAt() *timestamppb.Timestamp {
 
 // Volume-weighted average price: the quote volume of an interval divided by its base volume.
 //
-// An estimate made from trades, therefore of doubles.
+// An estimate computed from trades, so its numbers are doubles.
 type VWAP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose trades were averaged.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// The average, in quote units per base unit.
+	// Average price, in quote units per base unit.
 	Value float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
 	// Quantity traded in the interval, in base units, zero or greater.
 	Volume float64 `protobuf:"fixed64,3,opt,name=volume,proto3" json:"volume,omitempty"`
-	// Start of the interval, inclusive.
+	// Start of the interval, inclusive. Always set.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// End of the interval, exclusive.
+	// End of the interval, exclusive. Always set.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Number of trades averaged. Absent when the source does not count them.
+	// Number of trades averaged. Absent if the source does not count them.
 	TradeCount    *uint64 `protobuf:"varint,6,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

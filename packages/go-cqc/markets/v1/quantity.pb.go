@@ -21,17 +21,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What a quantity counts. The same number means different sizes in each unit, so every message with a quantity says it.
+// Unit in which a quantity is counted. The same number means a different size in each unit, so every message with a
+// quantity states its unit.
 type QuantityUnit int32
 
 const (
-	// The source did not say; a consumer must not assume the base asset.
+	// Not stated by the source; a consumer must not assume the base asset.
 	QuantityUnit_QUANTITY_UNIT_UNSPECIFIED QuantityUnit = 0
 	// Units of the base asset, such as bitcoins in BTC/USDT.
 	QuantityUnit_QUANTITY_UNIT_BASE QuantityUnit = 1
 	// Units of the quote asset, such as dollars for an inverse contract of one dollar each.
 	QuantityUnit_QUANTITY_UNIT_QUOTE QuantityUnit = 2
-	// Contracts, each standing for the contract size of the listing.
+	// Contracts, each representing the contract size of the listing.
 	QuantityUnit_QUANTITY_UNIT_CONTRACTS QuantityUnit = 3
 )
 

@@ -28,10 +28,10 @@ const (
 type SymbolType int32
 
 const (
-	// The kind is not known.
+	// Not known.
 	SymbolType_SYMBOL_TYPE_UNSPECIFIED SymbolType = 0
-	// Exchange of one asset for another, settled at once. Borrowing to trade it does not change the kind: that is
-	// `margin_enabled` on the listing.
+	// Exchange of one asset for another, settled immediately. Trading with borrowed assets does not change the kind; the
+	// listing's `margin_enabled` shows whether that is possible.
 	SymbolType_SYMBOL_TYPE_SPOT SymbolType = 1
 	// A future without expiry that pays funding.
 	SymbolType_SYMBOL_TYPE_PERPETUAL SymbolType = 2
@@ -39,7 +39,7 @@ const (
 	SymbolType_SYMBOL_TYPE_FUTURE SymbolType = 3
 	// A right to buy or sell at the strike.
 	SymbolType_SYMBOL_TYPE_OPTION SymbolType = 4
-	// A margin market that has an order book of its own, apart from the spot book.
+	// A margin market with its own order book, separate from the spot book.
 	SymbolType_SYMBOL_TYPE_MARGIN SymbolType = 5
 	// Several legs traded as one product, such as a calendar spread.
 	SymbolType_SYMBOL_TYPE_COMBO SymbolType = 6
@@ -94,7 +94,7 @@ func (SymbolType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_symbol_proto_rawDescGZIP(), []int{0}
 }
 
-// Which right an option gives.
+// The right that an option gives.
 type OptionType int32
 
 const (
@@ -151,7 +151,7 @@ func (OptionType) EnumDescriptor() ([]byte, []int) {
 type ExerciseStyle int32
 
 const (
-	// The product is not an option, or the style is not known.
+	// The product is not an option, or the style is unknown.
 	ExerciseStyle_EXERCISE_STYLE_UNSPECIFIED ExerciseStyle = 0
 	// At expiry only.
 	ExerciseStyle_EXERCISE_STYLE_EUROPEAN ExerciseStyle = 1
@@ -200,15 +200,15 @@ func (ExerciseStyle) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_symbol_proto_rawDescGZIP(), []int{2}
 }
 
-// How the value of a derivative follows the price.
+// How the value of a derivative depends on the price.
 type PayoffType int32
 
 const (
-	// The product is not a derivative, or the payoff is not known.
+	// The product is not a derivative, or the payoff is unknown.
 	PayoffType_PAYOFF_TYPE_UNSPECIFIED PayoffType = 0
-	// Profit in the quote asset is quantity times the change of price.
+	// Profit, in the quote asset, is the quantity times the change in price.
 	PayoffType_PAYOFF_TYPE_LINEAR PayoffType = 1
-	// Profit in the base asset is quantity in quote units times the change of one over the price.
+	// Profit, in the base asset, is the quantity in quote units times the change in 1 / price.
 	PayoffType_PAYOFF_TYPE_INVERSE PayoffType = 2
 	// Profit is paid in a third asset at a fixed rate.
 	PayoffType_PAYOFF_TYPE_QUANTO PayoffType = 3
@@ -259,11 +259,11 @@ func (PayoffType) EnumDescriptor() ([]byte, []int) {
 
 // Side on which a leg is traded when its combination is bought.
 //
-// An enum of its own, because the side of an order belongs to the venues' contracts, which build on these.
+// Separate from OrderSide, which belongs to the venues package; that package depends on this one.
 type LegSide int32
 
 const (
-	// The side is not known.
+	// Not known.
 	LegSide_LEG_SIDE_UNSPECIFIED LegSide = 0
 	// The leg is bought.
 	LegSide_LEG_SIDE_BUY LegSide = 1
@@ -318,46 +318,51 @@ func (LegSide) EnumDescriptor() ([]byte, []int) {
 // Everything a venue decides (native name, trading rules, fees, status) is on VenueSymbol, one per listing.
 type Symbol struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id that says what the product is, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Assigned by
+	// Stable id that describes the product, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Assigned by
 	// AssetRegistry, immutable, never reused.
 	SymbolId string `protobuf:"bytes,1,opt,name=symbol_id,json=symbolId,proto3" json:"symbol_id,omitempty"`
-	// Short name for people, such as `BTC/USDT`. Not unique.
+	// Short display name, such as `BTC/USDT`. Not unique.
 	Symbol string `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
 	// Kind of product.
 	Type SymbolType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.markets.v1.SymbolType" json:"type,omitempty"`
 	// Asset that is bought or sold.
 	BaseAssetId string `protobuf:"bytes,4,opt,name=base_asset_id,json=baseAssetId,proto3" json:"base_asset_id,omitempty"`
-	// Asset in which the price is quoted. A Deribit option quotes in its base asset.
+	// Asset in which the price is quoted. A Deribit option is quoted in its base asset.
 	QuoteAssetId string `protobuf:"bytes,5,opt,name=quote_asset_id,json=quoteAssetId,proto3" json:"quote_asset_id,omitempty"`
 	// Asset in which profit, loss and margin are settled. Absent for spot, which settles in its two assets.
 	SettlementAssetId *string `protobuf:"bytes,6,opt,name=settlement_asset_id,json=settlementAssetId,proto3,oneof" json:"settlement_asset_id,omitempty"`
-	// Asset in which the strike is stated, such as `USD` for an option that quotes in BTC. Absent unless an option.
+	// Asset in which the strike is stated, such as `USD` for an option quoted in BTC. Absent unless the product is an
+	// option.
 	StrikeAssetId *string `protobuf:"bytes,7,opt,name=strike_asset_id,json=strikeAssetId,proto3,oneof" json:"strike_asset_id,omitempty"`
-	// Asset whose price the derivative follows, where it is not the base asset, such as an index. Absent otherwise.
+	// Asset whose price the derivative follows, such as an index, if it is not the base asset. Absent otherwise.
 	UnderlyingAssetId *string `protobuf:"bytes,8,opt,name=underlying_asset_id,json=underlyingAssetId,proto3,oneof" json:"underlying_asset_id,omitempty"`
-	// How value follows price.
+	// How the value of the derivative depends on the price; unspecified unless the product is a derivative.
 	Payoff PayoffType `protobuf:"varint,9,opt,name=payoff,proto3,enum=cqc.markets.v1.PayoffType" json:"payoff,omitempty"`
-	// Time of the last settlement. Absent means never: a spot market or a perpetual.
+	// Time of the final settlement. Absent if the product never expires, as with a spot market or a perpetual.
 	Expiry *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expiry,proto3" json:"expiry,omitempty"`
-	// Strike price, in units of the strike asset per unit of the underlying. Absent unless an option.
+	// Strike price, in units of the strike asset per unit of the underlying, greater than zero. Absent unless the product
+	// is an option.
 	Strike *string `protobuf:"bytes,11,opt,name=strike,proto3,oneof" json:"strike,omitempty"`
-	// Which right an option gives; unspecified unless an option.
+	// Right that the option gives; unspecified unless the product is an option.
 	OptionType OptionType `protobuf:"varint,12,opt,name=option_type,json=optionType,proto3,enum=cqc.markets.v1.OptionType" json:"option_type,omitempty"`
-	// When an option may be exercised; unspecified unless an option.
+	// When the option may be exercised; unspecified unless the product is an option.
 	ExerciseStyle ExerciseStyle `protobuf:"varint,13,opt,name=exercise_style,json=exerciseStyle,proto3,enum=cqc.markets.v1.ExerciseStyle" json:"exercise_style,omitempty"`
-	// Parts of a combination, in its own order. Empty for every other kind.
+	// Legs of a combination, in the combination's own order. Empty for every other kind of product.
 	Legs []*SymbolLeg `protobuf:"bytes,14,rep,name=legs,proto3" json:"legs,omitempty"`
-	// Usual smallest step of the price, in quote units. A default for display: an order is checked against its listing.
+	// Usual smallest price step, in quote units, greater than zero. A default for display only: an order is checked
+	// against its listing.
 	TickSize *string `protobuf:"bytes,15,opt,name=tick_size,json=tickSize,proto3,oneof" json:"tick_size,omitempty"`
-	// Usual smallest step of the quantity, in base units or contracts. A default for display only, as above.
+	// Usual smallest quantity step, in base units or contracts, greater than zero. A default for display only: an order
+	// is checked against its listing.
 	LotSize *string `protobuf:"bytes,16,opt,name=lot_size,json=lotSize,proto3,oneof" json:"lot_size,omitempty"`
-	// Usual smallest quantity of an order. A default for display only.
+	// Usual smallest quantity of an order. A default for display only: an order is checked against its listing.
 	MinOrderQuantity *string `protobuf:"bytes,17,opt,name=min_order_quantity,json=minOrderQuantity,proto3,oneof" json:"min_order_quantity,omitempty"`
-	// Usual largest quantity of an order. A default for display only; absent means that none is known.
+	// Usual largest quantity of an order. A default for display only: an order is checked against its listing. Absent if
+	// none is known.
 	MaxOrderQuantity *string `protobuf:"bytes,18,opt,name=max_order_quantity,json=maxOrderQuantity,proto3,oneof" json:"max_order_quantity,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision uint64 `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was made.
+	// When the record was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the record last changed.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
@@ -542,14 +547,14 @@ func (x *Symbol) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// One part of a combination.
+// One leg of a combination.
 type SymbolLeg struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Product of the leg.
 	SymbolId string `protobuf:"bytes,1,opt,name=symbol_id,json=symbolId,proto3" json:"symbol_id,omitempty"`
 	// Side of the leg when the combination is bought.
 	Side LegSide `protobuf:"varint,2,opt,name=side,proto3,enum=cqc.markets.v1.LegSide" json:"side,omitempty"`
-	// Quantity of the leg for one unit of the combination, greater than zero.
+	// Quantity of the leg per unit of the combination, greater than zero.
 	Ratio         string `protobuf:"bytes,3,opt,name=ratio,proto3" json:"ratio,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,20 +26,21 @@ const (
 
 // The name of a product at an information provider, such as a CoinGecko pair or a FIGI.
 //
-// Names at a venue one can trade on are on VenueSymbol. Providers reassign their ids, so each holds for a time.
+// Names used by trading venues are in VenueSymbol. Providers reassign their ids, so each identifier is valid for a
+// period.
 type SymbolIdentifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Product that is named.
+	// Product that the identifier names.
 	SymbolId string `protobuf:"bytes,1,opt,name=symbol_id,json=symbolId,proto3" json:"symbol_id,omitempty"`
-	// Provider that gave the name, an id of a DataSource.
+	// Id of the DataSource that assigned the identifier.
 	DataSourceId string `protobuf:"bytes,2,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
-	// The provider's own id. A text even where it looks like a number: 18 digits do not survive JSON.
+	// The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON.
 	ExternalId string `protobuf:"bytes,3,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
-	// Since when the name holds. Absent means that it always did.
+	// Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// Until when the name held, exclusive. Absent means that it still does.
+	// End of the period in which the identifier is valid, exclusive. Absent if it is still valid.
 	ValidTo *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision      uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -28,49 +28,50 @@ const (
 // Best prices and rolling statistics of a listing, as the venue reports them.
 type Ticker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing that is described.
+	// Listing that the ticker describes.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Best price to sell at, in quote units. Absent when there is no bid, or the venue does not say.
+	// Best bid price, in quote units. Absent if there is no bid, or if the venue does not report it.
 	BidPrice *string `protobuf:"bytes,2,opt,name=bid_price,json=bidPrice,proto3,oneof" json:"bid_price,omitempty"`
-	// Quantity at the best bid. Absent as above.
+	// Quantity at the best bid, in `quantity_unit`. Absent if there is no bid, or if the venue does not report it.
 	BidQuantity *string `protobuf:"bytes,3,opt,name=bid_quantity,json=bidQuantity,proto3,oneof" json:"bid_quantity,omitempty"`
-	// Best price to buy at, in quote units. Absent when there is no ask, or the venue does not say.
+	// Best ask price, in quote units. Absent if there is no ask, or if the venue does not report it.
 	AskPrice *string `protobuf:"bytes,4,opt,name=ask_price,json=askPrice,proto3,oneof" json:"ask_price,omitempty"`
-	// Quantity at the best ask. Absent as above.
+	// Quantity at the best ask, in `quantity_unit`. Absent if there is no ask, or if the venue does not report it.
 	AskQuantity *string `protobuf:"bytes,5,opt,name=ask_quantity,json=askQuantity,proto3,oneof" json:"ask_quantity,omitempty"`
-	// Price of the last trade, in quote units. Absent when there was none, or the venue does not say.
+	// Price of the last trade, in quote units. Absent if there was no trade, or if the venue does not report it.
 	LastPrice *string `protobuf:"bytes,6,opt,name=last_price,json=lastPrice,proto3,oneof" json:"last_price,omitempty"`
-	// Quantity of the last trade. Absent as above.
+	// Quantity of the last trade, in `quantity_unit`. Absent if there was no trade, or if the venue does not report it.
 	LastQuantity *string `protobuf:"bytes,7,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
-	// The venue's id of the last trade. Absent as above.
+	// The venue's id of the last trade. Absent if there was no trade, or if the venue does not report it.
 	LastTradeId *string `protobuf:"bytes,8,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
-	// Price at which positions are valued, in quote units. Absent unless a derivative.
+	// Price at which positions are valued, in quote units. Absent unless the listing is a derivative.
 	MarkPrice *string `protobuf:"bytes,9,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
-	// Price of the index, in quote units. Absent unless a derivative.
+	// Price of the index, in quote units. Absent unless the listing is a derivative.
 	IndexPrice *string `protobuf:"bytes,10,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
-	// Statistics over spans that end at `timestamp`, each span once.
+	// Statistics over spans that end at `timestamp`, one entry per span.
 	Windows []*TickerWindow `protobuf:"bytes,11,rep,name=windows,proto3" json:"windows,omitempty"`
-	// What quantities count.
+	// Unit of all quantities in this message.
 	QuantityUnit QuantityUnit `protobuf:"varint,12,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// The venue's number of the update. Absent where it does not number them.
+	// The venue's number of the update. Absent if the venue does not number updates.
 	Sequence *uint64 `protobuf:"varint,13,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
-	// When the venue was in this state. Absent where it does not say, as in Binance's spot bookTicker.
+	// Time at which the venue was in this state. Absent if the venue does not report it, as in Binance's spot bookTicker.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent it. Absent where the venue does not say.
+	// When the venue sent the ticker. Absent if the venue does not report it.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received it.
+	// When this system received the ticker. Always set.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Who crossed the spread in the last trade. Coinbase states the taker's side here, but the maker's in its matches.
+	// Side that crossed the spread in the last trade. Coinbase reports the taker's side here, but the maker's side in its
+	// matches.
 	LastAggressor AggressorSide `protobuf:"varint,17,opt,name=last_aggressor,json=lastAggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"last_aggressor,omitempty"`
-	// The venue's own word for that side. Empty where it has none.
+	// The venue's own value for `last_aggressor`. Empty if the venue has none.
 	RawLastSide string `protobuf:"bytes,18,opt,name=raw_last_side,json=rawLastSide,proto3" json:"raw_last_side,omitempty"`
-	// Price at which positions were last settled, in quote units. Absent unless a derivative.
+	// Price at which positions were last settled, in quote units. Absent unless the listing is a derivative.
 	SettlementPrice *string `protobuf:"bytes,19,opt,name=settlement_price,json=settlementPrice,proto3,oneof" json:"settlement_price,omitempty"`
-	// Price at which the contract would be delivered now, in quote units. Absent unless a derivative.
+	// Price at which the contract would be delivered now, in quote units. Absent unless the listing is a derivative.
 	EstimatedDeliveryPrice *string `protobuf:"bytes,20,opt,name=estimated_delivery_price,json=estimatedDeliveryPrice,proto3,oneof" json:"estimated_delivery_price,omitempty"`
-	// Lowest price that an order may have now, in quote units. Absent where the venue does not say.
+	// Lowest price that an order may currently have, in quote units. Absent if the venue does not report it.
 	MinPrice *string `protobuf:"bytes,21,opt,name=min_price,json=minPrice,proto3,oneof" json:"min_price,omitempty"`
-	// Highest price that an order may have now, in quote units. Absent where the venue does not say.
+	// Highest price that an order may currently have, in quote units. Absent if the venue does not report it.
 	MaxPrice      *string `protobuf:"bytes,22,opt,name=max_price,json=maxPrice,proto3,oneof" json:"max_price,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -263,29 +264,30 @@ func (x *Ticker) GetMaxPrice() string {
 // Statistics of a listing over one span of time.
 type TickerWindow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Length of the span, such as 24 hours. Absent where it begins at a fixed time instead, as Kraken's "today" does.
+	// Length of the span, such as 24 hours. Absent if the span begins at a fixed time instead, like Kraken's "today".
 	Duration *durationpb.Duration `protobuf:"bytes,1,opt,name=duration,proto3" json:"duration,omitempty"`
-	// Price at the start, in quote units. Absent where the venue does not say.
+	// Price at the start of the span, in quote units. Absent if the venue does not report it.
 	Open *string `protobuf:"bytes,2,opt,name=open,proto3,oneof" json:"open,omitempty"`
-	// Highest price, in quote units. Absent where the venue does not say.
+	// Highest price, in quote units. Absent if the venue does not report it.
 	High *string `protobuf:"bytes,3,opt,name=high,proto3,oneof" json:"high,omitempty"`
-	// Lowest price, in quote units. Absent where the venue does not say.
+	// Lowest price, in quote units. Absent if the venue does not report it.
 	Low *string `protobuf:"bytes,4,opt,name=low,proto3,oneof" json:"low,omitempty"`
-	// Quantity traded, in the ticker's quantity unit. Absent where the venue does not say.
+	// Quantity traded, in the ticker's quantity unit. Absent if the venue does not report it.
 	Volume *string `protobuf:"bytes,5,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
-	// Quantity traded, in quote units. Absent where the venue does not say.
+	// Quantity traded, in quote units. Absent if the venue does not report it.
 	QuoteVolume *string `protobuf:"bytes,6,opt,name=quote_volume,json=quoteVolume,proto3,oneof" json:"quote_volume,omitempty"`
-	// Last price less the first, in quote units. Absent where the venue does not say.
+	// Last price minus first price of the span, in quote units. Absent if the venue does not report it.
 	PriceChange *string `protobuf:"bytes,7,opt,name=price_change,json=priceChange,proto3,oneof" json:"price_change,omitempty"`
-	// Price change in percent of the first price. Absent where the venue does not say.
+	// Price change as a percentage of the first price. Absent if the venue does not report it.
 	PriceChangePercent *string `protobuf:"bytes,8,opt,name=price_change_percent,json=priceChangePercent,proto3,oneof" json:"price_change_percent,omitempty"`
-	// Volume-weighted average price, in quote units. Absent where the venue does not say.
+	// Volume-weighted average price, in quote units. Absent if the venue does not report it.
 	Vwap *string `protobuf:"bytes,9,opt,name=vwap,proto3,oneof" json:"vwap,omitempty"`
-	// Number of trades. Absent where the venue does not count them.
+	// Number of trades. Absent if the venue does not count them.
 	TradeCount *uint64 `protobuf:"varint,10,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
-	// Start of the span, inclusive, where it is fixed, such as midnight UTC. Absent where the span rolls.
+	// Start of the span, inclusive, if the span begins at a fixed time such as midnight UTC. Absent for a rolling span.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Value traded as the venue values it, where it tells that apart from the quote volume. Absent elsewhere.
+	// Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume. Absent
+	// elsewhere.
 	NotionalVolume *string `protobuf:"bytes,12,opt,name=notional_volume,json=notionalVolume,proto3,oneof" json:"notional_volume,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache

@@ -26,19 +26,19 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Who crossed the spread in a trade.
+// Side that crossed the spread in a trade.
 type AggressorSide int32
 
 const (
-	// The mapping did not look: a consumer must not guess.
+	// Not determined by the mapping; a consumer must not guess.
 	AggressorSide_AGGRESSOR_SIDE_UNSPECIFIED AggressorSide = 0
-	// The buyer took a resting offer to sell.
+	// The buyer took a resting ask.
 	AggressorSide_AGGRESSOR_SIDE_BUYER AggressorSide = 1
-	// The seller took a resting offer to buy.
+	// The seller took a resting bid.
 	AggressorSide_AGGRESSOR_SIDE_SELLER AggressorSide = 2
-	// Nobody: an auction or a negotiated trade.
+	// Neither side: an auction or a negotiated trade.
 	AggressorSide_AGGRESSOR_SIDE_NONE AggressorSide = 3
-	// The venue does not say.
+	// Not reported by the venue.
 	AggressorSide_AGGRESSOR_SIDE_UNKNOWN AggressorSide = 4
 )
 
@@ -87,11 +87,11 @@ func (AggressorSide) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{0}
 }
 
-// Kind of order that took liquidity in a trade, where the venue says so.
+// Type of the order that took liquidity in a trade, from venues that report it.
 type TakerOrderType int32
 
 const (
-	// The venue does not say.
+	// Not reported by the venue.
 	TakerOrderType_TAKER_ORDER_TYPE_UNSPECIFIED TakerOrderType = 0
 	// A market order.
 	TakerOrderType_TAKER_ORDER_TYPE_MARKET TakerOrderType = 1
@@ -140,7 +140,7 @@ func (TakerOrderType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{1}
 }
 
-// Lengths of a candle that are not a fixed span of time.
+// Candle lengths that are not a fixed span of time.
 type CalendarInterval int32
 
 const (
@@ -197,13 +197,13 @@ func (CalendarInterval) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{2}
 }
 
-// Which price a candle follows.
+// Kinds of price that a candle follows.
 type CandlePriceKind int32
 
 const (
-	// The source did not say.
+	// Not stated by the source.
 	CandlePriceKind_CANDLE_PRICE_KIND_UNSPECIFIED CandlePriceKind = 0
-	// Prices of trades.
+	// Trade prices.
 	CandlePriceKind_CANDLE_PRICE_KIND_TRADE CandlePriceKind = 1
 	// The mark price.
 	CandlePriceKind_CANDLE_PRICE_KIND_MARK CandlePriceKind = 2
@@ -265,59 +265,60 @@ func (CandlePriceKind) EnumDescriptor() ([]byte, []int) {
 // A public trade as the venue reported it.
 type Trade struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The venue's id of the trade, unique within the listing. Absent where the venue gives none, as in the trades of
-	// Kraken's first websocket version: nobody makes one up.
+	// The venue's id of the trade, unique within the listing. Absent if the venue provides none, as in the trades of
+	// Kraken's first websocket version; a mapping must not make one up.
 	TradeId *string `protobuf:"bytes,1,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
-	// Listing on which it happened.
+	// Listing on which the trade took place.
 	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Price in quote units, exactly as the venue wrote it.
 	Price string `protobuf:"bytes,3,opt,name=price,proto3" json:"price,omitempty"`
 	// Quantity traded, in `quantity_unit`.
 	Quantity string `protobuf:"bytes,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// Quantity in quote units as the venue states it. Absent where it does not: it may be rounded, so it is not computed.
+	// Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
+	// because the venue's figure may be rounded.
 	QuoteQuantity *string `protobuf:"bytes,5,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof" json:"quote_quantity,omitempty"`
-	// What the quantity counts.
+	// Unit of `quantity`.
 	QuantityUnit QuantityUnit `protobuf:"varint,6,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Who crossed the spread. Coinbase states the maker's side in its matches, Binance whether the buyer was the maker:
-	// a mapping turns both into this.
+	// Side that crossed the spread. Coinbase reports the maker's side in its matches, and Binance whether the buyer was
+	// the maker; a mapping converts both.
 	Aggressor AggressorSide `protobuf:"varint,7,opt,name=aggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"aggressor,omitempty"`
-	// The venue's own word for the side. Empty where it has none.
+	// The venue's own value for the side. Empty if the venue has none.
 	RawSide string `protobuf:"bytes,8,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
-	// First single trade in an aggregated one. Absent when the trade is single.
+	// Id of the first individual trade in an aggregated one. Absent if the trade is not aggregated.
 	FirstTradeId *string `protobuf:"bytes,9,opt,name=first_trade_id,json=firstTradeId,proto3,oneof" json:"first_trade_id,omitempty"`
-	// Last single trade in an aggregated one. Absent when the trade is single.
+	// Id of the last individual trade in an aggregated one. Absent if the trade is not aggregated.
 	LastTradeId *string `protobuf:"bytes,10,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
-	// The venue's id of the order that rested. Absent where it is not public.
+	// The venue's id of the maker order. Absent if the id is not public.
 	MakerOrderId *string `protobuf:"bytes,11,opt,name=maker_order_id,json=makerOrderId,proto3,oneof" json:"maker_order_id,omitempty"`
-	// The venue's id of the order that crossed. Absent where it is not public.
+	// The venue's id of the taker order. Absent if the id is not public.
 	TakerOrderId *string `protobuf:"bytes,12,opt,name=taker_order_id,json=takerOrderId,proto3,oneof" json:"taker_order_id,omitempty"`
-	// Kind of order that crossed.
+	// Type of the taker order.
 	TakerOrderType TakerOrderType `protobuf:"varint,13,opt,name=taker_order_type,json=takerOrderType,proto3,enum=cqc.markets.v1.TakerOrderType" json:"taker_order_type,omitempty"`
-	// The venue's own word for the kind. Empty where it has none.
+	// The venue's own value for `taker_order_type`. Empty if the venue has none.
 	RawTakerOrderType string `protobuf:"bytes,14,opt,name=raw_taker_order_type,json=rawTakerOrderType,proto3" json:"raw_taker_order_type,omitempty"`
-	// Whether the trade closed a position by force. Absent where the venue does not say.
+	// Whether the trade closed a position by force. Absent if the venue does not report it.
 	Liquidation *bool `protobuf:"varint,15,opt,name=liquidation,proto3,oneof" json:"liquidation,omitempty"`
-	// Whether it was negotiated away from the book. Absent where the venue does not say.
+	// Whether the trade was negotiated away from the book. Absent if the venue does not report it.
 	Block *bool `protobuf:"varint,16,opt,name=block,proto3,oneof" json:"block,omitempty"`
-	// Mark price at the trade, in quote units. Absent where the venue does not give it.
+	// Mark price at the time of the trade, in quote units. Absent if the venue does not report it.
 	MarkPrice *string `protobuf:"bytes,17,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
-	// Index price at the trade, in quote units. Absent where the venue does not give it.
+	// Index price at the time of the trade, in quote units. Absent if the venue does not report it.
 	IndexPrice *string `protobuf:"bytes,18,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
-	// The venue's number of the trade in its stream. Absent where it does not number them.
+	// The venue's number of the trade in its stream. Absent if the venue does not number trades.
 	Sequence *uint64 `protobuf:"varint,19,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
-	// The transaction, for a trade on a chain. Absent elsewhere.
+	// Transaction of a trade on a chain. Absent for other trades.
 	Onchain *v1.OnchainRef `protobuf:"bytes,20,opt,name=onchain,proto3" json:"onchain,omitempty"`
-	// When it was matched. Absent where the venue does not say.
+	// Time at which the trade was matched. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent it. Absent where the venue does not say.
+	// When the venue sent the trade. Absent if the venue does not report it.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received it.
+	// When this system received the trade. Always set.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// The venue's remarks on the trade. Empty where it has none.
+	// The venue's remarks on the trade. Empty if the venue has none.
 	RawConditions string `protobuf:"bytes,24,opt,name=raw_conditions,json=rawConditions,proto3" json:"raw_conditions,omitempty"`
-	// Order that rested, where the venue publishes it. Absent elsewhere.
+	// Maker order, from venues that publish it. Absent elsewhere.
 	MakerOrder *MatchedOrder `protobuf:"bytes,25,opt,name=maker_order,json=makerOrder,proto3" json:"maker_order,omitempty"`
-	// Order that crossed, where the venue publishes it. Absent elsewhere.
+	// Taker order, from venues that publish it. Absent elsewhere.
 	TakerOrder    *MatchedOrder `protobuf:"bytes,26,opt,name=taker_order,json=takerOrder,proto3" json:"taker_order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -538,25 +539,25 @@ func (x *Trade) GetTakerOrder() *MatchedOrder {
 // An order in a public trade, as far as the venue publishes it.
 type MatchedOrder struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The venue's id of the order. Absent where it does not say.
+	// The venue's id of the order. Absent if the venue does not report it.
 	VenueOrderId *string `protobuf:"bytes,1,opt,name=venue_order_id,json=venueOrderId,proto3,oneof" json:"venue_order_id,omitempty"`
-	// The venue's word for its side. Empty where it has none.
+	// The venue's own value for the side of the order. Empty if the venue has none.
 	RawSide string `protobuf:"bytes,2,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
-	// The venue's word for its kind. Empty where it has none.
+	// The venue's own value for the type of the order. Empty if the venue has none.
 	RawType string `protobuf:"bytes,3,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
-	// Ordered quantity, in the trade's quantity unit. Absent where the venue does not say.
+	// Quantity ordered, in the trade's quantity unit. Absent if the venue does not report it.
 	Quantity *string `protobuf:"bytes,4,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
-	// Limit price, in quote units. Absent where the venue does not say, or there is none.
+	// Limit price, in quote units. Absent if the order has none, or if the venue does not report it.
 	Price *string `protobuf:"bytes,5,opt,name=price,proto3,oneof" json:"price,omitempty"`
-	// Whether it may only reduce a position. Absent where the venue does not say.
+	// Whether the order may only reduce a position. Absent if the venue does not report it.
 	ReduceOnly *bool `protobuf:"varint,6,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
-	// Whether the trade filled all of it. Absent where the venue does not say.
+	// Whether the trade filled the order completely. Absent if the venue does not report it.
 	Filled *bool `protobuf:"varint,7,opt,name=filled,proto3,oneof" json:"filled,omitempty"`
-	// Quantity by which the venue reduced it. Absent when it did not, or does not say.
+	// Quantity by which the venue reduced the order. Absent if the venue did not reduce it, or does not report it.
 	ReducedQuantity *string `protobuf:"bytes,8,opt,name=reduced_quantity,json=reducedQuantity,proto3,oneof" json:"reduced_quantity,omitempty"`
-	// When it was placed. Absent where the venue does not say.
+	// When the order was placed. Absent if the venue does not report it.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When it last changed. Absent where the venue does not say.
+	// When the order last changed. Absent if the venue does not report it.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -664,10 +665,11 @@ func (x *MatchedOrder) GetUpdatedAt() *timestamppb.Timestamp {
 
 // Open, high, low, close and volume of an interval.
 //
-// An interval without trades has a candle only if the venue makes one; its prices are then what the venue states.
+// An interval without trades has a candle only if the venue produces one; its prices are then those that the venue
+// states.
 type Candle struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing whose trades or prices are summed up.
+	// Listing whose trades or prices the candle summarizes.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Length of the candle.
 	//
@@ -676,9 +678,10 @@ type Candle struct {
 	//	*Candle_Interval
 	//	*Candle_CalendarInterval
 	Length isCandle_Length `protobuf_oneof:"length"`
-	// Start of the interval, inclusive.
+	// Start of the interval, inclusive. Always set.
 	OpenTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=open_time,json=openTime,proto3" json:"open_time,omitempty"`
-	// End of the interval, exclusive: where a venue states the last millisecond, the mapping adds one.
+	// End of the interval, exclusive. If a venue reports the last millisecond instead, the mapping adds one millisecond.
+	// Always set.
 	CloseTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=close_time,json=closeTime,proto3" json:"close_time,omitempty"`
 	// First price, in quote units.
 	Open string `protobuf:"bytes,6,opt,name=open,proto3" json:"open,omitempty"`
@@ -686,33 +689,34 @@ type Candle struct {
 	High string `protobuf:"bytes,7,opt,name=high,proto3" json:"high,omitempty"`
 	// Lowest price, in quote units.
 	Low string `protobuf:"bytes,8,opt,name=low,proto3" json:"low,omitempty"`
-	// Last price, in quote units; the latest one as long as the candle is open.
+	// Last price, in quote units. While the candle is open, the latest price.
 	Close string `protobuf:"bytes,9,opt,name=close,proto3" json:"close,omitempty"`
 	// Quantity traded, in `volume_unit`. Absent for prices that are not traded, such as an index.
 	Volume *string `protobuf:"bytes,10,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
-	// What the volume counts.
+	// Unit of `volume`.
 	VolumeUnit QuantityUnit `protobuf:"varint,11,opt,name=volume_unit,json=volumeUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"volume_unit,omitempty"`
-	// Quantity traded, in quote units. Absent where the venue does not say.
+	// Quantity traded, in quote units. Absent if the venue does not report it.
 	QuoteVolume *string `protobuf:"bytes,12,opt,name=quote_volume,json=quoteVolume,proto3,oneof" json:"quote_volume,omitempty"`
-	// Part of the volume in which the buyer was the aggressor. Absent where the venue does not say.
+	// Part of `volume` in which the buyer was the aggressor. Absent if the venue does not report it.
 	TakerBuyBaseVolume *string `protobuf:"bytes,13,opt,name=taker_buy_base_volume,json=takerBuyBaseVolume,proto3,oneof" json:"taker_buy_base_volume,omitempty"`
-	// The same in quote units. Absent where the venue does not say.
+	// Part of the quote volume in which the buyer was the aggressor, in quote units. Absent if the venue does not report
+	// it.
 	TakerBuyQuoteVolume *string `protobuf:"bytes,14,opt,name=taker_buy_quote_volume,json=takerBuyQuoteVolume,proto3,oneof" json:"taker_buy_quote_volume,omitempty"`
-	// Number of trades. Absent where the venue does not count them, which is not the same as none.
+	// Number of trades. Absent if the venue does not count them, which differs from zero.
 	TradeCount *uint64 `protobuf:"varint,15,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
-	// Id of the first trade. Absent where the venue does not say.
+	// Id of the first trade. Absent if the venue does not report it.
 	FirstTradeId *string `protobuf:"bytes,16,opt,name=first_trade_id,json=firstTradeId,proto3,oneof" json:"first_trade_id,omitempty"`
-	// Id of the last trade. Absent where the venue does not say.
+	// Id of the last trade. Absent if the venue does not report it.
 	LastTradeId *string `protobuf:"bytes,17,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
-	// Volume-weighted average price as the venue states it, in quote units. Absent where it does not.
+	// Volume-weighted average price as the venue reports it, in quote units. Absent if the venue does not report it.
 	Vwap *string `protobuf:"bytes,18,opt,name=vwap,proto3,oneof" json:"vwap,omitempty"`
-	// Whether the candle is final. Absent where the venue does not say.
+	// Whether the candle is final. Absent if the venue does not report it.
 	Closed *bool `protobuf:"varint,19,opt,name=closed,proto3,oneof" json:"closed,omitempty"`
-	// Which price the candle follows.
+	// Kind of price that the candle follows.
 	PriceKind CandlePriceKind `protobuf:"varint,20,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
-	// When the venue sent it. Absent where the venue does not say.
+	// When the venue sent the candle. Absent if the venue does not report it.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received it.
+	// When this system received the candle. Always set.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -918,12 +922,12 @@ type isCandle_Length interface {
 }
 
 type Candle_Interval struct {
-	// A fixed span, such as 60 seconds; greater than zero.
+	// Fixed span, such as 60 seconds; greater than zero.
 	Interval *durationpb.Duration `protobuf:"bytes,2,opt,name=interval,proto3,oneof"`
 }
 
 type Candle_CalendarInterval struct {
-	// A span of the calendar.
+	// Span of the calendar, such as a month.
 	CalendarInterval CalendarInterval `protobuf:"varint,3,opt,name=calendar_interval,json=calendarInterval,proto3,enum=cqc.markets.v1.CalendarInterval,oneof"`
 }
 

@@ -77,28 +77,28 @@ func (PortfolioStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_portfolio_proto_rawDescGZIP(), []int{0}
 }
 
-// Accounts and strategies that are looked at as one.
+// Accounts and strategies viewed as one.
 type Portfolio struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id, opaque, immutable.
+	// Opaque id assigned by this system, immutable.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// Name for people.
+	// Display name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// What it is for. Empty when the name says it.
+	// Purpose of the portfolio. Empty if the name is self-explanatory.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// Asset in which its value is stated.
+	// Asset in which the portfolio's value is stated.
 	ReportingAssetId string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3" json:"reporting_asset_id,omitempty"`
-	// Accounts that belong to it.
+	// Accounts that belong to the portfolio.
 	AccountIds []string `protobuf:"bytes,5,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// Portfolio that this one is a part of. Absent when it stands alone.
+	// Portfolio that this one is part of. Absent if it is not part of another.
 	ParentPortfolioId *string `protobuf:"bytes,6,opt,name=parent_portfolio_id,json=parentPortfolioId,proto3,oneof" json:"parent_portfolio_id,omitempty"`
-	// Whether it is in use.
+	// Whether the portfolio is in use.
 	Status PortfolioStatus `protobuf:"varint,7,opt,name=status,proto3,enum=cqc.portfolio.v1.PortfolioStatus" json:"status,omitempty"`
-	// What it is meant to hold. Empty when nothing is decided.
+	// Target allocations of the portfolio. Empty if none have been decided.
 	Allocations []*Allocation `protobuf:"bytes,8,rep,name=allocations,proto3" json:"allocations,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision uint64 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was made.
+	// When the record was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the record last changed.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
@@ -213,10 +213,10 @@ func (x *Portfolio) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// How much of a portfolio is meant to be in one thing.
+// Target share of a portfolio in one asset, product, group or strategy.
 type Allocation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is for.
+	// Target of the allocation.
 	//
 	// Types that are valid to be assigned to Target:
 	//
@@ -225,11 +225,12 @@ type Allocation struct {
 	//	*Allocation_GroupId
 	//	*Allocation_StrategyId
 	Target isAllocation_Target `protobuf_oneof:"target"`
-	// Part of the portfolio's value, such as 0.25. Negative is short; the parts need not add up to one.
+	// Target fraction of the portfolio's value, such as 0.25. A negative weight is short. The weights need not add up to
+	// 1.
 	Weight string `protobuf:"bytes,5,opt,name=weight,proto3" json:"weight,omitempty"`
-	// Smallest part before someone acts. Absent means no lower bound.
+	// Fraction of the portfolio's value below which someone acts. Absent if there is no lower bound.
 	MinWeight *string `protobuf:"bytes,6,opt,name=min_weight,json=minWeight,proto3,oneof" json:"min_weight,omitempty"`
-	// Largest part before someone acts. Absent means no upper bound.
+	// Fraction of the portfolio's value above which someone acts. Absent if there is no upper bound.
 	MaxWeight     *string `protobuf:"bytes,7,opt,name=max_weight,json=maxWeight,proto3,oneof" json:"max_weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,7 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What an exposure is grouped by.
+// Dimensions by which exposures are grouped.
 type ExposureDimension int32
 
 const (
@@ -95,103 +95,110 @@ func (ExposureDimension) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_position_proto_rawDescGZIP(), []int{0}
 }
 
-// What an account holds on a listing, as the venue reports it or as it follows from fills.
+// An account's holding on a listing, as the venue reports it or as derived from fills.
 //
-// A fact: nothing in here is checked against anything else.
+// A fact: no field is checked against any other.
 type Position struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id, opaque. The same as long as the position stays open.
+	// Opaque id assigned by this system. Stays the same for as long as the position is open.
 	PositionId string `protobuf:"bytes,1,opt,name=position_id,json=positionId,proto3" json:"position_id,omitempty"`
-	// Account that holds it.
+	// Account that holds the position.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing it is held on.
+	// Listing on which the position is held.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Which of the listing's positions it is.
+	// Which of the listing's positions this is: the net one, the long one or the short one.
 	Side v1.PositionSide `protobuf:"varint,4,opt,name=side,proto3,enum=cqc.venues.v1.PositionSide" json:"side,omitempty"`
-	// The venue's own word for the side. Empty where it has none.
+	// The venue's own value for `side`. Empty if the venue has none.
 	RawSide string `protobuf:"bytes,5,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
-	// Collateral behind it.
+	// Collateral that backs the position.
 	MarginMode v1.MarginMode `protobuf:"varint,6,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `margin_mode`. Empty if the venue has none.
 	RawMarginMode string `protobuf:"bytes,33,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
-	// How much, in `quantity_unit`: positive is long, negative is short, zero is closed.
+	// Size of the position, in `quantity_unit`: positive is long, negative is short, zero is closed.
 	Quantity string `protobuf:"bytes,7,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// What the quantity counts.
+	// Unit of `quantity`.
 	QuantityUnit v11.QuantityUnit `protobuf:"varint,8,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// What one contract stands for. Absent where the venue trades in units.
+	// Size of one contract. Absent if the venue trades in units instead of contracts.
 	ContractSize *string `protobuf:"bytes,9,opt,name=contract_size,json=contractSize,proto3,oneof" json:"contract_size,omitempty"`
-	// Mean price at which it was opened, in quote units. Absent where the venue does not say.
+	// Average price at which the position was opened, in quote units. Absent if the venue does not report it.
 	EntryPrice *string `protobuf:"bytes,10,opt,name=entry_price,json=entryPrice,proto3,oneof" json:"entry_price,omitempty"`
-	// Price at which the venue values it, in quote units. Absent where the venue does not say.
+	// Price at which the venue values the position, in quote units. Absent if the venue does not report it.
 	MarkPrice *string `protobuf:"bytes,11,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
-	// Price at which it would close without profit or loss, fees included. Absent where the venue does not say.
+	// Price at which closing the position would give no profit or loss, fees included, in quote units. Absent if the
+	// venue does not report it.
 	BreakEvenPrice *string `protobuf:"bytes,12,opt,name=break_even_price,json=breakEvenPrice,proto3,oneof" json:"break_even_price,omitempty"`
-	// Price at which it would be liquidated. Absent where there is none (a venue's 0), or it does not say.
+	// Price at which the position would be liquidated, in quote units. Absent if there is none (0 at some venues), or if
+	// the venue does not report it.
 	LiquidationPrice *string `protobuf:"bytes,13,opt,name=liquidation_price,json=liquidationPrice,proto3,oneof" json:"liquidation_price,omitempty"`
-	// Its value at the mark price, in quote units. Absent where the venue does not say.
+	// Value of the position at the mark price, in quote units. Absent if the venue does not report it.
 	Notional *string `protobuf:"bytes,14,opt,name=notional,proto3,oneof" json:"notional,omitempty"`
-	// Collateral that stands behind it, in the settlement asset. Absent where the venue does not say.
+	// Collateral that backs the position, in the settlement asset. Absent if the venue does not report it.
 	Collateral *string `protobuf:"bytes,15,opt,name=collateral,proto3,oneof" json:"collateral,omitempty"`
-	// Balance set apart for it, in the settlement asset. Absent unless isolated.
+	// Balance set aside for the position, in the settlement asset. Absent unless the margin mode is isolated.
 	IsolatedWallet *string `protobuf:"bytes,16,opt,name=isolated_wallet,json=isolatedWallet,proto3,oneof" json:"isolated_wallet,omitempty"`
-	// What opening it needs, in the settlement asset. Absent where the venue does not say.
+	// Margin required to open the position, in the settlement asset. Absent if the venue does not report it.
 	InitialMargin *string `protobuf:"bytes,17,opt,name=initial_margin,json=initialMargin,proto3,oneof" json:"initial_margin,omitempty"`
-	// What keeping it needs, in the settlement asset. Absent where the venue does not say.
+	// Margin required to keep the position open, in the settlement asset. Absent if the venue does not report it.
 	MaintenanceMargin *string `protobuf:"bytes,18,opt,name=maintenance_margin,json=maintenanceMargin,proto3,oneof" json:"maintenance_margin,omitempty"`
-	// Leverage that is set for it. Absent where the venue does not say.
+	// Leverage set for the position, such as 10 for tenfold. Absent if the venue does not report it.
 	Leverage *string `protobuf:"bytes,19,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
-	// Profit or loss at the mark price, in the settlement asset. Absent where the venue does not say.
+	// Profit or loss at the mark price, in the settlement asset. Negative is a loss. Absent if the venue does not report
+	// it.
 	UnrealizedPnl *string `protobuf:"bytes,20,opt,name=unrealized_pnl,json=unrealizedPnl,proto3,oneof" json:"unrealized_pnl,omitempty"`
-	// Profit or loss realised since it was opened, in the settlement asset. Absent where the venue does not say.
+	// Profit or loss realized since the position was opened, in the settlement asset. Negative is a loss. Absent if the
+	// venue does not report it.
 	RealizedPnl *string `protobuf:"bytes,21,opt,name=realized_pnl,json=realizedPnl,proto3,oneof" json:"realized_pnl,omitempty"`
-	// Profit or loss realised since the venue's last settlement. Absent where the venue does not say.
+	// Profit or loss realized since the venue's last settlement, in the settlement asset. Negative is a loss. Absent if
+	// the venue does not report it.
 	SessionRealizedPnl *string `protobuf:"bytes,22,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
-	// Funding that is owed and not paid yet, in the settlement asset; positive is received. Absent where the venue does
-	// not say.
+	// Funding owed but not yet paid, in the settlement asset. Positive is to be received. Absent if the venue does not
+	// report it.
 	AccruedFunding *string `protobuf:"bytes,23,opt,name=accrued_funding,json=accruedFunding,proto3,oneof" json:"accrued_funding,omitempty"`
-	// What was charged so far, one entry per asset.
+	// Fees charged so far, one entry per asset.
 	Fees []*v1.Fee `protobuf:"bytes,24,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Largest value that the venue allows at this leverage, in quote units. Absent where the venue does not say.
+	// Largest position value that the venue allows at this leverage, in quote units. Absent if the venue does not report
+	// it.
 	MaxNotional *string `protobuf:"bytes,25,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
-	// Whether collateral is added by itself. Absent where the venue does not say.
+	// Whether collateral is added automatically. Absent if the venue does not report it.
 	AutoAddMargin *bool `protobuf:"varint,26,opt,name=auto_add_margin,json=autoAddMargin,proto3,oneof" json:"auto_add_margin,omitempty"`
-	// The venue's id of the position: some venues hold several lots of one listing. Absent where it has none.
+	// The venue's id of the position; some venues hold several lots of one listing. Absent if the venue has none.
 	VenuePositionId *string `protobuf:"bytes,27,opt,name=venue_position_id,json=venuePositionId,proto3,oneof" json:"venue_position_id,omitempty"`
-	// Asset in which margin, profit and loss are stated. Absent where the venue does not say.
+	// Asset in which margin, profit and loss are stated. Absent if the venue does not report it.
 	SettlementAssetId *string `protobuf:"bytes,28,opt,name=settlement_asset_id,json=settlementAssetId,proto3,oneof" json:"settlement_asset_id,omitempty"`
-	// When it was opened. Absent where the venue does not say.
+	// When the position was opened. Absent if the venue does not report it.
 	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
-	// When the venue last changed it. Absent where the venue does not say.
+	// When the venue last changed the position. Absent if the venue does not report it.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// When this system received this state.
+	// When this system received this state. Always set.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Version of this record, raised by one at each change.
+	// Version of this record, increased by one at each change.
 	Revision uint64 `protobuf:"varint,32,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the venue sent this state. Absent where the venue does not say.
+	// When the venue sent this state. Absent if the venue does not report it.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// The part of the initial margin for the position itself. Absent where the venue does not say.
+	// Part of `initial_margin` for the position itself, in the settlement asset. Absent if the venue does not report it.
 	PositionInitialMargin *string `protobuf:"bytes,35,opt,name=position_initial_margin,json=positionInitialMargin,proto3,oneof" json:"position_initial_margin,omitempty"`
-	// The part of the initial margin for open orders. Absent where the venue does not say.
+	// Part of `initial_margin` for open orders, in the settlement asset. Absent if the venue does not report it.
 	OrderInitialMargin *string `protobuf:"bytes,36,opt,name=order_initial_margin,json=orderInitialMargin,proto3,oneof" json:"order_initial_margin,omitempty"`
-	// Notional of the open buy orders on the listing, in quote units. Absent where the venue does not say.
+	// Notional of the open buy orders on the listing, in quote units. Absent if the venue does not report it.
 	OpenBidNotional *string `protobuf:"bytes,37,opt,name=open_bid_notional,json=openBidNotional,proto3,oneof" json:"open_bid_notional,omitempty"`
-	// Notional of the open sell orders on the listing, in quote units. Absent where the venue does not say.
+	// Notional of the open sell orders on the listing, in quote units. Absent if the venue does not report it.
 	OpenAskNotional *string `protobuf:"bytes,38,opt,name=open_ask_notional,json=openAskNotional,proto3,oneof" json:"open_ask_notional,omitempty"`
-	// Volume-weighted average price of the entries, where the venue tells it apart from the entry price. Absent elsewhere.
+	// Volume-weighted average price of the entries, in quote units, from venues that distinguish it from the entry price.
+	// Absent elsewhere.
 	EntryVwap *string `protobuf:"bytes,39,opt,name=entry_vwap,json=entryVwap,proto3,oneof" json:"entry_vwap,omitempty"`
-	// What the entries cost, in quote units. Absent where the venue does not say.
+	// Cost of the entries, in quote units. Absent if the venue does not report it.
 	EntryCost *string `protobuf:"bytes,40,opt,name=entry_cost,json=entryCost,proto3,oneof" json:"entry_cost,omitempty"`
-	// Quantity that was closed already. Absent where the venue does not say.
+	// Quantity that was already closed, in `quantity_unit`. Absent if the venue does not report it.
 	ClosedQuantity *string `protobuf:"bytes,41,opt,name=closed_quantity,json=closedQuantity,proto3,oneof" json:"closed_quantity,omitempty"`
-	// The venue's id of the order that opened it. Absent where the venue does not say.
+	// The venue's id of the order that opened the position. Absent if the venue does not report it.
 	OpeningVenueOrderId *string `protobuf:"bytes,42,opt,name=opening_venue_order_id,json=openingVenueOrderId,proto3,oneof" json:"opening_venue_order_id,omitempty"`
-	// The venue's word for the kind of that order. Empty where it has none.
+	// The venue's own value for the type of the order that opened the position. Empty if the venue has none.
 	RawOpeningOrderType string `protobuf:"bytes,43,opt,name=raw_opening_order_type,json=rawOpeningOrderType,proto3" json:"raw_opening_order_type,omitempty"`
-	// The venue's word for its state, such as `open`. Empty where it has none.
+	// The venue's own value for the state of the position, such as `open`. Empty if the venue has none.
 	RawStatus string `protobuf:"bytes,44,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
-	// The venue's words on what it costs to hold, such as `0.0200% per 4 hours`. Empty where it has none.
+	// Cost of holding the position in the venue's own words, such as `0.0200% per 4 hours`. Empty if the venue has none.
 	RawTerms string `protobuf:"bytes,45,opt,name=raw_terms,json=rawTerms,proto3" json:"raw_terms,omitempty"`
-	// When holding it is charged next. Absent where the venue does not say.
+	// Time of the next charge for holding the position. Absent if the venue does not report it.
 	NextRolloverAt *timestamppb.Timestamp `protobuf:"bytes,46,opt,name=next_rollover_at,json=nextRolloverAt,proto3" json:"next_rollover_at,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -549,28 +556,29 @@ func (x *Position) GetNextRolloverAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// How much would be won or lost with something, computed from positions and balances: an estimate, therefore doubles.
+// How much could be gained or lost on one asset, venue, account or other dimension, computed from positions and
+// balances. The numbers are estimates, so they are doubles.
 type Exposure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What it is grouped by.
+	// Dimension by which the exposure is grouped.
 	Dimension ExposureDimension `protobuf:"varint,1,opt,name=dimension,proto3,enum=cqc.portfolio.v1.ExposureDimension" json:"dimension,omitempty"`
-	// The one it is for: an id of that dimension, such as `BTC` or `binance`.
+	// Id within the dimension, such as `BTC` or `binance`.
 	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	// Asset in which the amounts are stated.
+	// Asset in which the values are stated.
 	ReportingAssetId string `protobuf:"bytes,3,opt,name=reporting_asset_id,json=reportingAssetId,proto3" json:"reporting_asset_id,omitempty"`
-	// Sum of long positions and balances, zero or greater.
+	// Sum of long positions and balances, in the reporting asset, zero or greater.
 	LongValue float64 `protobuf:"fixed64,4,opt,name=long_value,json=longValue,proto3" json:"long_value,omitempty"`
-	// Sum of short positions and debts, zero or greater.
+	// Sum of short positions and debts, in the reporting asset, zero or greater.
 	ShortValue float64 `protobuf:"fixed64,5,opt,name=short_value,json=shortValue,proto3" json:"short_value,omitempty"`
-	// Long less short.
+	// Long value minus short value, in the reporting asset.
 	NetValue float64 `protobuf:"fixed64,6,opt,name=net_value,json=netValue,proto3" json:"net_value,omitempty"`
-	// Long plus short.
+	// Long value plus short value, in the reporting asset, zero or greater.
 	GrossValue float64 `protobuf:"fixed64,7,opt,name=gross_value,json=grossValue,proto3" json:"gross_value,omitempty"`
-	// Change of the value per unit of change of the price, in units of the asset. Absent when not computed.
+	// Change in value per unit change in price, in units of the asset. Absent if not computed.
 	Delta *float64 `protobuf:"fixed64,8,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Gross value divided by equity. Absent when equity is not known.
+	// Gross value divided by equity, zero or greater. Absent if the equity is unknown.
 	Leverage *float64 `protobuf:"fixed64,9,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
-	// When the positions were read.
+	// When the positions were read. Always set.
 	Timestamp     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

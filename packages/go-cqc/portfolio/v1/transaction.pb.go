@@ -26,7 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What happened in the books of a portfolio.
+// Kinds of transaction in the books of a portfolio.
 type TransactionType int32
 
 const (
@@ -34,11 +34,11 @@ const (
 	TransactionType_TRANSACTION_TYPE_UNSPECIFIED TransactionType = 0
 	// A trade: one asset in, another out.
 	TransactionType_TRANSACTION_TYPE_TRADE TransactionType = 1
-	// A deposit from outside.
+	// A deposit from outside the portfolio.
 	TransactionType_TRANSACTION_TYPE_DEPOSIT TransactionType = 2
-	// A withdrawal to outside.
+	// A withdrawal to outside the portfolio.
 	TransactionType_TRANSACTION_TYPE_WITHDRAWAL TransactionType = 3
-	// A move between accounts of the portfolio.
+	// A transfer between accounts of the portfolio.
 	TransactionType_TRANSACTION_TYPE_TRANSFER TransactionType = 4
 	// A fee that belongs to no trade.
 	TransactionType_TRANSACTION_TYPE_FEE TransactionType = 5
@@ -48,7 +48,7 @@ const (
 	TransactionType_TRANSACTION_TYPE_INTEREST TransactionType = 7
 	// A rebate.
 	TransactionType_TRANSACTION_TYPE_REBATE TransactionType = 8
-	// A reward, such as of staking, or an airdrop.
+	// A reward, such as one for staking, or an airdrop.
 	TransactionType_TRANSACTION_TYPE_REWARD TransactionType = 9
 	// Settlement or delivery of a derivative.
 	TransactionType_TRANSACTION_TYPE_SETTLEMENT TransactionType = 10
@@ -125,15 +125,15 @@ type CostBasisMethod int32
 const (
 	// Not decided.
 	CostBasisMethod_COST_BASIS_METHOD_UNSPECIFIED CostBasisMethod = 0
-	// The oldest first.
+	// Oldest first.
 	CostBasisMethod_COST_BASIS_METHOD_FIFO CostBasisMethod = 1
-	// The newest first.
+	// Newest first.
 	CostBasisMethod_COST_BASIS_METHOD_LIFO CostBasisMethod = 2
-	// The dearest first.
+	// Highest cost first.
 	CostBasisMethod_COST_BASIS_METHOD_HIFO CostBasisMethod = 3
-	// All in proportion, at the mean cost.
+	// All lots in proportion, at the average cost.
 	CostBasisMethod_COST_BASIS_METHOD_AVERAGE CostBasisMethod = 4
-	// Those that the holder names.
+	// Lots that the holder names.
 	CostBasisMethod_COST_BASIS_METHOD_SPECIFIC CostBasisMethod = 5
 )
 
@@ -184,7 +184,7 @@ func (CostBasisMethod) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{1}
 }
 
-// Which prices value what is not realised.
+// Which price is used to value what is unrealized.
 type ValuationSource int32
 
 const (
@@ -192,11 +192,11 @@ const (
 	ValuationSource_VALUATION_SOURCE_UNSPECIFIED ValuationSource = 0
 	// The venue's mark price.
 	ValuationSource_VALUATION_SOURCE_MARK ValuationSource = 1
-	// The last trade.
+	// The price of the last trade.
 	ValuationSource_VALUATION_SOURCE_LAST ValuationSource = 2
 	// The mean of best bid and ask.
 	ValuationSource_VALUATION_SOURCE_MID ValuationSource = 3
-	// A reference price of several venues.
+	// A reference price derived from several venues.
 	ValuationSource_VALUATION_SOURCE_REFERENCE ValuationSource = 4
 )
 
@@ -245,38 +245,38 @@ func (ValuationSource) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{2}
 }
 
-// One entry in the books of a portfolio. Entries are never changed: a correction is another entry.
+// One entry in the books of a portfolio. Entries are never changed: a correction is a new entry.
 type Transaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id, opaque.
+	// Opaque id assigned by this system.
 	TransactionId string `protobuf:"bytes,1,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
-	// Portfolio that it belongs to.
+	// Portfolio to which the transaction belongs.
 	PortfolioId string `protobuf:"bytes,2,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// Account in which it happened.
+	// Account in which the transaction took place.
 	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// What happened.
+	// Kind of transaction.
 	Type TransactionType `protobuf:"varint,4,opt,name=type,proto3,enum=cqc.portfolio.v1.TransactionType" json:"type,omitempty"`
-	// What moved, one entry per asset.
+	// Amounts that moved, one entry per asset.
 	Legs []*TransactionLeg `protobuf:"bytes,5,rep,name=legs,proto3" json:"legs,omitempty"`
-	// What was charged, one entry per asset; not contained in the legs.
+	// Fees charged, one entry per asset. Not included in `legs`.
 	Fees []*v1.Fee `protobuf:"bytes,6,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Listing of the trade. Absent for everything else.
+	// Listing of the trade. Absent for every other kind of transaction.
 	VenueSymbolId *string `protobuf:"bytes,7,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Order behind it. Absent when there is none.
+	// Id of the order behind the transaction. Absent if there is none.
 	OrderId *string `protobuf:"bytes,8,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
-	// Execution report behind it. Absent when there is none.
+	// `exec_id` of the execution report behind the transaction. Absent if there is none.
 	ExecId *string `protobuf:"bytes,9,opt,name=exec_id,json=execId,proto3,oneof" json:"exec_id,omitempty"`
-	// Transfer behind it. Absent when there is none.
+	// Id of the transfer behind the transaction. Absent if there is none.
 	TransferId *string `protobuf:"bytes,10,opt,name=transfer_id,json=transferId,proto3,oneof" json:"transfer_id,omitempty"`
-	// Entry that this one corrects. Absent otherwise.
+	// Id of the transaction that this one corrects. Absent if this one is not a correction.
 	CorrectsTransactionId *string `protobuf:"bytes,11,opt,name=corrects_transaction_id,json=correctsTransactionId,proto3,oneof" json:"corrects_transaction_id,omitempty"`
-	// The transaction on a chain. Absent elsewhere.
+	// On-chain transaction behind this one. Absent if there is none.
 	Onchain *v11.OnchainRef `protobuf:"bytes,12,opt,name=onchain,proto3" json:"onchain,omitempty"`
-	// Free text of whoever recorded it. Empty when there is nothing to say.
+	// Free text from whoever recorded the transaction. Empty if there is nothing to add.
 	Note string `protobuf:"bytes,13,opt,name=note,proto3" json:"note,omitempty"`
-	// When it happened.
+	// When the transaction took place. Always set.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When it was recorded.
+	// When the transaction was recorded.
 	RecordedAt    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -417,14 +417,14 @@ func (x *Transaction) GetRecordedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// One asset's movement in a transaction.
+// Movement of one asset in a transaction.
 type TransactionLeg struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset that moved.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// How much, in units of the asset: positive came in, negative went out.
+	// Amount that moved, in units of the asset: positive came in, negative went out.
 	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	// What one unit was worth, in the portfolio's reporting asset. Absent when not known.
+	// Value of one unit, in the portfolio's reporting asset. Absent if unknown.
 	UnitValue     *string `protobuf:"bytes,3,opt,name=unit_value,json=unitValue,proto3,oneof" json:"unit_value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -481,34 +481,35 @@ func (x *TransactionLeg) GetUnitValue() string {
 	return ""
 }
 
-// Profit and loss of a portfolio or a part of it over an interval.
+// Profit and loss of a portfolio, or a part of one, over an interval.
 type PnL struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset in which all amounts are stated.
 	ReportingAssetId string `protobuf:"bytes,1,opt,name=reporting_asset_id,json=reportingAssetId,proto3" json:"reporting_asset_id,omitempty"`
-	// Start of the interval, inclusive.
+	// Start of the interval, inclusive. Always set.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// End of the interval, exclusive.
+	// End of the interval, exclusive. Always set.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Profit or loss of what was sold or closed, before everything below.
+	// Profit or loss on what was sold or closed, in the reporting asset, before all the other components of `total`.
+	// Negative is a loss.
 	Realized string `protobuf:"bytes,4,opt,name=realized,proto3" json:"realized,omitempty"`
-	// Change in value of what is still held.
+	// Change in value of what is still held, in the reporting asset. Negative is a loss.
 	Unrealized string `protobuf:"bytes,5,opt,name=unrealized,proto3" json:"unrealized,omitempty"`
-	// Funding received less paid.
+	// Funding received minus funding paid, in the reporting asset.
 	Funding string `protobuf:"bytes,6,opt,name=funding,proto3" json:"funding,omitempty"`
-	// Fees paid, as a negative number.
+	// Fees paid, in the reporting asset, as a negative number.
 	Fees string `protobuf:"bytes,7,opt,name=fees,proto3" json:"fees,omitempty"`
-	// Interest received less paid.
+	// Interest received minus interest paid, in the reporting asset.
 	Interest string `protobuf:"bytes,8,opt,name=interest,proto3" json:"interest,omitempty"`
-	// Rebates received.
+	// Rebates received, in the reporting asset.
 	Rebates string `protobuf:"bytes,9,opt,name=rebates,proto3" json:"rebates,omitempty"`
-	// Profit or loss of turning other assets into the reporting asset.
+	// Profit or loss from converting other assets into the reporting asset, in the reporting asset. Negative is a loss.
 	Fx string `protobuf:"bytes,10,opt,name=fx,proto3" json:"fx,omitempty"`
-	// Sum of all of the above.
+	// Sum of `realized`, `unrealized`, `funding`, `fees`, `interest`, `rebates` and `fx`, in the reporting asset.
 	Total string `protobuf:"bytes,11,opt,name=total,proto3" json:"total,omitempty"`
-	// Which lots sales used up.
+	// Method that decided which lots the sales used up.
 	Method CostBasisMethod `protobuf:"varint,12,opt,name=method,proto3,enum=cqc.portfolio.v1.CostBasisMethod" json:"method,omitempty"`
-	// Which prices valued what is still held.
+	// Price used to value what is still held.
 	ValuationSource ValuationSource `protobuf:"varint,13,opt,name=valuation_source,json=valuationSource,proto3,enum=cqc.portfolio.v1.ValuationSource" json:"valuation_source,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -635,30 +636,30 @@ func (x *PnL) GetValuationSource() ValuationSource {
 	return ValuationSource_VALUATION_SOURCE_UNSPECIFIED
 }
 
-// A quantity of an asset that was acquired at once, as long as any of it is left.
+// A quantity of an asset that was acquired in one transaction, kept for as long as any of it is left.
 type Lot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id, opaque.
+	// Opaque id assigned by this system.
 	LotId string `protobuf:"bytes,1,opt,name=lot_id,json=lotId,proto3" json:"lot_id,omitempty"`
-	// Portfolio that holds it.
+	// Portfolio that holds the lot.
 	PortfolioId string `protobuf:"bytes,2,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// Account that holds it.
+	// Account that holds the lot.
 	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Asset that is held.
 	AssetId string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// When it was acquired.
+	// When the lot was acquired. Always set.
 	AcquiredAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=acquired_at,json=acquiredAt,proto3" json:"acquired_at,omitempty"`
-	// How much was acquired, in units of the asset.
+	// Quantity acquired, in units of the asset.
 	Quantity string `protobuf:"bytes,6,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// How much of it is left.
+	// Quantity that is left, in units of the asset.
 	RemainingQuantity string `protobuf:"bytes,7,opt,name=remaining_quantity,json=remainingQuantity,proto3" json:"remaining_quantity,omitempty"`
-	// What one unit cost, in `cost_asset_id`, without fees.
+	// Cost of one unit, in `cost_asset_id`, excluding fees.
 	UnitCost string `protobuf:"bytes,8,opt,name=unit_cost,json=unitCost,proto3" json:"unit_cost,omitempty"`
-	// Asset in which the cost is stated.
+	// Asset in which `unit_cost` is stated.
 	CostAssetId string `protobuf:"bytes,9,opt,name=cost_asset_id,json=costAssetId,proto3" json:"cost_asset_id,omitempty"`
-	// What acquiring it was charged.
+	// Fees charged for acquiring the lot.
 	Fees []*v1.Fee `protobuf:"bytes,10,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Transaction by which it was acquired.
+	// Id of the transaction that acquired the lot.
 	SourceTransactionId string `protobuf:"bytes,11,opt,name=source_transaction_id,json=sourceTransactionId,proto3" json:"source_transaction_id,omitempty"`
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache

@@ -28,7 +28,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Which record to get.
+// Selects the asset to return.
 type GetAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset to get.
@@ -74,10 +74,10 @@ func (x *GetAssetRequest) GetAssetId() string {
 	return ""
 }
 
-// The record.
+// The requested asset.
 type GetAssetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Asset         *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -120,12 +120,12 @@ func (x *GetAssetResponse) GetAsset() *v1.Asset {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the assets to list.
 type ListAssetsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only assets with this ticker or alias. Absent means all.
 	Symbol        *string `protobuf:"bytes,3,opt,name=symbol,proto3,oneof" json:"symbol,omitempty"`
@@ -184,12 +184,12 @@ func (x *ListAssetsRequest) GetSymbol() string {
 	return ""
 }
 
-// A page of records.
+// A page of assets.
 type ListAssetsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Assets []*v1.Asset `protobuf:"bytes,1,rep,name=assets,proto3" json:"assets,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -239,13 +239,13 @@ func (x *ListAssetsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The asset to add.
 type CreateAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Asset         *v1.Asset `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -295,7 +295,7 @@ func (x *CreateAssetRequest) GetAsset() *v1.Asset {
 	return nil
 }
 
-// What was added.
+// The asset that was added.
 type CreateAssetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -341,16 +341,16 @@ func (x *CreateAssetResponse) GetAsset() *v1.Asset {
 	return nil
 }
 
-// What to change.
+// A change to an asset.
 type UpdateAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Asset *v1.Asset `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
-	// Fields to change, such as `name`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -407,7 +407,7 @@ func (x *UpdateAssetRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The asset that was changed.
 type UpdateAssetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -453,10 +453,10 @@ func (x *UpdateAssetResponse) GetAsset() *v1.Asset {
 	return nil
 }
 
-// Which record to get.
+// Selects the chain to return.
 type GetChainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Chain to get, in CAIP-2.
+	// Chain to get, in CAIP-2 format.
 	ChainId       string `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -499,10 +499,10 @@ func (x *GetChainRequest) GetChainId() string {
 	return ""
 }
 
-// The record.
+// The requested chain.
 type GetChainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Chain         *v1.Chain `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -545,12 +545,12 @@ func (x *GetChainResponse) GetChain() *v1.Chain {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the chains to list.
 type ListChainsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -600,12 +600,12 @@ func (x *ListChainsRequest) GetPageToken() string {
 	return ""
 }
 
-// A page of records.
+// A page of chains.
 type ListChainsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Chains []*v1.Chain `protobuf:"bytes,1,rep,name=chains,proto3" json:"chains,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -655,13 +655,13 @@ func (x *ListChainsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The chain to add.
 type CreateChainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Chain         *v1.Chain `protobuf:"bytes,2,opt,name=chain,proto3" json:"chain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -711,7 +711,7 @@ func (x *CreateChainRequest) GetChain() *v1.Chain {
 	return nil
 }
 
-// What was added.
+// The chain that was added.
 type CreateChainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -757,16 +757,16 @@ func (x *CreateChainResponse) GetChain() *v1.Chain {
 	return nil
 }
 
-// What to change.
+// A change to a chain.
 type UpdateChainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Chain *v1.Chain `protobuf:"bytes,2,opt,name=chain,proto3" json:"chain,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -823,7 +823,7 @@ func (x *UpdateChainRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The chain that was changed.
 type UpdateChainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -869,7 +869,7 @@ func (x *UpdateChainResponse) GetChain() *v1.Chain {
 	return nil
 }
 
-// Which record to get.
+// Selects the venue to return.
 type GetVenueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Venue to get.
@@ -915,10 +915,10 @@ func (x *GetVenueRequest) GetVenueId() string {
 	return ""
 }
 
-// The record.
+// The requested venue.
 type GetVenueResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Venue         *v11.Venue `protobuf:"bytes,1,opt,name=venue,proto3" json:"venue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -961,12 +961,12 @@ func (x *GetVenueResponse) GetVenue() *v11.Venue {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the venues to list.
 type ListVenuesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1016,12 +1016,12 @@ func (x *ListVenuesRequest) GetPageToken() string {
 	return ""
 }
 
-// A page of records.
+// A page of venues.
 type ListVenuesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Venues []*v11.Venue `protobuf:"bytes,1,rep,name=venues,proto3" json:"venues,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1071,13 +1071,13 @@ func (x *ListVenuesResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The venue to add.
 type CreateVenueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Venue         *v11.Venue `protobuf:"bytes,2,opt,name=venue,proto3" json:"venue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1127,7 +1127,7 @@ func (x *CreateVenueRequest) GetVenue() *v11.Venue {
 	return nil
 }
 
-// What was added.
+// The venue that was added.
 type CreateVenueResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -1173,16 +1173,16 @@ func (x *CreateVenueResponse) GetVenue() *v11.Venue {
 	return nil
 }
 
-// What to change.
+// A change to a venue.
 type UpdateVenueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Venue *v11.Venue `protobuf:"bytes,2,opt,name=venue,proto3" json:"venue,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1239,7 +1239,7 @@ func (x *UpdateVenueRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The venue that was changed.
 type UpdateVenueResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -1285,7 +1285,7 @@ func (x *UpdateVenueResponse) GetVenue() *v11.Venue {
 	return nil
 }
 
-// Which record to get.
+// Selects the product to return.
 type GetSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Product to get.
@@ -1331,10 +1331,10 @@ func (x *GetSymbolRequest) GetSymbolId() string {
 	return ""
 }
 
-// The record.
+// The requested product.
 type GetSymbolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Symbol        *v12.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1377,12 +1377,12 @@ func (x *GetSymbolResponse) GetSymbol() *v12.Symbol {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the products to list.
 type ListSymbolsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only products with this base asset. Absent means all.
 	BaseAssetId *string `protobuf:"bytes,3,opt,name=base_asset_id,json=baseAssetId,proto3,oneof" json:"base_asset_id,omitempty"`
@@ -1450,12 +1450,12 @@ func (x *ListSymbolsRequest) GetQuoteAssetId() string {
 	return ""
 }
 
-// A page of records.
+// A page of products.
 type ListSymbolsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Symbols []*v12.Symbol `protobuf:"bytes,1,rep,name=symbols,proto3" json:"symbols,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1505,13 +1505,13 @@ func (x *ListSymbolsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The product to add.
 type CreateSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Symbol        *v12.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1561,7 +1561,7 @@ func (x *CreateSymbolRequest) GetSymbol() *v12.Symbol {
 	return nil
 }
 
-// What was added.
+// The product that was added.
 type CreateSymbolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -1607,16 +1607,16 @@ func (x *CreateSymbolResponse) GetSymbol() *v12.Symbol {
 	return nil
 }
 
-// What to change.
+// A change to a product.
 type UpdateSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Symbol *v12.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	// Fields to change, such as `lot_size`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `lot_size`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1673,7 +1673,7 @@ func (x *UpdateSymbolRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The product that was changed.
 type UpdateSymbolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -1719,14 +1719,14 @@ func (x *UpdateSymbolResponse) GetSymbol() *v12.Symbol {
 	return nil
 }
 
-// Which record to get.
+// Selects the asset listing to return.
 type GetVenueAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Venue that lists the asset.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// The venue's code of the asset.
+	// The venue's code for the asset.
 	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
-	// Time for which the answer shall hold. Absent means now.
+	// Point in time that the response reflects. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1783,10 +1783,10 @@ func (x *GetVenueAssetRequest) GetAsOf() *timestamppb.Timestamp {
 	return nil
 }
 
-// The record.
+// The requested asset listing.
 type GetVenueAssetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	VenueAsset    *v11.VenueAsset `protobuf:"bytes,1,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1829,12 +1829,12 @@ func (x *GetVenueAssetResponse) GetVenueAsset() *v11.VenueAsset {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the asset listings to list.
 type ListVenueAssetsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only listings of this venue. Absent means all.
 	VenueId *string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
@@ -1902,12 +1902,12 @@ func (x *ListVenueAssetsRequest) GetAssetId() string {
 	return ""
 }
 
-// A page of records.
+// A page of asset listings.
 type ListVenueAssetsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	VenueAssets []*v11.VenueAsset `protobuf:"bytes,1,rep,name=venue_assets,json=venueAssets,proto3" json:"venue_assets,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1957,13 +1957,13 @@ func (x *ListVenueAssetsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The asset listing to add.
 type CreateVenueAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	VenueAsset    *v11.VenueAsset `protobuf:"bytes,2,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2013,7 +2013,7 @@ func (x *CreateVenueAssetRequest) GetVenueAsset() *v11.VenueAsset {
 	return nil
 }
 
-// What was added.
+// The asset listing that was added.
 type CreateVenueAssetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -2059,16 +2059,16 @@ func (x *CreateVenueAssetResponse) GetVenueAsset() *v11.VenueAsset {
 	return nil
 }
 
-// What to change.
+// A change to an asset's listing at a venue.
 type UpdateVenueAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	VenueAsset *v11.VenueAsset `protobuf:"bytes,2,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2125,7 +2125,7 @@ func (x *UpdateVenueAssetRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The asset listing that was changed.
 type UpdateVenueAssetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -2171,7 +2171,7 @@ func (x *UpdateVenueAssetResponse) GetVenueAsset() *v11.VenueAsset {
 	return nil
 }
 
-// Which record to get.
+// Selects the product listing to return.
 type GetVenueSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing to get.
@@ -2217,10 +2217,10 @@ func (x *GetVenueSymbolRequest) GetVenueSymbolId() string {
 	return ""
 }
 
-// The record.
+// The requested product listing.
 type GetVenueSymbolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	VenueSymbol   *v11.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2263,12 +2263,12 @@ func (x *GetVenueSymbolResponse) GetVenueSymbol() *v11.VenueSymbol {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the product listings to list.
 type ListVenueSymbolsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only listings of this venue. Absent means all.
 	VenueId *string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
@@ -2336,12 +2336,12 @@ func (x *ListVenueSymbolsRequest) GetSymbolId() string {
 	return ""
 }
 
-// A page of records.
+// A page of product listings.
 type ListVenueSymbolsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	VenueSymbols []*v11.VenueSymbol `protobuf:"bytes,1,rep,name=venue_symbols,json=venueSymbols,proto3" json:"venue_symbols,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2391,13 +2391,13 @@ func (x *ListVenueSymbolsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The product listing to add.
 type CreateVenueSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	VenueSymbol   *v11.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2447,7 +2447,7 @@ func (x *CreateVenueSymbolRequest) GetVenueSymbol() *v11.VenueSymbol {
 	return nil
 }
 
-// What was added.
+// The product listing that was added.
 type CreateVenueSymbolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -2493,16 +2493,16 @@ func (x *CreateVenueSymbolResponse) GetVenueSymbol() *v11.VenueSymbol {
 	return nil
 }
 
-// What to change.
+// A change to a product's listing at a venue.
 type UpdateVenueSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	VenueSymbol *v11.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
-	// Fields to change, such as `delisted_at`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `delisted_at`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2559,7 +2559,7 @@ func (x *UpdateVenueSymbolRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The product listing that was changed.
 type UpdateVenueSymbolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -2605,10 +2605,10 @@ func (x *UpdateVenueSymbolResponse) GetVenueSymbol() *v11.VenueSymbol {
 	return nil
 }
 
-// Which record to get.
+// Selects the deployment to return.
 type GetAssetDeploymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Deployment to get, in CAIP-19.
+	// Deployment to get, in CAIP-19 format.
 	DeploymentId  string `protobuf:"bytes,1,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2651,10 +2651,10 @@ func (x *GetAssetDeploymentRequest) GetDeploymentId() string {
 	return ""
 }
 
-// The record.
+// The requested deployment.
 type GetAssetDeploymentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Deployment    *v1.AssetDeployment `protobuf:"bytes,1,opt,name=deployment,proto3" json:"deployment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2697,12 +2697,12 @@ func (x *GetAssetDeploymentResponse) GetDeployment() *v1.AssetDeployment {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the deployments to list.
 type ListAssetDeploymentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only deployments of this asset. Absent means all.
 	AssetId *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
@@ -2770,12 +2770,12 @@ func (x *ListAssetDeploymentsRequest) GetChainId() string {
 	return ""
 }
 
-// A page of records.
+// A page of deployments.
 type ListAssetDeploymentsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Deployments []*v1.AssetDeployment `protobuf:"bytes,1,rep,name=deployments,proto3" json:"deployments,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2825,13 +2825,13 @@ func (x *ListAssetDeploymentsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The deployment to add.
 type CreateAssetDeploymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Deployment    *v1.AssetDeployment `protobuf:"bytes,2,opt,name=deployment,proto3" json:"deployment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2881,7 +2881,7 @@ func (x *CreateAssetDeploymentRequest) GetDeployment() *v1.AssetDeployment {
 	return nil
 }
 
-// What was added.
+// The deployment that was added.
 type CreateAssetDeploymentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -2927,16 +2927,16 @@ func (x *CreateAssetDeploymentResponse) GetDeployment() *v1.AssetDeployment {
 	return nil
 }
 
-// What to change.
+// A change to an asset's deployment on a chain.
 type UpdateAssetDeploymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Deployment *v1.AssetDeployment `protobuf:"bytes,2,opt,name=deployment,proto3" json:"deployment,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2993,7 +2993,7 @@ func (x *UpdateAssetDeploymentRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The deployment that was changed.
 type UpdateAssetDeploymentResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -3039,14 +3039,14 @@ func (x *UpdateAssetDeploymentResponse) GetDeployment() *v1.AssetDeployment {
 	return nil
 }
 
-// Which record to get.
+// Selects the asset name to return.
 type GetAssetIdentifierRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Provider that gave the name.
 	DataSourceId string `protobuf:"bytes,1,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
 	// The provider's own id.
 	ExternalId string `protobuf:"bytes,2,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
-	// Time for which the answer shall hold. Absent means now.
+	// Point in time that the response reflects. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3103,10 +3103,10 @@ func (x *GetAssetIdentifierRequest) GetAsOf() *timestamppb.Timestamp {
 	return nil
 }
 
-// The record.
+// The requested asset name.
 type GetAssetIdentifierResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Identifier    *v1.AssetIdentifier `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3149,12 +3149,12 @@ func (x *GetAssetIdentifierResponse) GetIdentifier() *v1.AssetIdentifier {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the asset names to list.
 type ListAssetIdentifiersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only names of this asset. Absent means all.
 	AssetId *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
@@ -3222,12 +3222,12 @@ func (x *ListAssetIdentifiersRequest) GetDataSourceId() string {
 	return ""
 }
 
-// A page of records.
+// A page of asset names.
 type ListAssetIdentifiersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Identifiers []*v1.AssetIdentifier `protobuf:"bytes,1,rep,name=identifiers,proto3" json:"identifiers,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3277,13 +3277,13 @@ func (x *ListAssetIdentifiersResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The asset name to add.
 type CreateAssetIdentifierRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Identifier    *v1.AssetIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3333,7 +3333,7 @@ func (x *CreateAssetIdentifierRequest) GetIdentifier() *v1.AssetIdentifier {
 	return nil
 }
 
-// What was added.
+// The asset name that was added.
 type CreateAssetIdentifierResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -3379,16 +3379,16 @@ func (x *CreateAssetIdentifierResponse) GetIdentifier() *v1.AssetIdentifier {
 	return nil
 }
 
-// What to change.
+// A change to an asset's name at an information provider.
 type UpdateAssetIdentifierRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Identifier *v1.AssetIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3445,7 +3445,7 @@ func (x *UpdateAssetIdentifierRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The asset name that was changed.
 type UpdateAssetIdentifierResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -3491,14 +3491,14 @@ func (x *UpdateAssetIdentifierResponse) GetIdentifier() *v1.AssetIdentifier {
 	return nil
 }
 
-// Which record to get.
+// Selects the product name to return.
 type GetSymbolIdentifierRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Provider that gave the name.
 	DataSourceId string `protobuf:"bytes,1,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
 	// The provider's own id.
 	ExternalId string `protobuf:"bytes,2,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
-	// Time for which the answer shall hold. Absent means now.
+	// Point in time that the response reflects. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3555,10 +3555,10 @@ func (x *GetSymbolIdentifierRequest) GetAsOf() *timestamppb.Timestamp {
 	return nil
 }
 
-// The record.
+// The requested product name.
 type GetSymbolIdentifierResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Identifier    *v12.SymbolIdentifier `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3601,12 +3601,12 @@ func (x *GetSymbolIdentifierResponse) GetIdentifier() *v12.SymbolIdentifier {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the product names to list.
 type ListSymbolIdentifiersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only names of this product. Absent means all.
 	SymbolId *string `protobuf:"bytes,3,opt,name=symbol_id,json=symbolId,proto3,oneof" json:"symbol_id,omitempty"`
@@ -3674,12 +3674,12 @@ func (x *ListSymbolIdentifiersRequest) GetDataSourceId() string {
 	return ""
 }
 
-// A page of records.
+// A page of product names.
 type ListSymbolIdentifiersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Identifiers []*v12.SymbolIdentifier `protobuf:"bytes,1,rep,name=identifiers,proto3" json:"identifiers,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3729,13 +3729,13 @@ func (x *ListSymbolIdentifiersResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The product name to add.
 type CreateSymbolIdentifierRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Identifier    *v12.SymbolIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3785,7 +3785,7 @@ func (x *CreateSymbolIdentifierRequest) GetIdentifier() *v12.SymbolIdentifier {
 	return nil
 }
 
-// What was added.
+// The product name that was added.
 type CreateSymbolIdentifierResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -3831,16 +3831,16 @@ func (x *CreateSymbolIdentifierResponse) GetIdentifier() *v12.SymbolIdentifier {
 	return nil
 }
 
-// What to change.
+// A change to a product's name at an information provider.
 type UpdateSymbolIdentifierRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Identifier *v12.SymbolIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3897,7 +3897,7 @@ func (x *UpdateSymbolIdentifierRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The product name that was changed.
 type UpdateSymbolIdentifierResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -3943,7 +3943,7 @@ func (x *UpdateSymbolIdentifierResponse) GetIdentifier() *v12.SymbolIdentifier {
 	return nil
 }
 
-// Which record to get.
+// Selects the relationship to return.
 type GetAssetRelationshipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Relationship to get.
@@ -3989,10 +3989,10 @@ func (x *GetAssetRelationshipRequest) GetRelationshipId() string {
 	return ""
 }
 
-// The record.
+// The requested relationship.
 type GetAssetRelationshipResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Relationship  *v1.AssetRelationship `protobuf:"bytes,1,opt,name=relationship,proto3" json:"relationship,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4035,14 +4035,14 @@ func (x *GetAssetRelationshipResponse) GetRelationship() *v1.AssetRelationship {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the relationships to list.
 type ListAssetRelationshipsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only relationships of this dependent asset. Absent means all.
+	// Only relationships from this asset, the dependent one. Absent means all.
 	FromAssetId *string `protobuf:"bytes,3,opt,name=from_asset_id,json=fromAssetId,proto3,oneof" json:"from_asset_id,omitempty"`
 	// Only relationships to this asset. Absent means all.
 	ToAssetId     *string `protobuf:"bytes,4,opt,name=to_asset_id,json=toAssetId,proto3,oneof" json:"to_asset_id,omitempty"`
@@ -4108,12 +4108,12 @@ func (x *ListAssetRelationshipsRequest) GetToAssetId() string {
 	return ""
 }
 
-// A page of records.
+// A page of relationships.
 type ListAssetRelationshipsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Relationships []*v1.AssetRelationship `protobuf:"bytes,1,rep,name=relationships,proto3" json:"relationships,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4163,13 +4163,13 @@ func (x *ListAssetRelationshipsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The relationship to add.
 type CreateAssetRelationshipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Relationship  *v1.AssetRelationship `protobuf:"bytes,2,opt,name=relationship,proto3" json:"relationship,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4219,7 +4219,7 @@ func (x *CreateAssetRelationshipRequest) GetRelationship() *v1.AssetRelationship
 	return nil
 }
 
-// What was added.
+// The relationship that was added.
 type CreateAssetRelationshipResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -4265,16 +4265,16 @@ func (x *CreateAssetRelationshipResponse) GetRelationship() *v1.AssetRelationshi
 	return nil
 }
 
-// What to change.
+// A change to a relationship between two assets.
 type UpdateAssetRelationshipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Relationship *v1.AssetRelationship `protobuf:"bytes,2,opt,name=relationship,proto3" json:"relationship,omitempty"`
-	// Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4331,7 +4331,7 @@ func (x *UpdateAssetRelationshipRequest) GetUpdateMask() *fieldmaskpb.FieldMask 
 	return nil
 }
 
-// What was changed.
+// The relationship that was changed.
 type UpdateAssetRelationshipResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -4377,7 +4377,7 @@ func (x *UpdateAssetRelationshipResponse) GetRelationship() *v1.AssetRelationshi
 	return nil
 }
 
-// Which record to get.
+// Selects the warning to return.
 type GetAssetQualityFlagRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Warning to get.
@@ -4423,10 +4423,10 @@ func (x *GetAssetQualityFlagRequest) GetFlagId() string {
 	return ""
 }
 
-// The record.
+// The requested warning.
 type GetAssetQualityFlagResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Flag          *v1.AssetQualityFlag `protobuf:"bytes,1,opt,name=flag,proto3" json:"flag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4469,12 +4469,12 @@ func (x *GetAssetQualityFlagResponse) GetFlag() *v1.AssetQualityFlag {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the warnings to list.
 type ListAssetQualityFlagsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only warnings about this asset. Absent means all.
 	AssetId       *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
@@ -4533,12 +4533,12 @@ func (x *ListAssetQualityFlagsRequest) GetAssetId() string {
 	return ""
 }
 
-// A page of records.
+// A page of warnings.
 type ListAssetQualityFlagsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Flags []*v1.AssetQualityFlag `protobuf:"bytes,1,rep,name=flags,proto3" json:"flags,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4588,13 +4588,13 @@ func (x *ListAssetQualityFlagsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The warning to add.
 type CreateAssetQualityFlagRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Flag          *v1.AssetQualityFlag `protobuf:"bytes,2,opt,name=flag,proto3" json:"flag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4644,7 +4644,7 @@ func (x *CreateAssetQualityFlagRequest) GetFlag() *v1.AssetQualityFlag {
 	return nil
 }
 
-// What was added.
+// The warning that was added.
 type CreateAssetQualityFlagResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -4690,16 +4690,16 @@ func (x *CreateAssetQualityFlagResponse) GetFlag() *v1.AssetQualityFlag {
 	return nil
 }
 
-// What to change.
+// A change to a warning about an asset.
 type UpdateAssetQualityFlagRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Flag *v1.AssetQualityFlag `protobuf:"bytes,2,opt,name=flag,proto3" json:"flag,omitempty"`
-	// Fields to change, such as `resolved_at`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `resolved_at`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4756,7 +4756,7 @@ func (x *UpdateAssetQualityFlagRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The warning that was changed.
 type UpdateAssetQualityFlagResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -4802,7 +4802,7 @@ func (x *UpdateAssetQualityFlagResponse) GetFlag() *v1.AssetQualityFlag {
 	return nil
 }
 
-// Which record to get.
+// Selects the group of assets to return.
 type GetAssetGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Group to get.
@@ -4848,10 +4848,10 @@ func (x *GetAssetGroupRequest) GetGroupId() string {
 	return ""
 }
 
-// The record.
+// The requested group of assets.
 type GetAssetGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record as it stands.
+	// The record in its current state.
 	Group         *v1.AssetGroup `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4894,12 +4894,12 @@ func (x *GetAssetGroupResponse) GetGroup() *v1.AssetGroup {
 	return nil
 }
 
-// Which page of which records to list.
+// Selects the groups of assets to list.
 type ListAssetGroupsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only groups that this asset belongs to. Absent means all.
 	AssetId       *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
@@ -4958,12 +4958,12 @@ func (x *ListAssetGroupsRequest) GetAssetId() string {
 	return ""
 }
 
-// A page of records.
+// A page of groups of assets.
 type ListAssetGroupsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Records of this page.
 	Groups []*v1.AssetGroup `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5013,13 +5013,13 @@ func (x *ListAssetGroupsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The group of assets to add.
 type CreateAssetGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The record to add. Its revision and times are set by the registry.
+	// Record to add. The registry sets its revision and times.
 	Group         *v1.AssetGroup `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5069,7 +5069,7 @@ func (x *CreateAssetGroupRequest) GetGroup() *v1.AssetGroup {
 	return nil
 }
 
-// What was added.
+// The group of assets that was added.
 type CreateAssetGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record with its revision and times.
@@ -5115,16 +5115,16 @@ func (x *CreateAssetGroupResponse) GetGroup() *v1.AssetGroup {
 	return nil
 }
 
-// What to change.
+// A change to a group of assets with its members.
 type UpdateAssetGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-	// one it is, and the revision which state the caller saw.
+	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+	// select the record to change, and the revision is the one that the caller read.
 	Group *v1.AssetGroup `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	// Fields to change, such as `members`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `members`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5181,7 +5181,7 @@ func (x *UpdateAssetGroupRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The group of assets that was changed.
 type UpdateAssetGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record after the change.
@@ -5227,10 +5227,10 @@ func (x *UpdateAssetGroupResponse) GetGroup() *v1.AssetGroup {
 	return nil
 }
 
-// Which name to find the asset of.
+// Selects the asset to find by one of its names.
 type ResolveAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name.
+	// Name of the asset. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Name:
 	//
@@ -5238,7 +5238,7 @@ type ResolveAssetRequest struct {
 	//	*ResolveAssetRequest_VenueCode
 	//	*ResolveAssetRequest_DeploymentId
 	Name isResolveAssetRequest_Name `protobuf_oneof:"name"`
-	// Time for which the answer shall hold. Absent means now.
+	// Point in time that the response reflects. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5320,17 +5320,17 @@ type isResolveAssetRequest_Name interface {
 }
 
 type ResolveAssetRequest_ExternalName struct {
-	// An id at an information provider.
+	// Id at an information provider.
 	ExternalName *ExternalName `protobuf:"bytes,1,opt,name=external_name,json=externalName,proto3,oneof"`
 }
 
 type ResolveAssetRequest_VenueCode struct {
-	// A code at a venue.
+	// Code at a venue.
 	VenueCode *VenueCode `protobuf:"bytes,2,opt,name=venue_code,json=venueCode,proto3,oneof"`
 }
 
 type ResolveAssetRequest_DeploymentId struct {
-	// A deployment on a chain, in CAIP-19.
+	// Deployment on a chain, in CAIP-19 format.
 	DeploymentId string `protobuf:"bytes,3,opt,name=deployment_id,json=deploymentId,proto3,oneof"`
 }
 
@@ -5340,10 +5340,10 @@ func (*ResolveAssetRequest_VenueCode) isResolveAssetRequest_Name() {}
 
 func (*ResolveAssetRequest_DeploymentId) isResolveAssetRequest_Name() {}
 
-// A name that an information provider gave.
+// An asset's id at an information provider.
 type ExternalName struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The provider.
+	// Provider that gave the id.
 	DataSourceId string `protobuf:"bytes,1,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
 	// The provider's own id.
 	ExternalId    string `protobuf:"bytes,2,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
@@ -5395,12 +5395,12 @@ func (x *ExternalName) GetExternalId() string {
 	return ""
 }
 
-// A code that a venue gave to an asset.
+// A venue's code for an asset.
 type VenueCode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The venue.
+	// Venue that gave the code.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// The code, such as `XXBT`.
+	// The venue's code for the asset, such as `XXBT`.
 	Code          string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5453,7 +5453,7 @@ func (x *VenueCode) GetCode() string {
 // The asset that was found.
 type ResolveAssetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The asset.
+	// The asset in its current state.
 	Asset         *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5496,16 +5496,16 @@ func (x *ResolveAssetResponse) GetAsset() *v1.Asset {
 	return nil
 }
 
-// Which native name to find the listing of.
+// Selects the listing to find by its native name.
 type ResolveVenueSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The venue.
+	// Venue that gave the name.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// Part of the venue, in its words. Empty where the venue has none, or where the name alone says it.
+	// Part of the venue, in the venue's words. Empty if the venue has no parts, or if the name alone is enough.
 	Segment string `protobuf:"bytes,2,opt,name=segment,proto3" json:"segment,omitempty"`
-	// The venue's name, such as `BTCUSDT`.
+	// The venue's name for the listing, such as `BTCUSDT`.
 	NativeSymbol string `protobuf:"bytes,3,opt,name=native_symbol,json=nativeSymbol,proto3" json:"native_symbol,omitempty"`
-	// Time for which the answer shall hold. Absent means now.
+	// Point in time that the response reflects. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5572,7 +5572,7 @@ func (x *ResolveVenueSymbolRequest) GetAsOf() *timestamppb.Timestamp {
 // The listing that was found.
 type ResolveVenueSymbolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The listing.
+	// The listing in its current state.
 	VenueSymbol   *v11.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5615,18 +5615,18 @@ func (x *ResolveVenueSymbolResponse) GetVenueSymbol() *v11.VenueSymbol {
 	return nil
 }
 
-// Which actions to list.
+// Selects the actions to list.
 type ListAssetActionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only actions on this asset. Absent means all.
 	AssetId *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Only actions that take effect at or after this time. Absent means from the first.
+	// Only actions that take effect at or after this time. Absent means from the first action.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only actions that take effect before this time. Absent means without end.
+	// Only actions that take effect before this time. Absent means no end.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5702,7 +5702,7 @@ type ListAssetActionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Actions of this page, newest first.
 	Actions []*v1.AssetAction `protobuf:"bytes,1,rep,name=actions,proto3" json:"actions,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5752,12 +5752,12 @@ func (x *ListAssetActionsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Which records to follow.
+// Selects the records to follow.
 type WatchRegistryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only records of these kinds, by their message's full name, such as `cqc.venues.v1.VenueSymbol`. Empty means all.
+	// Only records of these types, by full message name, such as `cqc.venues.v1.VenueSymbol`. Empty means all.
 	RecordTypes []string `protobuf:"bytes,1,rep,name=record_types,json=recordTypes,proto3" json:"record_types,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts with what comes next.
+	// `resume_token` of the last message that the caller processed. Empty starts with the next change.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5807,10 +5807,10 @@ func (x *WatchRegistryRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type WatchRegistryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -5830,7 +5830,7 @@ type WatchRegistryResponse struct {
 	//	*WatchRegistryResponse_Heartbeat
 	//	*WatchRegistryResponse_Reset_
 	Event isWatchRegistryResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,16,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -6020,77 +6020,77 @@ type isWatchRegistryResponse_Event interface {
 }
 
 type WatchRegistryResponse_Asset struct {
-	// An asset as it now stands.
+	// An asset in its current state.
 	Asset *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Chain struct {
-	// A chain as it now stands.
+	// A chain in its current state.
 	Chain *v1.Chain `protobuf:"bytes,2,opt,name=chain,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Venue struct {
-	// A venue as it now stands.
+	// A venue in its current state.
 	Venue *v11.Venue `protobuf:"bytes,3,opt,name=venue,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Symbol struct {
-	// A product as it now stands.
+	// A product in its current state.
 	Symbol *v12.Symbol `protobuf:"bytes,4,opt,name=symbol,proto3,oneof"`
 }
 
 type WatchRegistryResponse_VenueAsset struct {
-	// An asset's listing at a venue as it now stands.
+	// An asset's listing at a venue, in its current state.
 	VenueAsset *v11.VenueAsset `protobuf:"bytes,5,opt,name=venue_asset,json=venueAsset,proto3,oneof"`
 }
 
 type WatchRegistryResponse_VenueSymbol struct {
-	// A product's listing at a venue as it now stands.
+	// A product's listing at a venue, in its current state.
 	VenueSymbol *v11.VenueSymbol `protobuf:"bytes,6,opt,name=venue_symbol,json=venueSymbol,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Deployment struct {
-	// An asset's deployment on a chain as it now stands.
+	// An asset's deployment on a chain, in its current state.
 	Deployment *v1.AssetDeployment `protobuf:"bytes,7,opt,name=deployment,proto3,oneof"`
 }
 
 type WatchRegistryResponse_AssetIdentifier struct {
-	// An asset's name at an information provider as it now stands.
+	// An asset's name at an information provider, in its current state.
 	AssetIdentifier *v1.AssetIdentifier `protobuf:"bytes,8,opt,name=asset_identifier,json=assetIdentifier,proto3,oneof"`
 }
 
 type WatchRegistryResponse_SymbolIdentifier struct {
-	// A product's name at an information provider as it now stands.
+	// A product's name at an information provider, in its current state.
 	SymbolIdentifier *v12.SymbolIdentifier `protobuf:"bytes,9,opt,name=symbol_identifier,json=symbolIdentifier,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Relationship struct {
-	// A relationship between assets as it now stands.
+	// A relationship between assets, in its current state.
 	Relationship *v1.AssetRelationship `protobuf:"bytes,10,opt,name=relationship,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Flag struct {
-	// A warning about an asset as it now stands.
+	// A warning about an asset, in its current state.
 	Flag *v1.AssetQualityFlag `protobuf:"bytes,11,opt,name=flag,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Group struct {
-	// A group of assets as it now stands.
+	// A group of assets, in its current state.
 	Group *v1.AssetGroup `protobuf:"bytes,12,opt,name=group,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Action struct {
-	// An action on an asset as it now stands.
+	// An action on an asset, in its current state.
 	Action *v1.AssetAction `protobuf:"bytes,13,opt,name=action,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,14,opt,name=heartbeat,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Reset_ struct {
-	// Changes were lost: list the records again.
+	// Changes were lost. List the records again.
 	Reset_ *StreamReset `protobuf:"bytes,15,opt,name=reset,proto3,oneof"`
 }
 
@@ -6224,14 +6224,14 @@ const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\x0f_quote_asset_id\"y\n" +
 	"\x13ListSymbolsResponse\x120\n" +
 	"\asymbols\x18\x01 \x03(\v2\x16.cqc.markets.v1.SymbolR\asymbols\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x96\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xa8\x04\n" +
 	"\x13CreateSymbolRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x126\n" +
-	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol:\x9d\x03\xbaH\x99\x03\x1a\xbb\x01\n" +
-	"\x1acreate_symbol.option_terms\x12.an option needs strike, option_type and expiry\x1amthis.symbol.type != 4 || (has(this.symbol.strike) && this.symbol.option_type != 0 && has(this.symbol.expiry))\x1ai\n" +
-	"\x1bcreate_symbol.future_expiry\x12\x18a future needs an expiry\x1a0this.symbol.type != 3 || has(this.symbol.expiry)\x1an\n" +
-	"\x1ecreate_symbol.perpetual_expiry\x12\x19a perpetual has no expiry\x1a1this.symbol.type != 2 || !has(this.symbol.expiry)\"F\n" +
+	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol:\xaf\x03\xbaH\xab\x03\x1a\xc3\x01\n" +
+	"\x1acreate_symbol.option_terms\x126an option needs a strike, an option_type and an expiry\x1amthis.symbol.type != 4 || (has(this.symbol.strike) && this.symbol.option_type != 0 && has(this.symbol.expiry))\x1ai\n" +
+	"\x1bcreate_symbol.future_expiry\x12\x18a future needs an expiry\x1a0this.symbol.type != 3 || has(this.symbol.expiry)\x1ax\n" +
+	"\x1ecreate_symbol.perpetual_expiry\x12#a perpetual must not have an expiry\x1a1this.symbol.type != 2 || !has(this.symbol.expiry)\"F\n" +
 	"\x14CreateSymbolResponse\x12.\n" +
 	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolR\x06symbol\"\xbb\x01\n" +
 	"\x13UpdateSymbolRequest\x12'\n" +

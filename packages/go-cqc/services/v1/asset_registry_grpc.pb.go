@@ -77,11 +77,12 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Owns the records of what exists: assets, chains, venues, products, listings, and how they hang together.
+// Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
 //
-// Every other service names things by the ids that are assigned here. Ids are immutable and never reused; nothing is
-// deleted: a record that does not hold any more gets a `valid_to` or a status. Reads of what is not there fail with
-// NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest.
+// Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
+// deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
+// with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+// google.rpc.BadRequest.
 type AssetRegistryClient interface {
 	// Returns an asset.
 	GetAsset(ctx context.Context, in *GetAssetRequest, opts ...grpc.CallOption) (*GetAssetResponse, error)
@@ -89,13 +90,13 @@ type AssetRegistryClient interface {
 	ListAssets(ctx context.Context, in *ListAssetsRequest, opts ...grpc.CallOption) (*ListAssetsResponse, error)
 	// Adds an asset.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAsset(ctx context.Context, in *CreateAssetRequest, opts ...grpc.CallOption) (*CreateAssetResponse, error)
 	// Changes the masked fields of an asset.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAsset(ctx context.Context, in *UpdateAssetRequest, opts ...grpc.CallOption) (*UpdateAssetResponse, error)
 	// Returns a chain.
 	GetChain(ctx context.Context, in *GetChainRequest, opts ...grpc.CallOption) (*GetChainResponse, error)
@@ -103,13 +104,13 @@ type AssetRegistryClient interface {
 	ListChains(ctx context.Context, in *ListChainsRequest, opts ...grpc.CallOption) (*ListChainsResponse, error)
 	// Adds a chain.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateChain(ctx context.Context, in *CreateChainRequest, opts ...grpc.CallOption) (*CreateChainResponse, error)
 	// Changes the masked fields of a chain.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateChain(ctx context.Context, in *UpdateChainRequest, opts ...grpc.CallOption) (*UpdateChainResponse, error)
 	// Returns a venue.
 	GetVenue(ctx context.Context, in *GetVenueRequest, opts ...grpc.CallOption) (*GetVenueResponse, error)
@@ -117,13 +118,13 @@ type AssetRegistryClient interface {
 	ListVenues(ctx context.Context, in *ListVenuesRequest, opts ...grpc.CallOption) (*ListVenuesResponse, error)
 	// Adds a venue.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateVenue(ctx context.Context, in *CreateVenueRequest, opts ...grpc.CallOption) (*CreateVenueResponse, error)
 	// Changes the masked fields of a venue.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateVenue(ctx context.Context, in *UpdateVenueRequest, opts ...grpc.CallOption) (*UpdateVenueResponse, error)
 	// Returns a product.
 	GetSymbol(ctx context.Context, in *GetSymbolRequest, opts ...grpc.CallOption) (*GetSymbolResponse, error)
@@ -131,13 +132,13 @@ type AssetRegistryClient interface {
 	ListSymbols(ctx context.Context, in *ListSymbolsRequest, opts ...grpc.CallOption) (*ListSymbolsResponse, error)
 	// Adds a product.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateSymbol(ctx context.Context, in *CreateSymbolRequest, opts ...grpc.CallOption) (*CreateSymbolResponse, error)
 	// Changes the masked fields of a product.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateSymbol(ctx context.Context, in *UpdateSymbolRequest, opts ...grpc.CallOption) (*UpdateSymbolResponse, error)
 	// Returns an asset's listing at a venue.
 	GetVenueAsset(ctx context.Context, in *GetVenueAssetRequest, opts ...grpc.CallOption) (*GetVenueAssetResponse, error)
@@ -145,13 +146,13 @@ type AssetRegistryClient interface {
 	ListVenueAssets(ctx context.Context, in *ListVenueAssetsRequest, opts ...grpc.CallOption) (*ListVenueAssetsResponse, error)
 	// Adds an asset's listing at a venue.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateVenueAsset(ctx context.Context, in *CreateVenueAssetRequest, opts ...grpc.CallOption) (*CreateVenueAssetResponse, error)
 	// Changes the masked fields of an asset's listing at a venue.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateVenueAsset(ctx context.Context, in *UpdateVenueAssetRequest, opts ...grpc.CallOption) (*UpdateVenueAssetResponse, error)
 	// Returns a product's listing at a venue.
 	GetVenueSymbol(ctx context.Context, in *GetVenueSymbolRequest, opts ...grpc.CallOption) (*GetVenueSymbolResponse, error)
@@ -159,13 +160,13 @@ type AssetRegistryClient interface {
 	ListVenueSymbols(ctx context.Context, in *ListVenueSymbolsRequest, opts ...grpc.CallOption) (*ListVenueSymbolsResponse, error)
 	// Adds a product's listing at a venue.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateVenueSymbol(ctx context.Context, in *CreateVenueSymbolRequest, opts ...grpc.CallOption) (*CreateVenueSymbolResponse, error)
 	// Changes the masked fields of a product's listing at a venue.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateVenueSymbol(ctx context.Context, in *UpdateVenueSymbolRequest, opts ...grpc.CallOption) (*UpdateVenueSymbolResponse, error)
 	// Returns an asset's deployment on a chain.
 	GetAssetDeployment(ctx context.Context, in *GetAssetDeploymentRequest, opts ...grpc.CallOption) (*GetAssetDeploymentResponse, error)
@@ -173,13 +174,13 @@ type AssetRegistryClient interface {
 	ListAssetDeployments(ctx context.Context, in *ListAssetDeploymentsRequest, opts ...grpc.CallOption) (*ListAssetDeploymentsResponse, error)
 	// Adds an asset's deployment on a chain.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetDeployment(ctx context.Context, in *CreateAssetDeploymentRequest, opts ...grpc.CallOption) (*CreateAssetDeploymentResponse, error)
 	// Changes the masked fields of an asset's deployment on a chain.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetDeployment(ctx context.Context, in *UpdateAssetDeploymentRequest, opts ...grpc.CallOption) (*UpdateAssetDeploymentResponse, error)
 	// Returns an asset's name at an information provider.
 	GetAssetIdentifier(ctx context.Context, in *GetAssetIdentifierRequest, opts ...grpc.CallOption) (*GetAssetIdentifierResponse, error)
@@ -187,13 +188,13 @@ type AssetRegistryClient interface {
 	ListAssetIdentifiers(ctx context.Context, in *ListAssetIdentifiersRequest, opts ...grpc.CallOption) (*ListAssetIdentifiersResponse, error)
 	// Adds an asset's name at an information provider.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetIdentifier(ctx context.Context, in *CreateAssetIdentifierRequest, opts ...grpc.CallOption) (*CreateAssetIdentifierResponse, error)
 	// Changes the masked fields of an asset's name at an information provider.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetIdentifier(ctx context.Context, in *UpdateAssetIdentifierRequest, opts ...grpc.CallOption) (*UpdateAssetIdentifierResponse, error)
 	// Returns a product's name at an information provider.
 	GetSymbolIdentifier(ctx context.Context, in *GetSymbolIdentifierRequest, opts ...grpc.CallOption) (*GetSymbolIdentifierResponse, error)
@@ -201,13 +202,13 @@ type AssetRegistryClient interface {
 	ListSymbolIdentifiers(ctx context.Context, in *ListSymbolIdentifiersRequest, opts ...grpc.CallOption) (*ListSymbolIdentifiersResponse, error)
 	// Adds a product's name at an information provider.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateSymbolIdentifier(ctx context.Context, in *CreateSymbolIdentifierRequest, opts ...grpc.CallOption) (*CreateSymbolIdentifierResponse, error)
 	// Changes the masked fields of a product's name at an information provider.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateSymbolIdentifier(ctx context.Context, in *UpdateSymbolIdentifierRequest, opts ...grpc.CallOption) (*UpdateSymbolIdentifierResponse, error)
 	// Returns a relationship between two assets.
 	GetAssetRelationship(ctx context.Context, in *GetAssetRelationshipRequest, opts ...grpc.CallOption) (*GetAssetRelationshipResponse, error)
@@ -215,13 +216,13 @@ type AssetRegistryClient interface {
 	ListAssetRelationships(ctx context.Context, in *ListAssetRelationshipsRequest, opts ...grpc.CallOption) (*ListAssetRelationshipsResponse, error)
 	// Adds a relationship between two assets.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetRelationship(ctx context.Context, in *CreateAssetRelationshipRequest, opts ...grpc.CallOption) (*CreateAssetRelationshipResponse, error)
 	// Changes the masked fields of a relationship between two assets.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetRelationship(ctx context.Context, in *UpdateAssetRelationshipRequest, opts ...grpc.CallOption) (*UpdateAssetRelationshipResponse, error)
 	// Returns a warning about an asset.
 	GetAssetQualityFlag(ctx context.Context, in *GetAssetQualityFlagRequest, opts ...grpc.CallOption) (*GetAssetQualityFlagResponse, error)
@@ -229,13 +230,13 @@ type AssetRegistryClient interface {
 	ListAssetQualityFlags(ctx context.Context, in *ListAssetQualityFlagsRequest, opts ...grpc.CallOption) (*ListAssetQualityFlagsResponse, error)
 	// Adds a warning about an asset.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetQualityFlag(ctx context.Context, in *CreateAssetQualityFlagRequest, opts ...grpc.CallOption) (*CreateAssetQualityFlagResponse, error)
 	// Changes the masked fields of a warning about an asset.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetQualityFlag(ctx context.Context, in *UpdateAssetQualityFlagRequest, opts ...grpc.CallOption) (*UpdateAssetQualityFlagResponse, error)
 	// Returns a group of assets with its members.
 	GetAssetGroup(ctx context.Context, in *GetAssetGroupRequest, opts ...grpc.CallOption) (*GetAssetGroupResponse, error)
@@ -243,24 +244,24 @@ type AssetRegistryClient interface {
 	ListAssetGroups(ctx context.Context, in *ListAssetGroupsRequest, opts ...grpc.CallOption) (*ListAssetGroupsResponse, error)
 	// Adds a group of assets with its members.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetGroup(ctx context.Context, in *CreateAssetGroupRequest, opts ...grpc.CallOption) (*CreateAssetGroupResponse, error)
 	// Changes the masked fields of a group of assets with its members.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetGroup(ctx context.Context, in *UpdateAssetGroupRequest, opts ...grpc.CallOption) (*UpdateAssetGroupResponse, error)
-	// Finds the asset that someone else's name, a venue's code or a deployment stands for.
+	// Finds the asset that a provider's id, a venue's code or a deployment refers to.
 	//
-	// Names are reassigned: the answer holds for the time that is asked for.
+	// Names are reassigned: the result holds for the requested time.
 	ResolveAsset(ctx context.Context, in *ResolveAssetRequest, opts ...grpc.CallOption) (*ResolveAssetResponse, error)
-	// Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
-	// than one listing and the segment would tell them apart.
+	// Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
+	// one listing and the segment would distinguish them.
 	ResolveVenueSymbol(ctx context.Context, in *ResolveVenueSymbolRequest, opts ...grpc.CallOption) (*ResolveVenueSymbolResponse, error)
-	// Lists actions that change what holders of assets have, newest first.
+	// Lists actions that change the holdings of assets, newest first.
 	ListAssetActions(ctx context.Context, in *ListAssetActionsRequest, opts ...grpc.CallOption) (*ListAssetActionsResponse, error)
-	// Follows every record that is added or changed.
+	// Streams every record that is added or changed.
 	WatchRegistry(ctx context.Context, in *WatchRegistryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRegistryResponse], error)
 }
 
@@ -805,11 +806,12 @@ type AssetRegistry_WatchRegistryClient = grpc.ServerStreamingClient[WatchRegistr
 // All implementations must embed UnimplementedAssetRegistryServer
 // for forward compatibility.
 //
-// Owns the records of what exists: assets, chains, venues, products, listings, and how they hang together.
+// Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
 //
-// Every other service names things by the ids that are assigned here. Ids are immutable and never reused; nothing is
-// deleted: a record that does not hold any more gets a `valid_to` or a status. Reads of what is not there fail with
-// NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest.
+// Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
+// deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
+// with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+// google.rpc.BadRequest.
 type AssetRegistryServer interface {
 	// Returns an asset.
 	GetAsset(context.Context, *GetAssetRequest) (*GetAssetResponse, error)
@@ -817,13 +819,13 @@ type AssetRegistryServer interface {
 	ListAssets(context.Context, *ListAssetsRequest) (*ListAssetsResponse, error)
 	// Adds an asset.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAsset(context.Context, *CreateAssetRequest) (*CreateAssetResponse, error)
 	// Changes the masked fields of an asset.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAsset(context.Context, *UpdateAssetRequest) (*UpdateAssetResponse, error)
 	// Returns a chain.
 	GetChain(context.Context, *GetChainRequest) (*GetChainResponse, error)
@@ -831,13 +833,13 @@ type AssetRegistryServer interface {
 	ListChains(context.Context, *ListChainsRequest) (*ListChainsResponse, error)
 	// Adds a chain.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateChain(context.Context, *CreateChainRequest) (*CreateChainResponse, error)
 	// Changes the masked fields of a chain.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateChain(context.Context, *UpdateChainRequest) (*UpdateChainResponse, error)
 	// Returns a venue.
 	GetVenue(context.Context, *GetVenueRequest) (*GetVenueResponse, error)
@@ -845,13 +847,13 @@ type AssetRegistryServer interface {
 	ListVenues(context.Context, *ListVenuesRequest) (*ListVenuesResponse, error)
 	// Adds a venue.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateVenue(context.Context, *CreateVenueRequest) (*CreateVenueResponse, error)
 	// Changes the masked fields of a venue.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateVenue(context.Context, *UpdateVenueRequest) (*UpdateVenueResponse, error)
 	// Returns a product.
 	GetSymbol(context.Context, *GetSymbolRequest) (*GetSymbolResponse, error)
@@ -859,13 +861,13 @@ type AssetRegistryServer interface {
 	ListSymbols(context.Context, *ListSymbolsRequest) (*ListSymbolsResponse, error)
 	// Adds a product.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateSymbol(context.Context, *CreateSymbolRequest) (*CreateSymbolResponse, error)
 	// Changes the masked fields of a product.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateSymbol(context.Context, *UpdateSymbolRequest) (*UpdateSymbolResponse, error)
 	// Returns an asset's listing at a venue.
 	GetVenueAsset(context.Context, *GetVenueAssetRequest) (*GetVenueAssetResponse, error)
@@ -873,13 +875,13 @@ type AssetRegistryServer interface {
 	ListVenueAssets(context.Context, *ListVenueAssetsRequest) (*ListVenueAssetsResponse, error)
 	// Adds an asset's listing at a venue.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateVenueAsset(context.Context, *CreateVenueAssetRequest) (*CreateVenueAssetResponse, error)
 	// Changes the masked fields of an asset's listing at a venue.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateVenueAsset(context.Context, *UpdateVenueAssetRequest) (*UpdateVenueAssetResponse, error)
 	// Returns a product's listing at a venue.
 	GetVenueSymbol(context.Context, *GetVenueSymbolRequest) (*GetVenueSymbolResponse, error)
@@ -887,13 +889,13 @@ type AssetRegistryServer interface {
 	ListVenueSymbols(context.Context, *ListVenueSymbolsRequest) (*ListVenueSymbolsResponse, error)
 	// Adds a product's listing at a venue.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateVenueSymbol(context.Context, *CreateVenueSymbolRequest) (*CreateVenueSymbolResponse, error)
 	// Changes the masked fields of a product's listing at a venue.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateVenueSymbol(context.Context, *UpdateVenueSymbolRequest) (*UpdateVenueSymbolResponse, error)
 	// Returns an asset's deployment on a chain.
 	GetAssetDeployment(context.Context, *GetAssetDeploymentRequest) (*GetAssetDeploymentResponse, error)
@@ -901,13 +903,13 @@ type AssetRegistryServer interface {
 	ListAssetDeployments(context.Context, *ListAssetDeploymentsRequest) (*ListAssetDeploymentsResponse, error)
 	// Adds an asset's deployment on a chain.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetDeployment(context.Context, *CreateAssetDeploymentRequest) (*CreateAssetDeploymentResponse, error)
 	// Changes the masked fields of an asset's deployment on a chain.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetDeployment(context.Context, *UpdateAssetDeploymentRequest) (*UpdateAssetDeploymentResponse, error)
 	// Returns an asset's name at an information provider.
 	GetAssetIdentifier(context.Context, *GetAssetIdentifierRequest) (*GetAssetIdentifierResponse, error)
@@ -915,13 +917,13 @@ type AssetRegistryServer interface {
 	ListAssetIdentifiers(context.Context, *ListAssetIdentifiersRequest) (*ListAssetIdentifiersResponse, error)
 	// Adds an asset's name at an information provider.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetIdentifier(context.Context, *CreateAssetIdentifierRequest) (*CreateAssetIdentifierResponse, error)
 	// Changes the masked fields of an asset's name at an information provider.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetIdentifier(context.Context, *UpdateAssetIdentifierRequest) (*UpdateAssetIdentifierResponse, error)
 	// Returns a product's name at an information provider.
 	GetSymbolIdentifier(context.Context, *GetSymbolIdentifierRequest) (*GetSymbolIdentifierResponse, error)
@@ -929,13 +931,13 @@ type AssetRegistryServer interface {
 	ListSymbolIdentifiers(context.Context, *ListSymbolIdentifiersRequest) (*ListSymbolIdentifiersResponse, error)
 	// Adds a product's name at an information provider.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateSymbolIdentifier(context.Context, *CreateSymbolIdentifierRequest) (*CreateSymbolIdentifierResponse, error)
 	// Changes the masked fields of a product's name at an information provider.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateSymbolIdentifier(context.Context, *UpdateSymbolIdentifierRequest) (*UpdateSymbolIdentifierResponse, error)
 	// Returns a relationship between two assets.
 	GetAssetRelationship(context.Context, *GetAssetRelationshipRequest) (*GetAssetRelationshipResponse, error)
@@ -943,13 +945,13 @@ type AssetRegistryServer interface {
 	ListAssetRelationships(context.Context, *ListAssetRelationshipsRequest) (*ListAssetRelationshipsResponse, error)
 	// Adds a relationship between two assets.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetRelationship(context.Context, *CreateAssetRelationshipRequest) (*CreateAssetRelationshipResponse, error)
 	// Changes the masked fields of a relationship between two assets.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetRelationship(context.Context, *UpdateAssetRelationshipRequest) (*UpdateAssetRelationshipResponse, error)
 	// Returns a warning about an asset.
 	GetAssetQualityFlag(context.Context, *GetAssetQualityFlagRequest) (*GetAssetQualityFlagResponse, error)
@@ -957,13 +959,13 @@ type AssetRegistryServer interface {
 	ListAssetQualityFlags(context.Context, *ListAssetQualityFlagsRequest) (*ListAssetQualityFlagsResponse, error)
 	// Adds a warning about an asset.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetQualityFlag(context.Context, *CreateAssetQualityFlagRequest) (*CreateAssetQualityFlagResponse, error)
 	// Changes the masked fields of a warning about an asset.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetQualityFlag(context.Context, *UpdateAssetQualityFlagRequest) (*UpdateAssetQualityFlagResponse, error)
 	// Returns a group of assets with its members.
 	GetAssetGroup(context.Context, *GetAssetGroupRequest) (*GetAssetGroupResponse, error)
@@ -971,24 +973,24 @@ type AssetRegistryServer interface {
 	ListAssetGroups(context.Context, *ListAssetGroupsRequest) (*ListAssetGroupsResponse, error)
 	// Adds a group of assets with its members.
 	//
-	// Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-	// one that does not exist.
+	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+	// does not exist.
 	CreateAssetGroup(context.Context, *CreateAssetGroupRequest) (*CreateAssetGroupResponse, error)
 	// Changes the masked fields of a group of assets with its members.
 	//
-	// Fails with ABORTED when the revision is not the current one: read again, then
-	// decide again. An id cannot be changed.
+	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+	// changed.
 	UpdateAssetGroup(context.Context, *UpdateAssetGroupRequest) (*UpdateAssetGroupResponse, error)
-	// Finds the asset that someone else's name, a venue's code or a deployment stands for.
+	// Finds the asset that a provider's id, a venue's code or a deployment refers to.
 	//
-	// Names are reassigned: the answer holds for the time that is asked for.
+	// Names are reassigned: the result holds for the requested time.
 	ResolveAsset(context.Context, *ResolveAssetRequest) (*ResolveAssetResponse, error)
-	// Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
-	// than one listing and the segment would tell them apart.
+	// Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
+	// one listing and the segment would distinguish them.
 	ResolveVenueSymbol(context.Context, *ResolveVenueSymbolRequest) (*ResolveVenueSymbolResponse, error)
-	// Lists actions that change what holders of assets have, newest first.
+	// Lists actions that change the holdings of assets, newest first.
 	ListAssetActions(context.Context, *ListAssetActionsRequest) (*ListAssetActionsResponse, error)
-	// Follows every record that is added or changed.
+	// Streams every record that is added or changed.
 	WatchRegistry(*WatchRegistryRequest, grpc.ServerStreamingServer[WatchRegistryResponse]) error
 	mustEmbedUnimplementedAssetRegistryServer()
 }

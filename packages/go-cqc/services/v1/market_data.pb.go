@@ -27,10 +27,10 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Which price to return.
+// Selects the price to return.
 type GetPriceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The asset to value, optionally with the asset to value it in: `BTC` (in US dollars), `BTC-EUR`.
+	// Asset to value, optionally with the asset to value it in, such as `BTC` (in US dollars) or `BTC-EUR`.
 	AssetId       string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -73,12 +73,12 @@ func (x *GetPriceRequest) GetAssetId() string {
 	return ""
 }
 
-// Which prices to follow.
+// Selects the prices to follow.
 type StreamPricesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset references to follow, such as `BTC-EUR`.
 	AssetIds []string `protobuf:"bytes,1,rep,name=asset_ids,json=assetIds,proto3" json:"asset_ids,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts with the newest prices.
+	// `resume_token` of the last message that the caller processed. Empty starts with the newest prices.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -128,10 +128,10 @@ func (x *StreamPricesRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamPricesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -139,7 +139,7 @@ type StreamPricesResponse struct {
 	//	*StreamPricesResponse_Heartbeat
 	//	*StreamPricesResponse_Reset_
 	Event isStreamPricesResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -221,17 +221,17 @@ type isStreamPricesResponse_Event interface {
 }
 
 type StreamPricesResponse_Price struct {
-	// A price, the newest of its asset.
+	// The newest price of its asset.
 	Price *v1.Price `protobuf:"bytes,1,opt,name=price,proto3,oneof"`
 }
 
 type StreamPricesResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamPricesResponse_Reset_ struct {
-	// Something was lost; the newest prices follow.
+	// Updates were lost. The newest prices follow.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -241,12 +241,12 @@ func (*StreamPricesResponse_Heartbeat) isStreamPricesResponse_Event() {}
 
 func (*StreamPricesResponse_Reset_) isStreamPricesResponse_Event() {}
 
-// Which book to return.
+// Selects the order book to return.
 type GetOrderBookRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose book to return.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Largest number of levels on each side. Zero means all.
+	// Maximum number of levels on each side. Zero means all.
 	Depth         uint32 `protobuf:"varint,2,opt,name=depth,proto3" json:"depth,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -296,10 +296,10 @@ func (x *GetOrderBookRequest) GetDepth() uint32 {
 	return 0
 }
 
-// The book.
+// The requested order book.
 type GetOrderBookResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The book as it stands.
+	// The current order book.
 	OrderBook     *v1.OrderBook `protobuf:"bytes,1,opt,name=order_book,json=orderBook,proto3" json:"order_book,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -342,14 +342,14 @@ func (x *GetOrderBookResponse) GetOrderBook() *v1.OrderBook {
 	return nil
 }
 
-// Which book to follow.
+// Selects the order book to follow.
 type StreamOrderBookRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose book to follow.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Largest number of levels on each side. Zero means all.
+	// Maximum number of levels on each side. Zero means all.
 	Depth uint32 `protobuf:"varint,2,opt,name=depth,proto3" json:"depth,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts with a snapshot.
+	// `resume_token` of the last message that the caller processed. Empty starts with a snapshot.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -406,10 +406,10 @@ func (x *StreamOrderBookRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamOrderBookResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -418,7 +418,7 @@ type StreamOrderBookResponse struct {
 	//	*StreamOrderBookResponse_Heartbeat
 	//	*StreamOrderBookResponse_Reset_
 	Event isStreamOrderBookResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -509,22 +509,23 @@ type isStreamOrderBookResponse_Event interface {
 }
 
 type StreamOrderBookResponse_Snapshot struct {
-	// The whole book: it takes the place of everything before.
+	// The whole book, which replaces everything before it.
 	Snapshot *v1.OrderBook `protobuf:"bytes,1,opt,name=snapshot,proto3,oneof"`
 }
 
 type StreamOrderBookResponse_Delta struct {
-	// Changes to the book. One whose last sequence is not above that of the snapshot is already in it: skip it.
+	// Changes to the book. Skip a delta whose last sequence is not above the snapshot's: the snapshot already contains
+	// it.
 	Delta *v1.OrderBookDelta `protobuf:"bytes,2,opt,name=delta,proto3,oneof"`
 }
 
 type StreamOrderBookResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamOrderBookResponse_Reset_ struct {
-	// The book is not valid any more; a snapshot follows.
+	// The book is no longer valid. A snapshot follows.
 	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
 }
 
@@ -536,16 +537,16 @@ func (*StreamOrderBookResponse_Heartbeat) isStreamOrderBookResponse_Event() {}
 
 func (*StreamOrderBookResponse_Reset_) isStreamOrderBookResponse_Event() {}
 
-// Which trades to list.
+// Selects the trades to list.
 type ListTradesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose trades to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only trades at or after this time. Absent means from the oldest that is kept.
+	// Only trades at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only trades before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -623,7 +624,7 @@ type ListTradesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Trades of this page, oldest first.
 	Trades []*v1.Trade `protobuf:"bytes,1,rep,name=trades,proto3" json:"trades,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -673,12 +674,12 @@ func (x *ListTradesResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Which listings to follow.
+// Selects the listings to follow.
 type StreamTradesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listings to follow.
 	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts with what comes next.
+	// `resume_token` of the last message that the caller processed. Empty starts with the next trade.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -728,10 +729,10 @@ func (x *StreamTradesRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamTradesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -739,7 +740,7 @@ type StreamTradesResponse struct {
 	//	*StreamTradesResponse_Heartbeat
 	//	*StreamTradesResponse_Reset_
 	Event isStreamTradesResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -826,12 +827,12 @@ type StreamTradesResponse_Trade struct {
 }
 
 type StreamTradesResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamTradesResponse_Reset_ struct {
-	// Something was lost.
+	// Updates were lost.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -841,27 +842,27 @@ func (*StreamTradesResponse_Heartbeat) isStreamTradesResponse_Event() {}
 
 func (*StreamTradesResponse_Reset_) isStreamTradesResponse_Event() {}
 
-// Which candles to list.
+// Selects the candles to list.
 type ListCandlesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose candles to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Length of the candles.
+	// Length of each candle. Exactly one of the two is set.
 	//
 	// Types that are valid to be assigned to Length:
 	//
 	//	*ListCandlesRequest_Interval
 	//	*ListCandlesRequest_CalendarInterval
 	Length isListCandlesRequest_Length `protobuf_oneof:"length"`
-	// Only candles that open at or after this time. Absent means from the oldest that is kept.
+	// Only candles that open at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only candles that open before this time. Absent means up to now.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Which price the candles follow. Unspecified means prices of trades.
+	// Kind of price that the candles follow. Unspecified means trade prices.
 	PriceKind     v1.CandlePriceKind `protobuf:"varint,8,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -969,12 +970,12 @@ type isListCandlesRequest_Length interface {
 }
 
 type ListCandlesRequest_Interval struct {
-	// A fixed span, such as 60 seconds; greater than zero.
+	// Fixed duration, such as 60 seconds. Greater than zero.
 	Interval *durationpb.Duration `protobuf:"bytes,4,opt,name=interval,proto3,oneof"`
 }
 
 type ListCandlesRequest_CalendarInterval struct {
-	// A span of the calendar.
+	// Calendar interval.
 	CalendarInterval v1.CalendarInterval `protobuf:"varint,5,opt,name=calendar_interval,json=calendarInterval,proto3,enum=cqc.markets.v1.CalendarInterval,oneof"`
 }
 
@@ -987,7 +988,7 @@ type ListCandlesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Candles of this page, oldest first.
 	Candles []*v1.Candle `protobuf:"bytes,1,rep,name=candles,proto3" json:"candles,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1037,21 +1038,21 @@ func (x *ListCandlesResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Which candles to follow.
+// Selects the candles to follow.
 type StreamCandlesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listings to follow.
 	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// Length of the candles.
+	// Length of each candle. Exactly one of the two is set.
 	//
 	// Types that are valid to be assigned to Length:
 	//
 	//	*StreamCandlesRequest_Interval
 	//	*StreamCandlesRequest_CalendarInterval
 	Length isStreamCandlesRequest_Length `protobuf_oneof:"length"`
-	// `resume_token` of the last answer that was handled. Empty starts with the open candles.
+	// `resume_token` of the last message that the caller processed. Empty starts with the open candles.
 	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	// Which price the candles follow. Unspecified means prices of trades.
+	// Kind of price that the candles follow. Unspecified means trade prices.
 	PriceKind     v1.CandlePriceKind `protobuf:"varint,5,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1138,12 +1139,12 @@ type isStreamCandlesRequest_Length interface {
 }
 
 type StreamCandlesRequest_Interval struct {
-	// A fixed span, such as 60 seconds; greater than zero.
+	// Fixed duration, such as 60 seconds. Greater than zero.
 	Interval *durationpb.Duration `protobuf:"bytes,2,opt,name=interval,proto3,oneof"`
 }
 
 type StreamCandlesRequest_CalendarInterval struct {
-	// A span of the calendar.
+	// Calendar interval.
 	CalendarInterval v1.CalendarInterval `protobuf:"varint,4,opt,name=calendar_interval,json=calendarInterval,proto3,enum=cqc.markets.v1.CalendarInterval,oneof"`
 }
 
@@ -1151,10 +1152,10 @@ func (*StreamCandlesRequest_Interval) isStreamCandlesRequest_Length() {}
 
 func (*StreamCandlesRequest_CalendarInterval) isStreamCandlesRequest_Length() {}
 
-// One step of the stream.
+// One message of the stream.
 type StreamCandlesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -1162,7 +1163,7 @@ type StreamCandlesResponse struct {
 	//	*StreamCandlesResponse_Heartbeat
 	//	*StreamCandlesResponse_Reset_
 	Event isStreamCandlesResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1244,17 +1245,17 @@ type isStreamCandlesResponse_Event interface {
 }
 
 type StreamCandlesResponse_Candle struct {
-	// A candle, open or closed: it takes the place of the one with the same open time.
+	// An open or closed candle. Replaces the candle with the same open time.
 	Candle *v1.Candle `protobuf:"bytes,1,opt,name=candle,proto3,oneof"`
 }
 
 type StreamCandlesResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamCandlesResponse_Reset_ struct {
-	// Something was lost; the open candles follow.
+	// Updates were lost. The open candles follow.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -1264,7 +1265,7 @@ func (*StreamCandlesResponse_Heartbeat) isStreamCandlesResponse_Event() {}
 
 func (*StreamCandlesResponse_Reset_) isStreamCandlesResponse_Event() {}
 
-// Over which trades to average.
+// Selects the trades to average.
 type GetVWAPRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose trades to average.
@@ -1328,10 +1329,10 @@ func (x *GetVWAPRequest) GetEndTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// The average.
+// The requested average.
 type GetVWAPResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The average of the interval.
+	// Volume-weighted average price over the interval.
 	Vwap          *v1.VWAP `protobuf:"bytes,1,opt,name=vwap,proto3" json:"vwap,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1374,12 +1375,13 @@ func (x *GetVWAPResponse) GetVwap() *v1.VWAP {
 	return nil
 }
 
-// Which depth to measure.
+// Selects the order book to measure, and how far from the middle.
 type GetMarketDepthRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose book to measure.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Distances from the middle of the book to sum up to, in basis points, rising. Empty means 10, 50, 100 and 200.
+	// Distances from the middle of the book up to which to sum, in basis points, in ascending order. Empty means 10, 50,
+	// 100 and 200.
 	DistancesBps  []float64 `protobuf:"fixed64,2,rep,packed,name=distances_bps,json=distancesBps,proto3" json:"distances_bps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1429,10 +1431,10 @@ func (x *GetMarketDepthRequest) GetDistancesBps() []float64 {
 	return nil
 }
 
-// The depth.
+// The requested market depth.
 type GetMarketDepthResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sums of the book.
+	// Sums of the book up to each distance.
 	MarketDepth   *v1.MarketDepth `protobuf:"bytes,1,opt,name=market_depth,json=marketDepth,proto3" json:"market_depth,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1475,10 +1477,10 @@ func (x *GetMarketDepthResponse) GetMarketDepth() *v1.MarketDepth {
 	return nil
 }
 
-// Which metrics to return.
+// Selects the metrics to return.
 type GetLiquidityMetricsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing to describe.
+	// Listing whose metrics to return.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Length of the measured interval. Absent means 24 hours.
 	Window        *durationpb.Duration `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
@@ -1530,7 +1532,7 @@ func (x *GetLiquidityMetricsRequest) GetWindow() *durationpb.Duration {
 	return nil
 }
 
-// The metrics.
+// The requested metrics.
 type GetLiquidityMetricsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The newest metrics.
@@ -1576,10 +1578,10 @@ func (x *GetLiquidityMetricsResponse) GetLiquidityMetrics() *v1.LiquidityMetrics
 	return nil
 }
 
-// Which ticker to return.
+// Selects the ticker to return.
 type GetTickerRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing to describe.
+	// Listing whose ticker to return.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1622,7 +1624,7 @@ func (x *GetTickerRequest) GetVenueSymbolId() string {
 	return ""
 }
 
-// The ticker.
+// The requested ticker.
 type GetTickerResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The newest ticker.
@@ -1668,12 +1670,12 @@ func (x *GetTickerResponse) GetTicker() *v1.Ticker {
 	return nil
 }
 
-// Which listings to follow.
+// Selects the listings to follow.
 type StreamTickersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listings to follow.
 	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts with what comes next.
+	// `resume_token` of the last message that the caller processed. Empty starts with the next ticker.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1723,10 +1725,10 @@ func (x *StreamTickersRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamTickersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -1734,7 +1736,7 @@ type StreamTickersResponse struct {
 	//	*StreamTickersResponse_Heartbeat
 	//	*StreamTickersResponse_Reset_
 	Event isStreamTickersResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1821,12 +1823,12 @@ type StreamTickersResponse_Ticker struct {
 }
 
 type StreamTickersResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamTickersResponse_Reset_ struct {
-	// Something was lost.
+	// Updates were lost.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -1836,16 +1838,16 @@ func (*StreamTickersResponse_Heartbeat) isStreamTickersResponse_Event() {}
 
 func (*StreamTickersResponse_Reset_) isStreamTickersResponse_Event() {}
 
-// Which funding rates to list.
+// Selects the funding rates to list.
 type ListFundingRatesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose rates to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only rates paid at or after this time. Absent means from the oldest that is kept.
+	// Only rates paid at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only rates paid before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -1923,7 +1925,7 @@ type ListFundingRatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Rates of this page, oldest first.
 	FundingRates []*v1.FundingRate `protobuf:"bytes,1,rep,name=funding_rates,json=fundingRates,proto3" json:"funding_rates,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1973,16 +1975,16 @@ func (x *ListFundingRatesResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Which open interest to list.
+// Selects the open interest to list.
 type ListOpenInterestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose open interest to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only values at or after this time. Absent means from the oldest that is kept.
+	// Only values at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only values before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -2060,7 +2062,7 @@ type ListOpenInterestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Values of this page, oldest first.
 	OpenInterest []*v1.OpenInterest `protobuf:"bytes,1,rep,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2110,16 +2112,16 @@ func (x *ListOpenInterestResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Which options to list.
+// Selects the options to list.
 type ListOptionChainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Venue that lists the options.
 	VenueId string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// Asset that the options are on.
+	// Underlying asset of the options.
 	BaseAssetId string `protobuf:"bytes,4,opt,name=base_asset_id,json=baseAssetId,proto3" json:"base_asset_id,omitempty"`
 	// Only options that expire at or after this time. Absent means from the next expiry.
 	ExpiryFrom *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expiry_from,json=expiryFrom,proto3" json:"expiry_from,omitempty"`
@@ -2204,9 +2206,9 @@ func (x *ListOptionChainRequest) GetExpiryTo() *timestamppb.Timestamp {
 // A page of options.
 type ListOptionChainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Options of this page, by expiry, strike and type.
+	// Options of this page, ordered by expiry, strike and type.
 	Entries []*OptionChainEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2256,18 +2258,18 @@ func (x *ListOptionChainResponse) GetNextPageToken() string {
 	return ""
 }
 
-// One option of a chain, with what its market says.
+// One option of a chain, with its market data.
 type OptionChainEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The product.
+	// Product of the option.
 	Symbol *v1.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	// Its listing.
+	// Listing of the option.
 	VenueSymbol *v11.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
-	// Its newest ticker. Absent when there is none.
+	// Newest ticker. Absent if there is none.
 	Ticker *v1.Ticker `protobuf:"bytes,3,opt,name=ticker,proto3" json:"ticker,omitempty"`
-	// Its newest greeks. Absent when the venue gives none.
+	// Newest greeks. Absent if the venue gives none.
 	Greeks *v1.OptionGreeks `protobuf:"bytes,4,opt,name=greeks,proto3" json:"greeks,omitempty"`
-	// Its newest open interest. Absent when the venue gives none.
+	// Newest open interest. Absent if the venue gives none.
 	OpenInterest  *v1.OpenInterest `protobuf:"bytes,5,opt,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2338,12 +2340,12 @@ func (x *OptionChainEntry) GetOpenInterest() *v1.OpenInterest {
 	return nil
 }
 
-// Whose liquidations to follow.
+// Selects the listings whose liquidations to follow.
 type StreamLiquidationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listings to follow.
 	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts anew.
+	// `resume_token` of the last message that the caller processed. Empty starts a new stream.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2393,10 +2395,10 @@ func (x *StreamLiquidationsRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamLiquidationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2404,7 +2406,7 @@ type StreamLiquidationsResponse struct {
 	//	*StreamLiquidationsResponse_Heartbeat
 	//	*StreamLiquidationsResponse_Reset_
 	Event isStreamLiquidationsResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2491,12 +2493,12 @@ type StreamLiquidationsResponse_Liquidation struct {
 }
 
 type StreamLiquidationsResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamLiquidationsResponse_Reset_ struct {
-	// Something was lost.
+	// Updates were lost.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -2506,12 +2508,12 @@ func (*StreamLiquidationsResponse_Heartbeat) isStreamLiquidationsResponse_Event(
 
 func (*StreamLiquidationsResponse_Reset_) isStreamLiquidationsResponse_Event() {}
 
-// Whose status to follow.
+// Selects the listings whose status to follow.
 type StreamVenueSymbolStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listings to follow.
 	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts anew.
+	// `resume_token` of the last message that the caller processed. Empty starts a new stream.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2561,10 +2563,10 @@ func (x *StreamVenueSymbolStatusRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamVenueSymbolStatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2572,7 +2574,7 @@ type StreamVenueSymbolStatusResponse struct {
 	//	*StreamVenueSymbolStatusResponse_Heartbeat
 	//	*StreamVenueSymbolStatusResponse_Reset_
 	Event isStreamVenueSymbolStatusResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2654,17 +2656,17 @@ type isStreamVenueSymbolStatusResponse_Event interface {
 }
 
 type StreamVenueSymbolStatusResponse_Status struct {
-	// What may be done on a listing now.
+	// Operations that the venue currently allows on a listing.
 	Status *v11.InstrumentStatus `protobuf:"bytes,1,opt,name=status,proto3,oneof"`
 }
 
 type StreamVenueSymbolStatusResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamVenueSymbolStatusResponse_Reset_ struct {
-	// Something was lost.
+	// Updates were lost.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 

@@ -44,49 +44,50 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
-// trades or values.
+// Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
+// values assets.
 //
-// What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-// google.rpc.BadRequest, a venue that does not answer with UNAVAILABLE and a google.rpc.RetryInfo.
+// A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
+// UNAVAILABLE and a google.rpc.RetryInfo.
 type MarketDataClient interface {
-	// Returns the newest price of an asset. Fails with NOT_FOUND when there is none.
+	// Returns the newest price of an asset. Fails with NOT_FOUND if there is none.
 	GetPrice(ctx context.Context, in *GetPriceRequest, opts ...grpc.CallOption) (*v1.Price, error)
-	// Follows prices of assets: the newest of each first, then every change.
+	// Streams prices of assets: first the newest price of each asset, then every change.
 	StreamPrices(ctx context.Context, in *StreamPricesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPricesResponse], error)
 	// Returns the order book of a listing.
 	GetOrderBook(ctx context.Context, in *GetOrderBookRequest, opts ...grpc.CallOption) (*GetOrderBookResponse, error)
-	// Follows the order book of a listing: a snapshot first, then deltas in their order, with heartbeats in between.
+	// Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
 	//
-	// After a reset a snapshot follows again. A resumed stream starts with the delta after the token, or with a reset.
+	// A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
 	StreamOrderBook(ctx context.Context, in *StreamOrderBookRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamOrderBookResponse], error)
 	// Lists past trades of a listing, oldest first.
 	ListTrades(ctx context.Context, in *ListTradesRequest, opts ...grpc.CallOption) (*ListTradesResponse, error)
-	// Follows trades of listings.
+	// Streams trades of listings.
 	StreamTrades(ctx context.Context, in *StreamTradesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTradesResponse], error)
 	// Lists past candles of a listing, oldest first.
 	ListCandles(ctx context.Context, in *ListCandlesRequest, opts ...grpc.CallOption) (*ListCandlesResponse, error)
-	// Follows candles of listings: every change of the open one, then the closed one.
+	// Streams candles of listings: every change of the open candle, then the closed candle.
 	StreamCandles(ctx context.Context, in *StreamCandlesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamCandlesResponse], error)
-	// Computes the volume-weighted average price of an interval. Fails with NOT_FOUND when nothing was traded in it.
+	// Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it.
 	GetVWAP(ctx context.Context, in *GetVWAPRequest, opts ...grpc.CallOption) (*GetVWAPResponse, error)
-	// Computes how much can be traded near the best prices of a listing now.
+	// Computes how much can be traded near the current best prices of a listing.
 	GetMarketDepth(ctx context.Context, in *GetMarketDepthRequest, opts ...grpc.CallOption) (*GetMarketDepthResponse, error)
 	// Returns the newest liquidity metrics of a listing.
 	GetLiquidityMetrics(ctx context.Context, in *GetLiquidityMetricsRequest, opts ...grpc.CallOption) (*GetLiquidityMetricsResponse, error)
 	// Returns the newest ticker of a listing.
 	GetTicker(ctx context.Context, in *GetTickerRequest, opts ...grpc.CallOption) (*GetTickerResponse, error)
-	// Follows tickers of listings.
+	// Streams tickers of listings.
 	StreamTickers(ctx context.Context, in *StreamTickersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTickersResponse], error)
 	// Lists past funding rates of a perpetual, oldest first.
 	ListFundingRates(ctx context.Context, in *ListFundingRatesRequest, opts ...grpc.CallOption) (*ListFundingRatesResponse, error)
 	// Lists past open interest of a derivative, oldest first.
 	ListOpenInterest(ctx context.Context, in *ListOpenInterestRequest, opts ...grpc.CallOption) (*ListOpenInterestResponse, error)
-	// Lists the options on an underlying with their tickers and greeks, by expiry, strike and type.
+	// Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type.
 	ListOptionChain(ctx context.Context, in *ListOptionChainRequest, opts ...grpc.CallOption) (*ListOptionChainResponse, error)
-	// Follows liquidations on listings, as the venues make them public.
+	// Streams liquidations on listings, as the venues publish them.
 	StreamLiquidations(ctx context.Context, in *StreamLiquidationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLiquidationsResponse], error)
-	// Follows what may be done on listings: how it stands first, then every change.
+	// Streams the operations that venues allow on listings: first the current status of each listing, then every change.
 	StreamVenueSymbolStatus(ctx context.Context, in *StreamVenueSymbolStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamVenueSymbolStatusResponse], error)
 }
 
@@ -345,49 +346,50 @@ type MarketData_StreamVenueSymbolStatusClient = grpc.ServerStreamingClient[Strea
 // All implementations must embed UnimplementedMarketDataServer
 // for forward compatibility.
 //
-// Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
-// trades or values.
+// Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
+// values assets.
 //
-// What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-// google.rpc.BadRequest, a venue that does not answer with UNAVAILABLE and a google.rpc.RetryInfo.
+// A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
+// UNAVAILABLE and a google.rpc.RetryInfo.
 type MarketDataServer interface {
-	// Returns the newest price of an asset. Fails with NOT_FOUND when there is none.
+	// Returns the newest price of an asset. Fails with NOT_FOUND if there is none.
 	GetPrice(context.Context, *GetPriceRequest) (*v1.Price, error)
-	// Follows prices of assets: the newest of each first, then every change.
+	// Streams prices of assets: first the newest price of each asset, then every change.
 	StreamPrices(*StreamPricesRequest, grpc.ServerStreamingServer[StreamPricesResponse]) error
 	// Returns the order book of a listing.
 	GetOrderBook(context.Context, *GetOrderBookRequest) (*GetOrderBookResponse, error)
-	// Follows the order book of a listing: a snapshot first, then deltas in their order, with heartbeats in between.
+	// Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
 	//
-	// After a reset a snapshot follows again. A resumed stream starts with the delta after the token, or with a reset.
+	// A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
 	StreamOrderBook(*StreamOrderBookRequest, grpc.ServerStreamingServer[StreamOrderBookResponse]) error
 	// Lists past trades of a listing, oldest first.
 	ListTrades(context.Context, *ListTradesRequest) (*ListTradesResponse, error)
-	// Follows trades of listings.
+	// Streams trades of listings.
 	StreamTrades(*StreamTradesRequest, grpc.ServerStreamingServer[StreamTradesResponse]) error
 	// Lists past candles of a listing, oldest first.
 	ListCandles(context.Context, *ListCandlesRequest) (*ListCandlesResponse, error)
-	// Follows candles of listings: every change of the open one, then the closed one.
+	// Streams candles of listings: every change of the open candle, then the closed candle.
 	StreamCandles(*StreamCandlesRequest, grpc.ServerStreamingServer[StreamCandlesResponse]) error
-	// Computes the volume-weighted average price of an interval. Fails with NOT_FOUND when nothing was traded in it.
+	// Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it.
 	GetVWAP(context.Context, *GetVWAPRequest) (*GetVWAPResponse, error)
-	// Computes how much can be traded near the best prices of a listing now.
+	// Computes how much can be traded near the current best prices of a listing.
 	GetMarketDepth(context.Context, *GetMarketDepthRequest) (*GetMarketDepthResponse, error)
 	// Returns the newest liquidity metrics of a listing.
 	GetLiquidityMetrics(context.Context, *GetLiquidityMetricsRequest) (*GetLiquidityMetricsResponse, error)
 	// Returns the newest ticker of a listing.
 	GetTicker(context.Context, *GetTickerRequest) (*GetTickerResponse, error)
-	// Follows tickers of listings.
+	// Streams tickers of listings.
 	StreamTickers(*StreamTickersRequest, grpc.ServerStreamingServer[StreamTickersResponse]) error
 	// Lists past funding rates of a perpetual, oldest first.
 	ListFundingRates(context.Context, *ListFundingRatesRequest) (*ListFundingRatesResponse, error)
 	// Lists past open interest of a derivative, oldest first.
 	ListOpenInterest(context.Context, *ListOpenInterestRequest) (*ListOpenInterestResponse, error)
-	// Lists the options on an underlying with their tickers and greeks, by expiry, strike and type.
+	// Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type.
 	ListOptionChain(context.Context, *ListOptionChainRequest) (*ListOptionChainResponse, error)
-	// Follows liquidations on listings, as the venues make them public.
+	// Streams liquidations on listings, as the venues publish them.
 	StreamLiquidations(*StreamLiquidationsRequest, grpc.ServerStreamingServer[StreamLiquidationsResponse]) error
-	// Follows what may be done on listings: how it stands first, then every change.
+	// Streams the operations that venues allow on listings: first the current status of each listing, then every change.
 	StreamVenueSymbolStatus(*StreamVenueSymbolStatusRequest, grpc.ServerStreamingServer[StreamVenueSymbolStatusResponse]) error
 	mustEmbedUnimplementedMarketDataServer()
 }

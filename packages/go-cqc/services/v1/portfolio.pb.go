@@ -26,7 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Which portfolio to return.
+// Selects the portfolio to return.
 type GetPortfolioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolio to get.
@@ -72,10 +72,10 @@ func (x *GetPortfolioRequest) GetPortfolioId() string {
 	return ""
 }
 
-// The portfolio.
+// The requested portfolio.
 type GetPortfolioResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The portfolio as it stands.
+	// The portfolio in its current state.
 	Portfolio     *v1.Portfolio `protobuf:"bytes,1,opt,name=portfolio,proto3" json:"portfolio,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -118,14 +118,14 @@ func (x *GetPortfolioResponse) GetPortfolio() *v1.Portfolio {
 	return nil
 }
 
-// Which portfolios to list.
+// Selects the portfolios to list.
 type ListPortfoliosRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only parts of this portfolio. Absent means all.
+	// Only portfolios that are part of this one. Absent means all.
 	ParentPortfolioId *string `protobuf:"bytes,3,opt,name=parent_portfolio_id,json=parentPortfolioId,proto3,oneof" json:"parent_portfolio_id,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -187,7 +187,7 @@ type ListPortfoliosResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolios of this page.
 	Portfolios []*v1.Portfolio `protobuf:"bytes,1,rep,name=portfolios,proto3" json:"portfolios,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -237,13 +237,13 @@ func (x *ListPortfoliosResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The portfolio to add.
 type CreatePortfolioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The portfolio to add. Its revision and times are set by the service.
+	// Portfolio to add. The service sets its revision and times.
 	Portfolio     *v1.Portfolio `protobuf:"bytes,2,opt,name=portfolio,proto3" json:"portfolio,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -293,7 +293,7 @@ func (x *CreatePortfolioRequest) GetPortfolio() *v1.Portfolio {
 	return nil
 }
 
-// What was added.
+// The portfolio that was added.
 type CreatePortfolioResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The portfolio with its revision and times.
@@ -339,16 +339,16 @@ func (x *CreatePortfolioResponse) GetPortfolio() *v1.Portfolio {
 	return nil
 }
 
-// What to change.
+// A change to a portfolio.
 type UpdatePortfolioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole portfolio as it was read, with the new values put in: a part of it fails validation. The id says which
-	// one it is, and the revision which state the caller saw.
+	// The complete portfolio as it was read, with the new values filled in. A partial record fails validation. The id
+	// selects the portfolio to change, and the revision is the one that the caller read.
 	Portfolio *v1.Portfolio `protobuf:"bytes,2,opt,name=portfolio,proto3" json:"portfolio,omitempty"`
-	// Fields to change, such as `name`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -405,7 +405,7 @@ func (x *UpdatePortfolioRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The portfolio that was changed.
 type UpdatePortfolioResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The portfolio after the change.
@@ -451,7 +451,7 @@ func (x *UpdatePortfolioResponse) GetPortfolio() *v1.Portfolio {
 	return nil
 }
 
-// Which position to return.
+// Selects the position to return.
 type GetPositionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Position to get.
@@ -497,10 +497,10 @@ func (x *GetPositionRequest) GetPositionId() string {
 	return ""
 }
 
-// The position.
+// The requested position.
 type GetPositionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The position as it stands.
+	// The position in its current state.
 	Position      *v1.Position `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -543,18 +543,18 @@ func (x *GetPositionResponse) GetPosition() *v1.Position {
 	return nil
 }
 
-// Which positions to list.
+// Selects the positions to list.
 type ListPositionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Portfolio whose positions to list.
 	PortfolioId string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
 	// Only positions of this account. Absent means all.
 	AccountId *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Time for which the answer shall hold. Absent means now.
+	// Point in time that the response reflects. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -630,7 +630,7 @@ type ListPositionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Positions of this page.
 	Positions []*v1.Position `protobuf:"bytes,1,rep,name=positions,proto3" json:"positions,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -680,12 +680,12 @@ func (x *ListPositionsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Whose positions to follow.
+// Selects the portfolio whose positions to follow.
 type StreamPositionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolio whose positions to follow.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts with all open positions.
+	// `resume_token` of the last message that the caller processed. Empty starts with all open positions.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -735,10 +735,10 @@ func (x *StreamPositionsRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamPositionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -746,7 +746,7 @@ type StreamPositionsResponse struct {
 	//	*StreamPositionsResponse_Heartbeat
 	//	*StreamPositionsResponse_Reset_
 	Event isStreamPositionsResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -828,17 +828,17 @@ type isStreamPositionsResponse_Event interface {
 }
 
 type StreamPositionsResponse_Position struct {
-	// A position: it takes the place of the one with the same id.
+	// A position. Replaces the position with the same id.
 	Position *v1.Position `protobuf:"bytes,1,opt,name=position,proto3,oneof"`
 }
 
 type StreamPositionsResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamPositionsResponse_Reset_ struct {
-	// Something was lost; all open positions follow.
+	// Updates were lost. All open positions follow.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -848,22 +848,22 @@ func (*StreamPositionsResponse_Heartbeat) isStreamPositionsResponse_Event() {}
 
 func (*StreamPositionsResponse_Reset_) isStreamPositionsResponse_Event() {}
 
-// Which profit and loss to compute.
+// Selects the profit and loss to compute.
 type GetPnLRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Portfolio to compute it for.
+	// Portfolio to compute profit and loss for.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// Only this account's. Absent means all accounts of the portfolio.
+	// Only profit and loss of this account. Absent means all accounts of the portfolio.
 	AccountId *string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Only this listing's. Absent means all listings.
+	// Only profit and loss on this listing. Absent means all listings.
 	VenueSymbolId *string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// Start of the interval, inclusive.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// End of the interval, exclusive. Absent means now.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Which lots sales use up. Unspecified means FIFO.
+	// Which lots a sale consumes. Unspecified means FIFO.
 	Method v1.CostBasisMethod `protobuf:"varint,6,opt,name=method,proto3,enum=cqc.portfolio.v1.CostBasisMethod" json:"method,omitempty"`
-	// Asset to state it in. Absent means the portfolio's reporting asset.
+	// Asset in which to state profit and loss. Absent means the portfolio's reporting asset.
 	ReportingAssetId *string `protobuf:"bytes,7,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -948,10 +948,10 @@ func (x *GetPnLRequest) GetReportingAssetId() string {
 	return ""
 }
 
-// The profit and loss.
+// The requested profit and loss.
 type GetPnLResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Profit and loss of the interval.
+	// Profit and loss over the interval.
 	Pnl           *v1.PnL `protobuf:"bytes,1,opt,name=pnl,proto3" json:"pnl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -994,18 +994,18 @@ func (x *GetPnLResponse) GetPnl() *v1.PnL {
 	return nil
 }
 
-// Which entries to list.
+// Selects the entries to list.
 type ListTransactionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Portfolio whose books to read.
 	PortfolioId string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
 	// Only entries of this account. Absent means all.
 	AccountId *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Only entries at or after this time. Absent means from the first.
+	// Only entries at or after this time. Absent means from the first entry.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only entries before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -1090,7 +1090,7 @@ type ListTransactionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Entries of this page, oldest first.
 	Transactions []*v1.Transaction `protobuf:"bytes,1,rep,name=transactions,proto3" json:"transactions,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1140,13 +1140,13 @@ func (x *ListTransactionsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to record.
+// The entry to add to a portfolio's books.
 type RecordTransactionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The entry. Its time of recording is set by the service.
+	// Entry to add. The service sets its recording time.
 	Transaction   *v1.Transaction `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1196,10 +1196,10 @@ func (x *RecordTransactionRequest) GetTransaction() *v1.Transaction {
 	return nil
 }
 
-// What was recorded.
+// The entry that was recorded.
 type RecordTransactionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The entry with its time of recording.
+	// The entry with its recording time.
 	Transaction   *v1.Transaction `protobuf:"bytes,1,opt,name=transaction,proto3" json:"transaction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1242,18 +1242,18 @@ func (x *RecordTransactionResponse) GetTransaction() *v1.Transaction {
 	return nil
 }
 
-// Which lots to list.
+// Selects the lots to list.
 type ListLotsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Portfolio whose lots to list.
 	PortfolioId string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
 	// Only lots of this asset. Absent means all.
 	AssetId *string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Time for which the answer shall hold. Absent means now.
+	// Point in time that the response reflects. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1329,7 +1329,7 @@ type ListLotsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Lots of this page, oldest first.
 	Lots []*v1.Lot `protobuf:"bytes,1,rep,name=lots,proto3" json:"lots,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1379,10 +1379,10 @@ func (x *ListLotsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Whose allocations to return.
+// Selects the portfolio whose target allocations to return.
 type GetAllocationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Portfolio to describe.
+	// Portfolio whose target allocations to return.
 	PortfolioId   string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1425,12 +1425,12 @@ func (x *GetAllocationsRequest) GetPortfolioId() string {
 	return ""
 }
 
-// The allocations.
+// The requested target allocations.
 type GetAllocationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the portfolio is meant to hold.
+	// Target allocations of the portfolio.
 	Allocations []*v1.Allocation `protobuf:"bytes,1,rep,name=allocations,proto3" json:"allocations,omitempty"`
-	// Revision of the portfolio that they stand in.
+	// Revision of the portfolio that contains the allocations.
 	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1480,15 +1480,15 @@ func (x *GetAllocationsResponse) GetRevision() uint64 {
 	return 0
 }
 
-// What to set.
+// The target allocations to set.
 type SetAllocationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Portfolio to change.
 	PortfolioId string `protobuf:"bytes,2,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// All allocations that shall hold; those that are not in here are removed.
+	// All target allocations of the portfolio. Allocations that are not listed are removed.
 	Allocations []*v1.Allocation `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
 	// Revision of the portfolio that the caller read.
 	Revision      uint64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -1554,10 +1554,10 @@ func (x *SetAllocationsRequest) GetRevision() uint64 {
 	return 0
 }
 
-// What was set.
+// The target allocations that were set.
 type SetAllocationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the portfolio is meant to hold.
+	// Target allocations of the portfolio.
 	Allocations []*v1.Allocation `protobuf:"bytes,1,rep,name=allocations,proto3" json:"allocations,omitempty"`
 	// Revision of the portfolio after the change.
 	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`

@@ -38,37 +38,37 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
-// or reports.
+// Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
+// that decides or reports.
 //
-// What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-// google.rpc.BadRequest.
+// A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
 type PortfolioClient interface {
 	// Returns a portfolio.
 	GetPortfolio(ctx context.Context, in *GetPortfolioRequest, opts ...grpc.CallOption) (*GetPortfolioResponse, error)
 	// Lists portfolios, in the order of their ids.
 	ListPortfolios(ctx context.Context, in *ListPortfoliosRequest, opts ...grpc.CallOption) (*ListPortfoliosResponse, error)
-	// Adds a portfolio. Fails with ALREADY_EXISTS when the id is taken.
+	// Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken.
 	CreatePortfolio(ctx context.Context, in *CreatePortfolioRequest, opts ...grpc.CallOption) (*CreatePortfolioResponse, error)
-	// Changes the masked fields of a portfolio. Fails with ABORTED when the revision is not the current one.
+	// Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one.
 	UpdatePortfolio(ctx context.Context, in *UpdatePortfolioRequest, opts ...grpc.CallOption) (*UpdatePortfolioResponse, error)
 	// Returns a position.
 	GetPosition(ctx context.Context, in *GetPositionRequest, opts ...grpc.CallOption) (*GetPositionResponse, error)
 	// Lists open positions, in the order of their listings.
 	ListPositions(ctx context.Context, in *ListPositionsRequest, opts ...grpc.CallOption) (*ListPositionsResponse, error)
-	// Follows the positions of a portfolio: all open ones first, then every change.
+	// Streams the positions of a portfolio: first all open positions, then every change.
 	StreamPositions(ctx context.Context, in *StreamPositionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPositionsResponse], error)
-	// Computes profit and loss over an interval. Fails with FAILED_PRECONDITION when a price for the valuation is missing.
+	// Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing.
 	GetPnL(ctx context.Context, in *GetPnLRequest, opts ...grpc.CallOption) (*GetPnLResponse, error)
 	// Lists the entries of a portfolio's books, oldest first.
 	ListTransactions(ctx context.Context, in *ListTransactionsRequest, opts ...grpc.CallOption) (*ListTransactionsResponse, error)
-	// Adds an entry to a portfolio's books. Entries are never changed: correct one with another.
+	// Adds an entry to a portfolio's books. Entries never change: correct an entry with another one.
 	RecordTransaction(ctx context.Context, in *RecordTransactionRequest, opts ...grpc.CallOption) (*RecordTransactionResponse, error)
-	// Lists what is left of what was acquired, oldest first.
+	// Lists the lots that remain of what was acquired, oldest first.
 	ListLots(ctx context.Context, in *ListLotsRequest, opts ...grpc.CallOption) (*ListLotsResponse, error)
-	// Returns what a portfolio is meant to hold.
+	// Returns a portfolio's target allocations.
 	GetAllocations(ctx context.Context, in *GetAllocationsRequest, opts ...grpc.CallOption) (*GetAllocationsResponse, error)
-	// Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one.
+	// Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one.
 	SetAllocations(ctx context.Context, in *SetAllocationsRequest, opts ...grpc.CallOption) (*SetAllocationsResponse, error)
 }
 
@@ -223,37 +223,37 @@ func (c *portfolioClient) SetAllocations(ctx context.Context, in *SetAllocations
 // All implementations must embed UnimplementedPortfolioServer
 // for forward compatibility.
 //
-// Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
-// or reports.
+// Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
+// that decides or reports.
 //
-// What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-// google.rpc.BadRequest.
+// A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
 type PortfolioServer interface {
 	// Returns a portfolio.
 	GetPortfolio(context.Context, *GetPortfolioRequest) (*GetPortfolioResponse, error)
 	// Lists portfolios, in the order of their ids.
 	ListPortfolios(context.Context, *ListPortfoliosRequest) (*ListPortfoliosResponse, error)
-	// Adds a portfolio. Fails with ALREADY_EXISTS when the id is taken.
+	// Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken.
 	CreatePortfolio(context.Context, *CreatePortfolioRequest) (*CreatePortfolioResponse, error)
-	// Changes the masked fields of a portfolio. Fails with ABORTED when the revision is not the current one.
+	// Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one.
 	UpdatePortfolio(context.Context, *UpdatePortfolioRequest) (*UpdatePortfolioResponse, error)
 	// Returns a position.
 	GetPosition(context.Context, *GetPositionRequest) (*GetPositionResponse, error)
 	// Lists open positions, in the order of their listings.
 	ListPositions(context.Context, *ListPositionsRequest) (*ListPositionsResponse, error)
-	// Follows the positions of a portfolio: all open ones first, then every change.
+	// Streams the positions of a portfolio: first all open positions, then every change.
 	StreamPositions(*StreamPositionsRequest, grpc.ServerStreamingServer[StreamPositionsResponse]) error
-	// Computes profit and loss over an interval. Fails with FAILED_PRECONDITION when a price for the valuation is missing.
+	// Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing.
 	GetPnL(context.Context, *GetPnLRequest) (*GetPnLResponse, error)
 	// Lists the entries of a portfolio's books, oldest first.
 	ListTransactions(context.Context, *ListTransactionsRequest) (*ListTransactionsResponse, error)
-	// Adds an entry to a portfolio's books. Entries are never changed: correct one with another.
+	// Adds an entry to a portfolio's books. Entries never change: correct an entry with another one.
 	RecordTransaction(context.Context, *RecordTransactionRequest) (*RecordTransactionResponse, error)
-	// Lists what is left of what was acquired, oldest first.
+	// Lists the lots that remain of what was acquired, oldest first.
 	ListLots(context.Context, *ListLotsRequest) (*ListLotsResponse, error)
-	// Returns what a portfolio is meant to hold.
+	// Returns a portfolio's target allocations.
 	GetAllocations(context.Context, *GetAllocationsRequest) (*GetAllocationsResponse, error)
-	// Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one.
+	// Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one.
 	SetAllocations(context.Context, *SetAllocationsRequest) (*SetAllocationsResponse, error)
 	mustEmbedUnimplementedPortfolioServer()
 }

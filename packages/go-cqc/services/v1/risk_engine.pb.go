@@ -28,23 +28,23 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What a limit bounds.
+// Quantity that a limit bounds.
 type RiskMetric int32
 
 const (
 	// Not known.
 	RiskMetric_RISK_METRIC_UNSPECIFIED RiskMetric = 0
-	// Long plus short, in the limit's asset.
+	// Long plus short exposure, in the limit's reporting asset.
 	RiskMetric_RISK_METRIC_GROSS_EXPOSURE RiskMetric = 1
-	// Long less short, as an absolute value, in the limit's asset.
+	// Absolute value of long minus short exposure, in the limit's reporting asset.
 	RiskMetric_RISK_METRIC_NET_EXPOSURE RiskMetric = 2
-	// Value of one order, in the limit's asset.
+	// Value of one order, in the limit's reporting asset.
 	RiskMetric_RISK_METRIC_ORDER_NOTIONAL RiskMetric = 3
 	// Gross exposure divided by equity, a plain number.
 	RiskMetric_RISK_METRIC_LEVERAGE RiskMetric = 4
-	// Loss since the start of the UTC day, in the limit's asset.
+	// Loss since the start of the UTC day, in the limit's reporting asset.
 	RiskMetric_RISK_METRIC_DAILY_LOSS RiskMetric = 5
-	// Loss since the highest equity, as a part of it.
+	// Loss since the highest equity, as a fraction of the highest equity.
 	RiskMetric_RISK_METRIC_DRAWDOWN RiskMetric = 6
 	// Orders sent per second, a plain number.
 	RiskMetric_RISK_METRIC_ORDER_RATE RiskMetric = 7
@@ -113,11 +113,11 @@ const (
 	RiskAction_RISK_ACTION_UNSPECIFIED RiskAction = 0
 	// An alert is raised.
 	RiskAction_RISK_ACTION_ALERT RiskAction = 1
-	// Orders that make it worse are refused.
+	// Orders that worsen the breach are rejected.
 	RiskAction_RISK_ACTION_REJECT RiskAction = 2
-	// Only orders that reduce positions are let through.
+	// Only orders that reduce positions are allowed.
 	RiskAction_RISK_ACTION_REDUCE_ONLY RiskAction = 3
-	// All orders are refused, and open ones cancelled.
+	// All orders are rejected, and open orders are cancelled.
 	RiskAction_RISK_ACTION_HALT RiskAction = 4
 )
 
@@ -166,11 +166,11 @@ func (RiskAction) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{1}
 }
 
-// What an order check decided.
+// Result of an order check.
 type RiskDecision int32
 
 const (
-	// Not decided: treat as refused.
+	// Not decided. Treat as rejected.
 	RiskDecision_RISK_DECISION_UNSPECIFIED RiskDecision = 0
 	// The order may be sent.
 	RiskDecision_RISK_DECISION_APPROVED RiskDecision = 1
@@ -219,38 +219,39 @@ func (RiskDecision) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{2}
 }
 
-// A bound on what may be risked. All parts of the scope that are set must fit.
+// A limit on risk. The limit applies where every scope field that is set matches.
 type RiskLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id, opaque.
+	// Id of the limit in this system, opaque.
 	LimitId string `protobuf:"bytes,1,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
-	// Name for people.
+	// Display name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// What is bounded.
+	// Quantity that the limit bounds.
 	Metric RiskMetric `protobuf:"varint,3,opt,name=metric,proto3,enum=cqc.services.v1.RiskMetric" json:"metric,omitempty"`
-	// What happens when it is exceeded.
+	// What happens when the limit is exceeded.
 	Action RiskAction `protobuf:"varint,4,opt,name=action,proto3,enum=cqc.services.v1.RiskAction" json:"action,omitempty"`
-	// Portfolio that it holds for. Absent means all.
+	// Portfolio that the limit applies to. Absent means all.
 	PortfolioId *string `protobuf:"bytes,5,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// Account that it holds for. Absent means all.
+	// Account that the limit applies to. Absent means all.
 	AccountId *string `protobuf:"bytes,6,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Venue that it holds for. Absent means all.
+	// Venue that the limit applies to. Absent means all.
 	VenueId *string `protobuf:"bytes,7,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
-	// Asset whose exposure is bounded. Absent means all together.
+	// Asset whose exposure the limit bounds. Absent means all assets together.
 	AssetId *string `protobuf:"bytes,8,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Listing that it holds for. Absent means all.
+	// Listing that the limit applies to. Absent means all.
 	VenueSymbolId *string `protobuf:"bytes,9,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Value that must not be exceeded, in the metric's unit.
+	// Value that must not be exceeded, in the unit of `metric`.
 	Threshold string `protobuf:"bytes,10,opt,name=threshold,proto3" json:"threshold,omitempty"`
-	// Value from which an alert is raised before. Absent means none is.
+	// Value from which an alert is raised before the limit is exceeded, in the unit of `metric`. Absent means no such
+	// alert.
 	WarningThreshold *string `protobuf:"bytes,11,opt,name=warning_threshold,json=warningThreshold,proto3,oneof" json:"warning_threshold,omitempty"`
 	// Asset in which amounts are stated. Absent for metrics that are plain numbers.
 	ReportingAssetId *string `protobuf:"bytes,12,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
-	// Whether it is looked at.
+	// Whether the limit is checked.
 	Enabled bool `protobuf:"varint,13,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	// When it ended. Absent while it holds.
+	// When the limit ended. Absent while it applies.
 	ValidTo *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision      uint64 `protobuf:"varint,15,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -391,16 +392,16 @@ func (x *RiskLimit) GetRevision() uint64 {
 	return 0
 }
 
-// That a limit is, or would be, exceeded.
+// A limit that is, or would be, exceeded.
 type RiskBreach struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limit.
+	// Limit that is exceeded.
 	LimitId string `protobuf:"bytes,1,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
-	// Value that was or would be reached, in the metric's unit.
+	// Value that was or would be reached, in the unit of the limit's metric.
 	Observed string `protobuf:"bytes,2,opt,name=observed,proto3" json:"observed,omitempty"`
-	// Value that must not be exceeded.
+	// Value that must not be exceeded, in the unit of the limit's metric.
 	Threshold string `protobuf:"bytes,3,opt,name=threshold,proto3" json:"threshold,omitempty"`
-	// The same for people.
+	// Human-readable description of the breach.
 	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -464,7 +465,7 @@ func (x *RiskBreach) GetMessage() string {
 	return ""
 }
 
-// Which limit to return.
+// Selects the limit to return.
 type GetRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Limit to get.
@@ -510,10 +511,10 @@ func (x *GetRiskLimitRequest) GetLimitId() string {
 	return ""
 }
 
-// The limit.
+// The requested limit.
 type GetRiskLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limit as it stands.
+	// The limit in its current state.
 	Limit         *RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -556,12 +557,12 @@ func (x *GetRiskLimitResponse) GetLimit() *RiskLimit {
 	return nil
 }
 
-// Which limits to list.
+// Selects the limits to list.
 type ListRiskLimitsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only limits of this portfolio. Absent means all.
 	PortfolioId *string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
@@ -634,7 +635,7 @@ type ListRiskLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Limits of this page.
 	Limits []*RiskLimit `protobuf:"bytes,1,rep,name=limits,proto3" json:"limits,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -684,13 +685,13 @@ func (x *ListRiskLimitsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The limit to add.
 type CreateRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The limit to add. Its revision is set by the engine.
+	// Limit to add. The engine sets its revision.
 	Limit         *RiskLimit `protobuf:"bytes,2,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -740,7 +741,7 @@ func (x *CreateRiskLimitRequest) GetLimit() *RiskLimit {
 	return nil
 }
 
-// What was added.
+// The limit that was added.
 type CreateRiskLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The limit with its revision.
@@ -786,16 +787,16 @@ func (x *CreateRiskLimitResponse) GetLimit() *RiskLimit {
 	return nil
 }
 
-// What to change.
+// A change to a limit.
 type UpdateRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole limit as it was read, with the new values put in: a part of it fails validation. The id says which
-	// one it is, and the revision which state the caller saw.
+	// The complete limit as it was read, with the new values filled in. A partial record fails validation. The id selects
+	// the limit to change, and the revision is the one that the caller read.
 	Limit *RiskLimit `protobuf:"bytes,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	// Fields to change, such as `threshold`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `threshold`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -852,7 +853,7 @@ func (x *UpdateRiskLimitRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The limit that was changed.
 type UpdateRiskLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The limit after the change.
@@ -898,15 +899,15 @@ func (x *UpdateRiskLimitResponse) GetLimit() *RiskLimit {
 	return nil
 }
 
-// What to end.
+// Selects the limit to end.
 type DeleteRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Limit to end.
 	LimitId string `protobuf:"bytes,2,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
-	// The revision that the caller read. Another current one fails with ABORTED.
+	// Revision that the caller read. Fails with ABORTED if it is not the current one.
 	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -963,7 +964,7 @@ func (x *DeleteRiskLimitRequest) GetRevision() uint64 {
 	return 0
 }
 
-// What was ended.
+// The limit that was ended.
 type DeleteRiskLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The limit with the time at which it ended.
@@ -1009,19 +1010,19 @@ func (x *DeleteRiskLimitResponse) GetLimit() *RiskLimit {
 	return nil
 }
 
-// Which exposures to compute.
+// Selects the exposures to compute.
 type GetExposureRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whose exposures.
+	// Portfolio or account whose exposures to compute. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Scope:
 	//
 	//	*GetExposureRequest_PortfolioId
 	//	*GetExposureRequest_AccountId
 	Scope isGetExposureRequest_Scope `protobuf_oneof:"scope"`
-	// What to group them by.
+	// Dimension to group the exposures by.
 	GroupBy v1.ExposureDimension `protobuf:"varint,3,opt,name=group_by,json=groupBy,proto3,enum=cqc.portfolio.v1.ExposureDimension" json:"group_by,omitempty"`
-	// Asset to state them in. Absent means the portfolio's reporting asset, or US dollars for an account.
+	// Asset in which to state the exposures. Absent means the portfolio's reporting asset, or US dollars for an account.
 	ReportingAssetId *string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1101,12 +1102,12 @@ type isGetExposureRequest_Scope interface {
 }
 
 type GetExposureRequest_PortfolioId struct {
-	// A portfolio's.
+	// Portfolio whose exposures to compute.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3,oneof"`
 }
 
 type GetExposureRequest_AccountId struct {
-	// An account's.
+	// Account whose exposures to compute.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3,oneof"`
 }
 
@@ -1114,7 +1115,7 @@ func (*GetExposureRequest_PortfolioId) isGetExposureRequest_Scope() {}
 
 func (*GetExposureRequest_AccountId) isGetExposureRequest_Scope() {}
 
-// The exposures.
+// The requested exposures.
 type GetExposureResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One per key of the dimension, largest gross value first.
@@ -1160,18 +1161,18 @@ func (x *GetExposureResponse) GetExposures() []*v1.Exposure {
 	return nil
 }
 
-// Which alerts to list.
+// Selects the alerts to list.
 type ListAlertsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only alerts that are not resolved. False lists all.
+	// True lists only alerts that are not resolved. False lists all.
 	OpenOnly bool `protobuf:"varint,3,opt,name=open_only,json=openOnly,proto3" json:"open_only,omitempty"`
 	// Only alerts of this portfolio. Absent means all.
 	PortfolioId *string `protobuf:"bytes,4,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// Only alerts raised at or after this time. Absent means from the oldest that is kept.
+	// Only alerts raised at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only alerts raised before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -1256,7 +1257,7 @@ type ListAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Alerts of this page, newest first.
 	Alerts []*v11.RiskAlert `protobuf:"bytes,1,rep,name=alerts,proto3" json:"alerts,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1306,12 +1307,12 @@ func (x *ListAlertsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Which alerts to follow.
+// Selects the alerts to follow.
 type StreamAlertsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Only alerts of this portfolio. Absent means all.
 	PortfolioId *string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts with the open alerts.
+	// `resume_token` of the last message that the caller processed. Empty starts with the open alerts.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1361,10 +1362,10 @@ func (x *StreamAlertsRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -1372,7 +1373,7 @@ type StreamAlertsResponse struct {
 	//	*StreamAlertsResponse_Heartbeat
 	//	*StreamAlertsResponse_Reset_
 	Event isStreamAlertsResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1454,17 +1455,17 @@ type isStreamAlertsResponse_Event interface {
 }
 
 type StreamAlertsResponse_Alert struct {
-	// An alert: it takes the place of the one with the same alert_id.
+	// An alert. Replaces the alert with the same `alert_id`.
 	Alert *v11.RiskAlert `protobuf:"bytes,1,opt,name=alert,proto3,oneof"`
 }
 
 type StreamAlertsResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamAlertsResponse_Reset_ struct {
-	// Something was lost; the open alerts follow.
+	// Updates were lost. The open alerts follow.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -1474,15 +1475,15 @@ func (*StreamAlertsResponse_Heartbeat) isStreamAlertsResponse_Event() {}
 
 func (*StreamAlertsResponse_Reset_) isStreamAlertsResponse_Event() {}
 
-// Which alert someone took notice of.
+// Selects the alert to acknowledge.
 type AcknowledgeAlertRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The alert.
+	// Alert to acknowledge.
 	AlertId string `protobuf:"bytes,2,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
-	// What is being done about it. Empty when there is nothing to say.
+	// What is being done about the alert. Empty if there is nothing to add.
 	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1539,10 +1540,10 @@ func (x *AcknowledgeAlertRequest) GetNote() string {
 	return ""
 }
 
-// The alert.
+// The alert that was acknowledged.
 type AcknowledgeAlertResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The alert with the time at which it was noticed.
+	// The alert with the time at which it was acknowledged.
 	Alert         *v11.RiskAlert `protobuf:"bytes,1,opt,name=alert,proto3" json:"alert,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1585,11 +1586,11 @@ func (x *AcknowledgeAlertResponse) GetAlert() *v11.RiskAlert {
 	return nil
 }
 
-// Which order to decide about.
+// The order to check.
 type CheckOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The order as it would be placed.
 	Order         *NewOrder `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
@@ -1641,14 +1642,14 @@ func (x *CheckOrderRequest) GetOrder() *NewOrder {
 	return nil
 }
 
-// The decision.
+// The decision about the order.
 type CheckOrderResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What was decided.
+	// Whether the order may be sent.
 	Decision RiskDecision `protobuf:"varint,1,opt,name=decision,proto3,enum=cqc.services.v1.RiskDecision" json:"decision,omitempty"`
-	// Limits that the order would exceed; empty when it may be sent.
+	// Limits that the order would exceed. Empty if the order may be sent.
 	Breaches []*RiskBreach `protobuf:"bytes,2,rep,name=breaches,proto3" json:"breaches,omitempty"`
-	// Until when the decision holds, exclusive.
+	// Time until which the decision holds, exclusive.
 	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1705,14 +1706,14 @@ func (x *CheckOrderResponse) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// Where a trading state holds. All parts that are set must fit; none set means everywhere.
+// Scope of a trading state. Every field that is set must match. No field set means everywhere.
 type TradingScope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Portfolio. Absent means all.
+	// Portfolio in scope. Absent means all.
 	PortfolioId *string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// Account. Absent means all.
+	// Account in scope. Absent means all.
 	AccountId *string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Venue. Absent means all.
+	// Venue in scope. Absent means all.
 	VenueId       *string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1772,15 +1773,15 @@ func (x *TradingScope) GetVenueId() string {
 // Whether trading is allowed in a scope, and why.
 type TradingStateRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where it holds.
+	// Scope that the state applies to.
 	Scope *TradingScope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Whether trading is allowed.
 	State v11.TradingState `protobuf:"varint,2,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
-	// Why, for people. Empty when there is nothing to say.
+	// Why the state was set, in human-readable form. Empty if there is nothing to add.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Since when it holds.
+	// Since when the state has applied.
 	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with a change.
+	// Version of this record, increased by one at each change. Send this value back with a change.
 	Revision      uint64 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1851,10 +1852,10 @@ func (x *TradingStateRecord) GetRevision() uint64 {
 	return 0
 }
 
-// Which scope to describe.
+// Selects the scope whose trading state to return.
 type GetTradingStateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The scope. Absent means everywhere.
+	// Scope whose trading state to return. Absent means everywhere.
 	Scope         *TradingScope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1897,10 +1898,10 @@ func (x *GetTradingStateRequest) GetScope() *TradingScope {
 	return nil
 }
 
-// The state.
+// The requested trading state.
 type GetTradingStateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The strictest state of all scopes that contain the one that was asked for.
+	// The strictest state of all scopes that contain the requested scope.
 	TradingState  *TradingStateRecord `protobuf:"bytes,1,opt,name=trading_state,json=tradingState,proto3" json:"trading_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1943,22 +1944,22 @@ func (x *GetTradingStateResponse) GetTradingState() *TradingStateRecord {
 	return nil
 }
 
-// What to set.
+// The trading state to set.
 type SetTradingStateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Where. Absent means everywhere.
+	// Scope to set the state for. Absent means everywhere.
 	Scope *TradingScope `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Whether trading is allowed.
 	State v11.TradingState `protobuf:"varint,3,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
-	// Why, for people.
+	// Why the state is set, in human-readable form.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Revision that the caller read; another current one fails with ABORTED. Absent sets it in any case, as an emergency
-	// needs.
+	// Revision that the caller read. Fails with ABORTED if it is not the current one. Absent sets the state
+	// unconditionally, as an emergency requires.
 	Revision *uint64 `protobuf:"varint,5,opt,name=revision,proto3,oneof" json:"revision,omitempty"`
-	// Whether all open orders of the scope are cancelled as well. Only where trading is halted.
+	// Whether to also cancel all open orders of the scope. Allowed only if the state is halted.
 	CancelOpenOrders bool `protobuf:"varint,6,opt,name=cancel_open_orders,json=cancelOpenOrders,proto3" json:"cancel_open_orders,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -2036,7 +2037,7 @@ func (x *SetTradingStateRequest) GetCancelOpenOrders() bool {
 	return false
 }
 
-// What was set.
+// The trading state that was set.
 type SetTradingStateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The state after the change.
@@ -2082,10 +2083,10 @@ func (x *SetTradingStateResponse) GetTradingState() *TradingStateRecord {
 	return nil
 }
 
-// Which states to follow.
+// Starts or resumes a stream of the trading states of all scopes.
 type StreamTradingStateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `resume_token` of the last answer that was handled. Empty starts with how it stands.
+	// `resume_token` of the last message that the caller processed. Empty starts with the current states.
 	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2128,10 +2129,10 @@ func (x *StreamTradingStateRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamTradingStateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2139,7 +2140,7 @@ type StreamTradingStateResponse struct {
 	//	*StreamTradingStateResponse_Heartbeat
 	//	*StreamTradingStateResponse_Reset_
 	Event isStreamTradingStateResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2221,17 +2222,17 @@ type isStreamTradingStateResponse_Event interface {
 }
 
 type StreamTradingStateResponse_TradingState struct {
-	// A state: it takes the place of the one of the same scope.
+	// A trading state. Replaces the state of the same scope.
 	TradingState *TradingStateRecord `protobuf:"bytes,1,opt,name=trading_state,json=tradingState,proto3,oneof"`
 }
 
 type StreamTradingStateResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamTradingStateResponse_Reset_ struct {
-	// Changes were lost; how it stands follows. Until then trading is to be treated as halted.
+	// Changes were lost. The current states follow. Until then, treat trading as halted.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -2241,19 +2242,19 @@ func (*StreamTradingStateResponse_Heartbeat) isStreamTradingStateResponse_Event(
 
 func (*StreamTradingStateResponse_Reset_) isStreamTradingStateResponse_Event() {}
 
-// One thing that moves in a scenario.
+// One price move in a scenario.
 type ScenarioShock struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What moves.
+	// Prices that move. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Target:
 	//
 	//	*ScenarioShock_AssetId
 	//	*ScenarioShock_VenueSymbolId
 	Target isScenarioShock_Target `protobuf_oneof:"target"`
-	// Change of the price as a part of it, such as -0.2 for a fall by a fifth. At least -1.
+	// Relative change of the price, as a fraction, such as -0.2 for a fall by a fifth. At least -1.
 	PriceChange *float64 `protobuf:"fixed64,3,opt,name=price_change,json=priceChange,proto3,oneof" json:"price_change,omitempty"`
-	// Change of implied volatility in points, a point being one percent. Absent means none.
+	// Change of implied volatility, in percentage points. Absent means no change.
 	VolatilityChange *float64 `protobuf:"fixed64,4,opt,name=volatility_change,json=volatilityChange,proto3,oneof" json:"volatility_change,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -2333,12 +2334,12 @@ type isScenarioShock_Target interface {
 }
 
 type ScenarioShock_AssetId struct {
-	// Every price of this asset.
+	// Asset of which every price moves.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3,oneof"`
 }
 
 type ScenarioShock_VenueSymbolId struct {
-	// The price on this listing alone.
+	// Listing of which only the price there moves.
 	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof"`
 }
 
@@ -2346,16 +2347,16 @@ func (*ScenarioShock_AssetId) isScenarioShock_Target() {}
 
 func (*ScenarioShock_VenueSymbolId) isScenarioShock_Target() {}
 
-// What to compute.
+// The scenario to compute.
 type RunScenarioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Portfolio to look at.
+	// Portfolio to compute the scenario for.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// What moves, all at the same time.
+	// Moves of the scenario, all at the same time.
 	Shocks []*ScenarioShock `protobuf:"bytes,2,rep,name=shocks,proto3" json:"shocks,omitempty"`
-	// Time that passes meanwhile. Absent means none.
+	// Time that passes during the scenario. Absent means none.
 	Horizon *durationpb.Duration `protobuf:"bytes,3,opt,name=horizon,proto3" json:"horizon,omitempty"`
-	// Asset to state the result in. Absent means the portfolio's reporting asset.
+	// Asset in which to state the result. Absent means the portfolio's reporting asset.
 	ReportingAssetId *string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -2419,12 +2420,12 @@ func (x *RunScenarioRequest) GetReportingAssetId() string {
 	return ""
 }
 
-// What would happen: estimates, therefore doubles.
+// Effects of the scenario. The values are estimates, and therefore doubles.
 type RunScenarioResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Change of the portfolio's value, in the reporting asset.
+	// Change of the portfolio's value, in the reporting asset. Negative is a loss.
 	ValueChange float64 `protobuf:"fixed64,1,opt,name=value_change,json=valueChange,proto3" json:"value_change,omitempty"`
-	// The same by position, largest loss first.
+	// Effects by position, largest loss first.
 	Results []*ScenarioResult `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
 	// Limits that would be exceeded.
 	Breaches []*RiskBreach `protobuf:"bytes,3,rep,name=breaches,proto3" json:"breaches,omitempty"`
@@ -2492,14 +2493,14 @@ func (x *RunScenarioResponse) GetReportingAssetId() string {
 	return ""
 }
 
-// What would happen to one position.
+// Effects of a scenario on one position.
 type ScenarioResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The position.
+	// Position affected.
 	PositionId string `protobuf:"bytes,1,opt,name=position_id,json=positionId,proto3" json:"position_id,omitempty"`
-	// Change of its value, in the reporting asset.
+	// Change of the position's value, in the reporting asset. Negative is a loss.
 	ValueChange float64 `protobuf:"fixed64,2,opt,name=value_change,json=valueChange,proto3" json:"value_change,omitempty"`
-	// Whether it would be liquidated.
+	// Whether the position would be liquidated.
 	Liquidated    bool `protobuf:"varint,3,opt,name=liquidated,proto3" json:"liquidated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2616,21 +2617,21 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\v_account_id\"~\n" +
 	"\x16ListRiskLimitsResponse\x122\n" +
 	"\x06limits\x18\x01 \x03(\v2\x1a.cqc.services.v1.RiskLimitR\x06limits\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x9e\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x80\x02\n" +
 	"\x16CreateRiskLimitRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x128\n" +
-	"\x05limit\x18\x02 \x01(\v2\x1a.cqc.services.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit:\xa0\x01\xbaH\x9c\x01\x1a\x99\x01\n" +
-	"#create_risk_limit.metric_and_action\x12@a limit says what it bounds and what happens when it is exceeded\x1a0this.limit.metric != 0 && this.limit.action != 0\"K\n" +
+	"\x05limit\x18\x02 \x01(\v2\x1a.cqc.services.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit:\x82\x01\xbaH\x7f\x1a}\n" +
+	"#create_risk_limit.metric_and_action\x12$a limit needs a metric and an action\x1a0this.limit.metric != 0 && this.limit.action != 0\"K\n" +
 	"\x17CreateRiskLimitResponse\x120\n" +
-	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\xe3\x02\n" +
+	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\xc5\x02\n" +
 	"\x16UpdateRiskLimitRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x128\n" +
 	"\x05limit\x18\x02 \x01(\v2\x1a.cqc.services.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\x12C\n" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask:\xa0\x01\xbaH\x9c\x01\x1a\x99\x01\n" +
-	"#update_risk_limit.metric_and_action\x12@a limit says what it bounds and what happens when it is exceeded\x1a0this.limit.metric != 0 && this.limit.action != 0\"K\n" +
+	"updateMask:\x82\x01\xbaH\x7f\x1a}\n" +
+	"#update_risk_limit.metric_and_action\x12$a limit needs a metric and an action\x1a0this.limit.metric != 0 && this.limit.action != 0\"K\n" +
 	"\x17UpdateRiskLimitResponse\x120\n" +
 	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\x84\x01\n" +
 	"\x16DeleteRiskLimitRequest\x12'\n" +
@@ -2716,7 +2717,7 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\x16GetTradingStateRequest\x123\n" +
 	"\x05scope\x18\x01 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\"c\n" +
 	"\x17GetTradingStateResponse\x12H\n" +
-	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"\xca\x03\n" +
+	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"\xcd\x03\n" +
 	"\x16SetTradingStateRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x123\n" +
@@ -2726,8 +2727,8 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\x06reason\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80 R\x06reason\x12\x1f\n" +
 	"\brevision\x18\x05 \x01(\x04H\x00R\brevision\x88\x01\x01\x12,\n" +
-	"\x12cancel_open_orders\x18\x06 \x01(\bR\x10cancelOpenOrders:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n" +
-	"$set_trading_state.cancel_open_orders\x126open orders are cancelled only where trading is halted\x1a+!this.cancel_open_orders || this.state == 3B\v\n" +
+	"\x12cancel_open_orders\x18\x06 \x01(\bR\x10cancelOpenOrders:\x95\x01\xbaH\x91\x01\x1a\x8e\x01\n" +
+	"$set_trading_state.cancel_open_orders\x129cancel_open_orders is only allowed if the state is halted\x1a+!this.cancel_open_orders || this.state == 3B\v\n" +
 	"\t_revision\"c\n" +
 	"\x17SetTradingStateResponse\x12H\n" +
 	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"H\n" +

@@ -39,39 +39,39 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
+// Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
 // before every order, and by people.
 //
-// What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-// google.rpc.BadRequest.
+// A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
 type RiskEngineClient interface {
 	// Returns a limit.
 	GetRiskLimit(ctx context.Context, in *GetRiskLimitRequest, opts ...grpc.CallOption) (*GetRiskLimitResponse, error)
 	// Lists limits, in the order of their ids.
 	ListRiskLimits(ctx context.Context, in *ListRiskLimitsRequest, opts ...grpc.CallOption) (*ListRiskLimitsResponse, error)
-	// Adds a limit. Fails with ALREADY_EXISTS when the id is taken.
+	// Adds a limit. Fails with ALREADY_EXISTS if the id is taken.
 	CreateRiskLimit(ctx context.Context, in *CreateRiskLimitRequest, opts ...grpc.CallOption) (*CreateRiskLimitResponse, error)
-	// Changes the masked fields of a limit. Fails with ABORTED when the revision is not the current one.
+	// Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one.
 	UpdateRiskLimit(ctx context.Context, in *UpdateRiskLimitRequest, opts ...grpc.CallOption) (*UpdateRiskLimitResponse, error)
-	// Ends a limit. It is kept, with the time at which it ended.
+	// Ends a limit. The record is kept, with the time at which the limit ended.
 	DeleteRiskLimit(ctx context.Context, in *DeleteRiskLimitRequest, opts ...grpc.CallOption) (*DeleteRiskLimitResponse, error)
-	// Computes exposures of a scope, one per key of the dimension.
+	// Computes the exposures of a scope, one per key of the dimension.
 	GetExposure(ctx context.Context, in *GetExposureRequest, opts ...grpc.CallOption) (*GetExposureResponse, error)
 	// Lists alerts, newest first.
 	ListAlerts(ctx context.Context, in *ListAlertsRequest, opts ...grpc.CallOption) (*ListAlertsResponse, error)
-	// Follows alerts: the open ones first, then every new or changed one.
+	// Streams alerts: first the open alerts, then every new or changed one.
 	StreamAlerts(ctx context.Context, in *StreamAlertsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAlertsResponse], error)
-	// Says that someone took notice of an alert.
+	// Acknowledges an alert: someone has taken notice.
 	AcknowledgeAlert(ctx context.Context, in *AcknowledgeAlertRequest, opts ...grpc.CallOption) (*AcknowledgeAlertResponse, error)
-	// Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked.
+	// Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request.
 	CheckOrder(ctx context.Context, in *CheckOrderRequest, opts ...grpc.CallOption) (*CheckOrderResponse, error)
 	// Returns whether trading is allowed in a scope.
 	GetTradingState(ctx context.Context, in *GetTradingStateRequest, opts ...grpc.CallOption) (*GetTradingStateResponse, error)
 	// Allows, restricts or stops trading in a scope: the kill switch.
 	SetTradingState(ctx context.Context, in *SetTradingStateRequest, opts ...grpc.CallOption) (*SetTradingStateResponse, error)
-	// Follows whether trading is allowed: how it stands in every scope first, then every change.
+	// Streams whether trading is allowed: first the current state of every scope, then every change.
 	StreamTradingState(ctx context.Context, in *StreamTradingStateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTradingStateResponse], error)
-	// Computes what a portfolio would win or lose if prices moved.
+	// Computes what a portfolio would gain or lose if prices moved.
 	RunScenario(ctx context.Context, in *RunScenarioRequest, opts ...grpc.CallOption) (*RunScenarioResponse, error)
 }
 
@@ -245,39 +245,39 @@ func (c *riskEngineClient) RunScenario(ctx context.Context, in *RunScenarioReque
 // All implementations must embed UnimplementedRiskEngineServer
 // for forward compatibility.
 //
-// Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
+// Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
 // before every order, and by people.
 //
-// What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-// google.rpc.BadRequest.
+// A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
 type RiskEngineServer interface {
 	// Returns a limit.
 	GetRiskLimit(context.Context, *GetRiskLimitRequest) (*GetRiskLimitResponse, error)
 	// Lists limits, in the order of their ids.
 	ListRiskLimits(context.Context, *ListRiskLimitsRequest) (*ListRiskLimitsResponse, error)
-	// Adds a limit. Fails with ALREADY_EXISTS when the id is taken.
+	// Adds a limit. Fails with ALREADY_EXISTS if the id is taken.
 	CreateRiskLimit(context.Context, *CreateRiskLimitRequest) (*CreateRiskLimitResponse, error)
-	// Changes the masked fields of a limit. Fails with ABORTED when the revision is not the current one.
+	// Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one.
 	UpdateRiskLimit(context.Context, *UpdateRiskLimitRequest) (*UpdateRiskLimitResponse, error)
-	// Ends a limit. It is kept, with the time at which it ended.
+	// Ends a limit. The record is kept, with the time at which the limit ended.
 	DeleteRiskLimit(context.Context, *DeleteRiskLimitRequest) (*DeleteRiskLimitResponse, error)
-	// Computes exposures of a scope, one per key of the dimension.
+	// Computes the exposures of a scope, one per key of the dimension.
 	GetExposure(context.Context, *GetExposureRequest) (*GetExposureResponse, error)
 	// Lists alerts, newest first.
 	ListAlerts(context.Context, *ListAlertsRequest) (*ListAlertsResponse, error)
-	// Follows alerts: the open ones first, then every new or changed one.
+	// Streams alerts: first the open alerts, then every new or changed one.
 	StreamAlerts(*StreamAlertsRequest, grpc.ServerStreamingServer[StreamAlertsResponse]) error
-	// Says that someone took notice of an alert.
+	// Acknowledges an alert: someone has taken notice.
 	AcknowledgeAlert(context.Context, *AcknowledgeAlertRequest) (*AcknowledgeAlertResponse, error)
-	// Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked.
+	// Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request.
 	CheckOrder(context.Context, *CheckOrderRequest) (*CheckOrderResponse, error)
 	// Returns whether trading is allowed in a scope.
 	GetTradingState(context.Context, *GetTradingStateRequest) (*GetTradingStateResponse, error)
 	// Allows, restricts or stops trading in a scope: the kill switch.
 	SetTradingState(context.Context, *SetTradingStateRequest) (*SetTradingStateResponse, error)
-	// Follows whether trading is allowed: how it stands in every scope first, then every change.
+	// Streams whether trading is allowed: first the current state of every scope, then every change.
 	StreamTradingState(*StreamTradingStateRequest, grpc.ServerStreamingServer[StreamTradingStateResponse]) error
-	// Computes what a portfolio would win or lose if prices moved.
+	// Computes what a portfolio would gain or lose if prices moved.
 	RunScenario(context.Context, *RunScenarioRequest) (*RunScenarioResponse, error)
 	mustEmbedUnimplementedRiskEngineServer()
 }

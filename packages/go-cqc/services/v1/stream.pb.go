@@ -29,15 +29,15 @@ type StreamResetReason int32
 const (
 	// Not stated.
 	StreamResetReason_STREAM_RESET_REASON_UNSPECIFIED StreamResetReason = 0
-	// The source left out updates.
+	// The source skipped updates.
 	StreamResetReason_STREAM_RESET_REASON_SEQUENCE_GAP StreamResetReason = 1
-	// The server connected to the source anew.
+	// The server reconnected to the source.
 	StreamResetReason_STREAM_RESET_REASON_SOURCE_RECONNECTED StreamResetReason = 2
-	// The checksum of the source does not match.
+	// The source's checksum does not match.
 	StreamResetReason_STREAM_RESET_REASON_CHECKSUM_MISMATCH StreamResetReason = 3
-	// The resume token is too old, or not the server's.
+	// The resume token is too old, or is not from this server.
 	StreamResetReason_STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED StreamResetReason = 4
-	// The client read too slowly, and updates were dropped.
+	// The client read too slowly and updates were dropped.
 	StreamResetReason_STREAM_RESET_REASON_SLOW_CONSUMER StreamResetReason = 5
 )
 
@@ -88,10 +88,11 @@ func (StreamResetReason) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_services_v1_stream_proto_rawDescGZIP(), []int{0}
 }
 
-// Nothing changed: sent when a stream has been silent for a while, so that a client can tell silence from a broken line.
+// Keep-alive: nothing changed. Sent when a stream has been silent for a while, to distinguish silence from a broken
+// connection.
 type Heartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The server's clock when it was sent.
+	// When the heartbeat was sent, by the server's clock.
 	SentAt        *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -134,15 +135,16 @@ func (x *Heartbeat) GetSentAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// Something was lost, on all that the stream follows.
+// Updates were lost, for everything that the stream follows.
 //
-// Where the stream has a state, such as a book or balances, what the client knows is not valid any more: the state is
-// sent again, and until then there is none. Where it has none, such as trades or execution reports, list what is missing.
+// If the stream has state, such as a book or balances, the client's state is invalid. The server sends the state again,
+// and until then the client has no valid state. If the stream has no state, such as trades or execution reports, list
+// what is missing.
 type StreamReset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why.
+	// Why the stream starts over.
 	Reason StreamResetReason `protobuf:"varint,1,opt,name=reason,proto3,enum=cqc.services.v1.StreamResetReason" json:"reason,omitempty"`
-	// The same for people. Empty when there is nothing to add.
+	// Human-readable details. Empty if there are none.
 	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

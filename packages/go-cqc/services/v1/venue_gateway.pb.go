@@ -34,9 +34,9 @@ type PositionMode int32
 const (
 	// Not known.
 	PositionMode_POSITION_MODE_UNSPECIFIED PositionMode = 0
-	// One, long or short.
+	// One position, long or short.
 	PositionMode_POSITION_MODE_ONE_WAY PositionMode = 1
-	// A long and a short one at the same time.
+	// A long and a short position at the same time.
 	PositionMode_POSITION_MODE_HEDGE PositionMode = 2
 )
 
@@ -81,7 +81,7 @@ func (PositionMode) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_services_v1_venue_gateway_proto_rawDescGZIP(), []int{0}
 }
 
-// Which account to return.
+// Selects the account to return.
 type GetVenueAccountRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Account to get.
@@ -127,10 +127,10 @@ func (x *GetVenueAccountRequest) GetAccountId() string {
 	return ""
 }
 
-// The account.
+// The requested account.
 type GetVenueAccountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The account as it stands.
+	// The account in its current state.
 	Account       *v1.VenueAccount `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -173,12 +173,12 @@ func (x *GetVenueAccountResponse) GetAccount() *v1.VenueAccount {
 	return nil
 }
 
-// Which accounts to list.
+// Selects the accounts to list.
 type ListVenueAccountsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only accounts at this venue. Absent means all.
 	VenueId       *string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
@@ -242,7 +242,7 @@ type ListVenueAccountsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accounts of this page.
 	Accounts []*v1.VenueAccount `protobuf:"bytes,1,rep,name=accounts,proto3" json:"accounts,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -292,13 +292,13 @@ func (x *ListVenueAccountsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to add.
+// The account to add.
 type CreateVenueAccountRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The account to add. Its revision and times are set by the gateway.
+	// Account to add. The gateway sets its revision and times.
 	Account       *v1.VenueAccount `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -348,7 +348,7 @@ func (x *CreateVenueAccountRequest) GetAccount() *v1.VenueAccount {
 	return nil
 }
 
-// What was added.
+// The account that was added.
 type CreateVenueAccountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The account with its revision and times.
@@ -394,16 +394,16 @@ func (x *CreateVenueAccountResponse) GetAccount() *v1.VenueAccount {
 	return nil
 }
 
-// What to change.
+// A change to an account.
 type UpdateVenueAccountRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The whole account as it was read, with the new values put in: a part of it fails validation. The id says which
-	// one it is, and the revision which state the caller saw.
+	// The complete account as it was read, with the new values filled in. A partial record fails validation. The id
+	// selects the account to change, and the revision is the one that the caller read.
 	Account *v1.VenueAccount `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
-	// Fields to change, such as `name`. A masked field that is absent in the record becomes absent.
+	// Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -460,7 +460,7 @@ func (x *UpdateVenueAccountRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
-// What was changed.
+// The account that was changed.
 type UpdateVenueAccountResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The account after the change.
@@ -506,24 +506,24 @@ func (x *UpdateVenueAccountResponse) GetAccount() *v1.VenueAccount {
 	return nil
 }
 
-// An order to be placed, complete: what belongs together is checked.
+// A complete order to place. Validation checks which fields belong together.
 type NewOrder struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Account that trades.
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Listing to trade.
 	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Caller's id of the order, unique per account for ever: with it the order is found when an answer is lost.
+	// Client order id, assigned by the caller, unique per account forever. Identifies the order if the response is lost.
 	ClientOrderId string `protobuf:"bytes,3,opt,name=client_order_id,json=clientOrderId,proto3" json:"client_order_id,omitempty"`
-	// Free mark for the caller's own use. Absent when none is wanted.
+	// User-defined label. Absent means no label.
 	Label *string `protobuf:"bytes,4,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// Whether to buy or to sell.
 	Side v1.OrderSide `protobuf:"varint,5,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
-	// How it finds its price.
+	// How the order is triggered and priced.
 	Type v1.OrderType `protobuf:"varint,6,opt,name=type,proto3,enum=cqc.venues.v1.OrderType" json:"type,omitempty"`
-	// How long it works. Unspecified means the venue's default.
+	// How long the order works. Unspecified means the venue's default.
 	TimeInForce v1.TimeInForce `protobuf:"varint,7,opt,name=time_in_force,json=timeInForce,proto3,enum=cqc.venues.v1.TimeInForce" json:"time_in_force,omitempty"`
-	// How much it is for: exactly one.
+	// Size of the order. Exactly one of the three is set.
 	//
 	// Types that are valid to be assigned to Size:
 	//
@@ -531,48 +531,51 @@ type NewOrder struct {
 	//	*NewOrder_QuoteQuantity
 	//	*NewOrder_ClosePosition
 	Size isNewOrder_Size `protobuf_oneof:"size"`
-	// What the quantity counts. Unspecified means the listing's unit.
+	// Unit of the quantities in this order. Unspecified means the listing's unit.
 	QuantityUnit v11.QuantityUnit `protobuf:"varint,11,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Limit price, in quote units. Absent for orders that fill at market.
+	// Limit price, in quote units. Absent for orders that fill at market, and for orders with `price_match`.
 	Price *string `protobuf:"bytes,12,opt,name=price,proto3,oneof" json:"price,omitempty"`
-	// Price at which it triggers, in quote units. Absent for orders that do not wait.
+	// Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger.
 	TriggerPrice *string `protobuf:"bytes,13,opt,name=trigger_price,json=triggerPrice,proto3,oneof" json:"trigger_price,omitempty"`
-	// Price from which a trailing order starts to follow, in quote units. Absent means at once.
+	// Price at which a trailing order starts to trail, in quote units. Absent means immediately.
 	ActivationPrice *string `protobuf:"bytes,14,opt,name=activation_price,json=activationPrice,proto3,oneof" json:"activation_price,omitempty"`
 	// Price that the trigger watches. Unspecified means the venue's default.
 	TriggerKind v1.TriggerKind `protobuf:"varint,15,opt,name=trigger_kind,json=triggerKind,proto3,enum=cqc.venues.v1.TriggerKind" json:"trigger_kind,omitempty"`
-	// How far behind a trailing order follows, in `trailing_offset_kind`.
+	// Distance that a trailing order keeps from the price, in `trailing_offset_kind`. Absent unless the order is
+	// trailing.
 	TrailingOffset *string `protobuf:"bytes,16,opt,name=trailing_offset,json=trailingOffset,proto3,oneof" json:"trailing_offset,omitempty"`
-	// What the offset counts.
+	// Unit of `trailing_offset`. Unspecified unless the order is trailing.
 	TrailingOffsetKind v1.TrailingOffsetKind `protobuf:"varint,17,opt,name=trailing_offset_kind,json=trailingOffsetKind,proto3,enum=cqc.venues.v1.TrailingOffsetKind" json:"trailing_offset_kind,omitempty"`
-	// Quantity that is shown in the book. Absent means all of it; zero hides it wholly.
+	// Quantity to show in the book, in `quantity_unit`. Absent means all of it. Zero hides the order completely.
 	DisplayQuantity *string `protobuf:"bytes,18,opt,name=display_quantity,json=displayQuantity,proto3,oneof" json:"display_quantity,omitempty"`
-	// What happens when it would trade with an order of the same account. Unspecified means the venue's default.
+	// What happens if the order would trade with another order of the same account. Unspecified means the venue's
+	// default.
 	SelfTradePrevention v1.SelfTradePrevention `protobuf:"varint,19,opt,name=self_trade_prevention,json=selfTradePrevention,proto3,enum=cqc.venues.v1.SelfTradePrevention" json:"self_trade_prevention,omitempty"`
-	// How the venue prices it. Unspecified means by `price`.
+	// How the venue prices the order. Unspecified means by `price`.
 	PriceMatch v1.PriceMatch `protobuf:"varint,20,opt,name=price_match,json=priceMatch,proto3,enum=cqc.venues.v1.PriceMatch" json:"price_match,omitempty"`
-	// Whether the trigger is ignored when last and mark price are far apart. Absent means the venue's default.
+	// Whether to ignore the trigger while the last price and the mark price are far apart. Absent means the venue's
+	// default.
 	PriceProtect *bool `protobuf:"varint,21,opt,name=price_protect,json=priceProtect,proto3,oneof" json:"price_protect,omitempty"`
-	// Whether it only rests. Absent means no.
+	// Whether the order may only rest in the book. Absent means no.
 	PostOnly *bool `protobuf:"varint,22,opt,name=post_only,json=postOnly,proto3,oneof" json:"post_only,omitempty"`
-	// Whether it only reduces a position. Absent means no.
+	// Whether the order may only reduce a position. Absent means no.
 	ReduceOnly *bool `protobuf:"varint,23,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
-	// Position it belongs to. Unspecified means the account's only one.
+	// Position that the order belongs to. Unspecified means the account's only one.
 	PositionSide v1.PositionSide `protobuf:"varint,24,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
-	// Collateral behind it. Unspecified means what is set for the listing.
+	// Collateral that backs the order's position. Unspecified means the mode set for the listing.
 	MarginMode v1.MarginMode `protobuf:"varint,25,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
-	// Leverage to place it with. Absent means what is set for the listing.
+	// Leverage to place the order with. Absent means the leverage set for the listing.
 	Leverage *string `protobuf:"bytes,26,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
-	// Until when it works.
+	// Until when the order works. Set for TIME_IN_FORCE_GTD, and unset for every other time in force.
 	//
 	// Types that are valid to be assigned to GoodTil:
 	//
 	//	*NewOrder_GoodTilTime
 	//	*NewOrder_GoodTilBlock
 	GoodTil isNewOrder_GoodTil `protobuf_oneof:"good_til"`
-	// When it starts to work. Absent means at once.
+	// When the order starts to work. Absent means immediately.
 	StartAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=start_at,json=startAt,proto3" json:"start_at,omitempty"`
-	// How far from the price at placing it may fill, in basis points. Absent means no limit.
+	// Maximum distance of a fill from the price at placement, in basis points. Absent means no limit.
 	SlippageLimitBps *string `protobuf:"bytes,30,opt,name=slippage_limit_bps,json=slippageLimitBps,proto3,oneof" json:"slippage_limit_bps,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -847,17 +850,18 @@ type isNewOrder_Size interface {
 }
 
 type NewOrder_Quantity struct {
-	// In `quantity_unit`.
+	// Quantity, in `quantity_unit`.
 	Quantity string `protobuf:"bytes,8,opt,name=quantity,proto3,oneof"`
 }
 
 type NewOrder_QuoteQuantity struct {
-	// How much to spend or to receive, in quote units.
+	// Amount to spend or to receive at market, in quote units. For market orders only.
 	QuoteQuantity string `protobuf:"bytes,9,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof"`
 }
 
 type NewOrder_ClosePosition struct {
-	// The whole position, whatever it is when the order triggers. Only true.
+	// The whole position, at its size when the order triggers. Must be true if set. For stop, take-profit and trailing
+	// orders that fill at market only.
 	ClosePosition bool `protobuf:"varint,10,opt,name=close_position,json=closePosition,proto3,oneof"`
 }
 
@@ -872,12 +876,12 @@ type isNewOrder_GoodTil interface {
 }
 
 type NewOrder_GoodTilTime struct {
-	// A time, exclusive.
+	// Time at which the order ends, exclusive.
 	GoodTilTime *timestamppb.Timestamp `protobuf:"bytes,27,opt,name=good_til_time,json=goodTilTime,proto3,oneof"`
 }
 
 type NewOrder_GoodTilBlock struct {
-	// A block of the venue's chain, inclusive.
+	// Block of the venue's chain up to which the order works, inclusive.
 	GoodTilBlock uint64 `protobuf:"varint,28,opt,name=good_til_block,json=goodTilBlock,proto3,oneof"`
 }
 
@@ -885,13 +889,13 @@ func (*NewOrder_GoodTilTime) isNewOrder_GoodTil() {}
 
 func (*NewOrder_GoodTilBlock) isNewOrder_GoodTil() {}
 
-// What to place.
+// The order to place.
 type PlaceOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The order.
+	// Order to place.
 	Order         *NewOrder `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -941,10 +945,10 @@ func (x *PlaceOrderRequest) GetOrder() *NewOrder {
 	return nil
 }
 
-// What was sent.
+// The order that was sent.
 type PlaceOrderResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The order as it was sent, with our id.
+	// The order as it was sent, with its id in this system.
 	Order         *v1.Order `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -987,12 +991,12 @@ func (x *PlaceOrderResponse) GetOrder() *v1.Order {
 	return nil
 }
 
-// One of the ids that an order has.
+// An order, identified by one of its ids.
 type OrderKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Account that trades.
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// The id.
+	// Id of the order. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Id:
 	//
@@ -1080,17 +1084,17 @@ type isOrderKey_Id interface {
 }
 
 type OrderKey_OrderId struct {
-	// Ours.
+	// Id in this system.
 	OrderId string `protobuf:"bytes,2,opt,name=order_id,json=orderId,proto3,oneof"`
 }
 
 type OrderKey_ClientOrderId struct {
-	// The caller's.
+	// Client order id, assigned by the caller.
 	ClientOrderId string `protobuf:"bytes,3,opt,name=client_order_id,json=clientOrderId,proto3,oneof"`
 }
 
 type OrderKey_VenueOrderId struct {
-	// The venue's.
+	// The venue's id.
 	VenueOrderId string `protobuf:"bytes,4,opt,name=venue_order_id,json=venueOrderId,proto3,oneof"`
 }
 
@@ -1100,13 +1104,13 @@ func (*OrderKey_ClientOrderId) isOrderKey_Id() {}
 
 func (*OrderKey_VenueOrderId) isOrderKey_Id() {}
 
-// What to cancel.
+// Selects the order to cancel.
 type CancelOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The order.
+	// Order to cancel.
 	Key           *OrderKey `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1156,10 +1160,10 @@ func (x *CancelOrderRequest) GetKey() *OrderKey {
 	return nil
 }
 
-// What is being cancelled.
+// The order that is being cancelled.
 type CancelOrderResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The order, with the cancellation pending or done.
+	// The order, with its cancellation pending or done.
 	Order         *v1.Order `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1202,21 +1206,22 @@ func (x *CancelOrderResponse) GetOrder() *v1.Order {
 	return nil
 }
 
-// What to change of an order. What is absent stays.
+// Changes to an order. Absent fields stay unchanged.
 type ReplaceOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The order.
+	// Order to change.
 	Key *OrderKey `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	// Caller's id of the order after the change, where the venue asks for a new one. Absent keeps the old one.
+	// Client order id of the order after the change, if the venue requires a new one. Absent keeps the old one.
 	ClientOrderId *string `protobuf:"bytes,3,opt,name=client_order_id,json=clientOrderId,proto3,oneof" json:"client_order_id,omitempty"`
-	// Whole quantity after the change, what is filled already included, in the order's unit.
+	// Total quantity after the change, including what is already filled, in the order's quantity unit. Absent keeps the
+	// quantity.
 	Quantity *string `protobuf:"bytes,4,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
-	// Limit price after the change, in quote units.
+	// Limit price after the change, in quote units. Absent keeps the price.
 	Price *string `protobuf:"bytes,5,opt,name=price,proto3,oneof" json:"price,omitempty"`
-	// Trigger after the change, in quote units.
+	// Trigger price after the change, in quote units. Absent keeps the trigger price.
 	TriggerPrice  *string `protobuf:"bytes,6,opt,name=trigger_price,json=triggerPrice,proto3,oneof" json:"trigger_price,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1294,10 +1299,10 @@ func (x *ReplaceOrderRequest) GetTriggerPrice() string {
 	return ""
 }
 
-// What is being changed.
+// The order that is being changed.
 type ReplaceOrderResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The order, with the replacement pending or done.
+	// The order, with its replacement pending or done.
 	Order         *v1.Order `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1340,10 +1345,10 @@ func (x *ReplaceOrderResponse) GetOrder() *v1.Order {
 	return nil
 }
 
-// Which order to return.
+// Selects the order to return.
 type GetOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The order.
+	// Order to get.
 	Key           *OrderKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1386,10 +1391,10 @@ func (x *GetOrderRequest) GetKey() *OrderKey {
 	return nil
 }
 
-// The order.
+// The requested order.
 type GetOrderResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The order as it stands.
+	// The order in its current state.
 	Order         *v1.Order `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1432,12 +1437,12 @@ func (x *GetOrderResponse) GetOrder() *v1.Order {
 	return nil
 }
 
-// Which orders to list.
+// Selects the orders to list.
 type ListOrdersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Account whose orders to list.
 	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
@@ -1445,7 +1450,7 @@ type ListOrdersRequest struct {
 	VenueSymbolId *string `protobuf:"bytes,4,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// Only orders in one of these states. Empty means all.
 	Statuses []v1.OrderStatus `protobuf:"varint,5,rep,packed,name=statuses,proto3,enum=cqc.venues.v1.OrderStatus" json:"statuses,omitempty"`
-	// Only orders placed at or after this time. Absent means from the oldest that is kept.
+	// Only orders placed at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only orders placed before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -1537,7 +1542,7 @@ type ListOrdersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Orders of this page, newest first.
 	Orders []*v1.Order `protobuf:"bytes,1,rep,name=orders,proto3" json:"orders,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1587,12 +1592,12 @@ func (x *ListOrdersResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Whose execution reports to follow.
+// Selects the accounts whose execution reports to follow.
 type StreamExecutionReportsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accounts to follow.
 	AccountIds []string `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts with what comes next.
+	// `resume_token` of the last message that the caller processed. Empty starts with the next report.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1642,10 +1647,10 @@ func (x *StreamExecutionReportsRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamExecutionReportsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -1653,7 +1658,7 @@ type StreamExecutionReportsResponse struct {
 	//	*StreamExecutionReportsResponse_Heartbeat
 	//	*StreamExecutionReportsResponse_Reset_
 	Event isStreamExecutionReportsResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1735,17 +1740,17 @@ type isStreamExecutionReportsResponse_Event interface {
 }
 
 type StreamExecutionReportsResponse_ExecutionReport struct {
-	// A report.
+	// An execution report.
 	ExecutionReport *v1.ExecutionReport `protobuf:"bytes,1,opt,name=execution_report,json=executionReport,proto3,oneof"`
 }
 
 type StreamExecutionReportsResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamExecutionReportsResponse_Reset_ struct {
-	// Reports were lost: list them from the last one that was handled.
+	// Reports were lost. List the reports that follow the last one processed.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -1755,20 +1760,20 @@ func (*StreamExecutionReportsResponse_Heartbeat) isStreamExecutionReportsRespons
 
 func (*StreamExecutionReportsResponse_Reset_) isStreamExecutionReportsResponse_Event() {}
 
-// Which execution reports to list.
+// Selects the execution reports to list.
 type ListExecutionReportsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Account whose reports to list.
 	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Only reports on this listing. Absent means all.
 	VenueSymbolId *string `protobuf:"bytes,4,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Only reports on this order of ours. Absent means all.
+	// Only reports on the order with this id in this system. Absent means all.
 	OrderId *string `protobuf:"bytes,5,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
-	// Only reports at or after this time. Absent means from the oldest that is kept.
+	// Only reports at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only reports before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -1860,7 +1865,7 @@ type ListExecutionReportsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Reports of this page, oldest first.
 	ExecutionReports []*v1.ExecutionReport `protobuf:"bytes,1,rep,name=execution_reports,json=executionReports,proto3" json:"execution_reports,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1910,12 +1915,12 @@ func (x *ListExecutionReportsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Whose balances to list.
+// Selects the account whose balances to list.
 type ListBalancesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Account whose balances to list.
 	AccountId     string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
@@ -1979,7 +1984,7 @@ type ListBalancesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Balances of this page, in the order of their assets.
 	Balances []*v1.Balance `protobuf:"bytes,1,rep,name=balances,proto3" json:"balances,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2029,12 +2034,12 @@ func (x *ListBalancesResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Whose balances to follow.
+// Selects the accounts whose balances to follow.
 type StreamBalancesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accounts to follow.
 	AccountIds []string `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts with all balances.
+	// `resume_token` of the last message that the caller processed. Empty starts with all balances.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2084,10 +2089,10 @@ func (x *StreamBalancesRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamBalancesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -2095,7 +2100,7 @@ type StreamBalancesResponse struct {
 	//	*StreamBalancesResponse_Heartbeat
 	//	*StreamBalancesResponse_Reset_
 	Event isStreamBalancesResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2177,17 +2182,17 @@ type isStreamBalancesResponse_Event interface {
 }
 
 type StreamBalancesResponse_Balance struct {
-	// A balance: it takes the place of the one of the same account, asset and type.
+	// A balance. Replaces the balance of the same account, asset and type.
 	Balance *v1.Balance `protobuf:"bytes,1,opt,name=balance,proto3,oneof"`
 }
 
 type StreamBalancesResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamBalancesResponse_Reset_ struct {
-	// Something was lost; all balances follow.
+	// Updates were lost. All balances follow.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -2197,10 +2202,10 @@ func (*StreamBalancesResponse_Heartbeat) isStreamBalancesResponse_Event() {}
 
 func (*StreamBalancesResponse_Reset_) isStreamBalancesResponse_Event() {}
 
-// Whose margin to return.
+// Selects the account whose margin to return.
 type GetAccountMarginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Account to describe.
+	// Account whose margin to return.
 	AccountId     string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2243,10 +2248,10 @@ func (x *GetAccountMarginRequest) GetAccountId() string {
 	return ""
 }
 
-// The margin.
+// The requested margin.
 type GetAccountMarginResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One entry per collateral asset.
+	// Margin of the account, one entry per collateral asset.
 	Margins       []*v1.AccountMargin `protobuf:"bytes,1,rep,name=margins,proto3" json:"margins,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2289,14 +2294,14 @@ func (x *GetAccountMarginResponse) GetMargins() []*v1.AccountMargin {
 	return nil
 }
 
-// Which address to return.
+// Selects the deposit address to return.
 type GetDepositAddressRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Account to deposit to.
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Asset to deposit.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// The venue's name of the network. Empty where the venue offers only one.
+	// The venue's name for the network. Empty if the venue offers only one.
 	Network       string `protobuf:"bytes,3,opt,name=network,proto3" json:"network,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2353,16 +2358,16 @@ func (x *GetDepositAddressRequest) GetNetwork() string {
 	return ""
 }
 
-// The address.
+// The requested deposit address.
 type GetDepositAddressResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The address in the chain's own spelling.
 	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
-	// Memo or tag without which a deposit is lost. Absent where none is needed.
+	// Memo or tag without which a deposit is lost. Absent if none is required.
 	Memo *string `protobuf:"bytes,2,opt,name=memo,proto3,oneof" json:"memo,omitempty"`
-	// The venue's name of the network.
+	// The venue's name for the network.
 	Network string `protobuf:"bytes,3,opt,name=network,proto3" json:"network,omitempty"`
-	// Chain in CAIP-2. Absent when it is not a chain.
+	// Chain in CAIP-2 format. Absent if the network is not a chain.
 	ChainId       *string `protobuf:"bytes,4,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2426,18 +2431,18 @@ func (x *GetDepositAddressResponse) GetChainId() string {
 	return ""
 }
 
-// Which deposits to list.
+// Selects the deposits to list.
 type ListDepositsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Account whose deposits to list.
 	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Only deposits of this asset. Absent means all.
 	AssetId *string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Only deposits at or after this time. Absent means from the oldest that is kept.
+	// Only deposits at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only deposits before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -2522,7 +2527,7 @@ type ListDepositsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Deposits of this page, newest first.
 	Deposits []*v1.Transfer `protobuf:"bytes,1,rep,name=deposits,proto3" json:"deposits,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2572,25 +2577,25 @@ func (x *ListDepositsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to withdraw.
+// The withdrawal to request.
 type CreateWithdrawalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Account to withdraw from.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Asset to withdraw.
 	AssetId string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// How much, in units of the asset, before the fee.
+	// Amount to withdraw, in units of the asset, before the fee.
 	Amount string `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
-	// The venue's name of the network.
+	// The venue's name for the network.
 	Network string `protobuf:"bytes,5,opt,name=network,proto3" json:"network,omitempty"`
-	// Where to, in the chain's own spelling.
+	// Address to withdraw to, in the chain's own spelling.
 	Address string `protobuf:"bytes,6,opt,name=address,proto3" json:"address,omitempty"`
-	// Memo or tag that goes with the address. Absent where none is needed.
+	// Memo or tag that goes with the address. Absent if none is required.
 	Memo *string `protobuf:"bytes,7,opt,name=memo,proto3,oneof" json:"memo,omitempty"`
-	// Record of the travel rule, kept elsewhere. Absent where none is needed.
+	// Reference to the travel-rule record, which is kept elsewhere. Absent if no record is required.
 	TravelRuleRef *string `protobuf:"bytes,8,opt,name=travel_rule_ref,json=travelRuleRef,proto3,oneof" json:"travel_rule_ref,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2682,10 +2687,10 @@ func (x *CreateWithdrawalRequest) GetTravelRuleRef() string {
 	return ""
 }
 
-// What was asked for.
+// The withdrawal that was requested.
 type CreateWithdrawalResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The withdrawal as it stands.
+	// The withdrawal in its current state.
 	Withdrawal    *v1.Transfer `protobuf:"bytes,1,opt,name=withdrawal,proto3" json:"withdrawal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2728,7 +2733,7 @@ func (x *CreateWithdrawalResponse) GetWithdrawal() *v1.Transfer {
 	return nil
 }
 
-// Which withdrawal to return.
+// Selects the withdrawal to return.
 type GetWithdrawalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Withdrawal to get.
@@ -2774,10 +2779,10 @@ func (x *GetWithdrawalRequest) GetTransferId() string {
 	return ""
 }
 
-// The withdrawal.
+// The requested withdrawal.
 type GetWithdrawalResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The withdrawal as it stands.
+	// The withdrawal in its current state.
 	Withdrawal    *v1.Transfer `protobuf:"bytes,1,opt,name=withdrawal,proto3" json:"withdrawal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2820,18 +2825,18 @@ func (x *GetWithdrawalResponse) GetWithdrawal() *v1.Transfer {
 	return nil
 }
 
-// Which withdrawals to list.
+// Selects the withdrawals to list.
 type ListWithdrawalsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Account whose withdrawals to list.
 	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Only withdrawals of this asset. Absent means all.
 	AssetId *string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Only withdrawals at or after this time. Absent means from the oldest that is kept.
+	// Only withdrawals at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only withdrawals before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -2916,7 +2921,7 @@ type ListWithdrawalsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Withdrawals of this page, newest first.
 	Withdrawals []*v1.Transfer `protobuf:"bytes,1,rep,name=withdrawals,proto3" json:"withdrawals,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2966,13 +2971,13 @@ func (x *ListWithdrawalsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// What to call off.
+// Selects the withdrawal to cancel.
 type CancelWithdrawalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Withdrawal to call off.
+	// Withdrawal to cancel.
 	TransferId    string `protobuf:"bytes,2,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3022,10 +3027,10 @@ func (x *CancelWithdrawalRequest) GetTransferId() string {
 	return ""
 }
 
-// What was called off.
+// The withdrawal that was cancelled.
 type CancelWithdrawalResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The withdrawal as it stands.
+	// The withdrawal in its current state.
 	Withdrawal    *v1.Transfer `protobuf:"bytes,1,opt,name=withdrawal,proto3" json:"withdrawal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3068,13 +3073,13 @@ func (x *CancelWithdrawalResponse) GetWithdrawal() *v1.Transfer {
 	return nil
 }
 
-// What to place.
+// The orders to place.
 type PlaceOrdersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The orders, in the order in which they are sent.
+	// Orders to place, in the order in which to send them.
 	Orders        []*NewOrder `protobuf:"bytes,2,rep,name=orders,proto3" json:"orders,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3124,7 +3129,7 @@ func (x *PlaceOrdersRequest) GetOrders() []*NewOrder {
 	return nil
 }
 
-// What became of each.
+// Results of the batch.
 type PlaceOrdersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One result per order, in the order of the request.
@@ -3170,10 +3175,10 @@ func (x *PlaceOrdersResponse) GetResults() []*OrderResult {
 	return nil
 }
 
-// What became of one item of a batch.
+// Result of one item of a batch.
 type OrderResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The result.
+	// Order or error. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Result:
 	//
@@ -3249,7 +3254,7 @@ type OrderResult_Order struct {
 }
 
 type OrderResult_Error struct {
-	// Why nothing was sent.
+	// Error, if nothing was sent.
 	Error *OrderError `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
 }
 
@@ -3257,14 +3262,14 @@ func (*OrderResult_Order) isOrderResult_Result() {}
 
 func (*OrderResult_Error) isOrderResult_Result() {}
 
-// Why one item of a batch failed.
+// Error of one item of a batch.
 type OrderError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Canonical gRPC status code, such as 9 for FAILED_PRECONDITION.
 	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
-	// The same for people.
+	// Human-readable description of the error.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// Why, in the contract's terms.
+	// Why the item failed, as a reason that these contracts define.
 	Reason        v1.OrderReason `protobuf:"varint,3,opt,name=reason,proto3,enum=cqc.venues.v1.OrderReason" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3321,13 +3326,13 @@ func (x *OrderError) GetReason() v1.OrderReason {
 	return v1.OrderReason(0)
 }
 
-// What to cancel.
+// Selects the orders to cancel.
 type CancelOrdersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The orders.
+	// Orders to cancel.
 	Keys          []*OrderKey `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3377,7 +3382,7 @@ func (x *CancelOrdersRequest) GetKeys() []*OrderKey {
 	return nil
 }
 
-// What became of each.
+// Results of the batch.
 type CancelOrdersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One result per order, in the order of the request.
@@ -3423,11 +3428,11 @@ func (x *CancelOrdersResponse) GetResults() []*OrderResult {
 	return nil
 }
 
-// What to cancel.
+// Selects the open orders to cancel.
 type CancelAllOrdersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Account whose orders to cancel.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
@@ -3497,10 +3502,10 @@ func (x *CancelAllOrdersRequest) GetSide() v1.OrderSide {
 	return v1.OrderSide(0)
 }
 
-// What is being cancelled.
+// The orders that are being cancelled.
 type CancelAllOrdersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The orders, with the cancellation pending or done.
+	// The orders, with their cancellation pending or done.
 	Orders        []*v1.Order `protobuf:"bytes,1,rep,name=orders,proto3" json:"orders,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3543,15 +3548,15 @@ func (x *CancelAllOrdersResponse) GetOrders() []*v1.Order {
 	return nil
 }
 
-// When to cancel.
+// Sets or switches off the dead man's switch of an account.
 type CancelAllAfterRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Account whose orders to cancel.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Time after which the venue cancels, unless it is called again before. Zero switches it off.
+	// Time after which the venue cancels the orders, unless the call is repeated before. Zero switches it off.
 	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3608,10 +3613,10 @@ func (x *CancelAllAfterRequest) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
-// What was set.
+// The state of the dead man's switch.
 type CancelAllAfterResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When the venue will cancel, by its clock. Absent when it was switched off.
+	// When the venue will cancel the orders, by the venue's clock. Absent if the dead man's switch is off.
 	CancelAt      *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=cancel_at,json=cancelAt,proto3" json:"cancel_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3654,7 +3659,7 @@ func (x *CancelAllAfterResponse) GetCancelAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// Which order to look at.
+// The order to preview.
 type PreviewOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The order as it would be placed.
@@ -3700,18 +3705,18 @@ func (x *PreviewOrderRequest) GetOrder() *NewOrder {
 	return nil
 }
 
-// What the order would cost and need: estimates, as the market stands.
+// Estimates, at the current market, of what the order would cost and require.
 type PreviewOrderResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Mean price at which it would fill at once, in quote units. Absent when it would rest.
+	// Average price at which the order would fill immediately, in quote units. Absent if the order would rest.
 	AveragePrice *string `protobuf:"bytes,1,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
-	// Quantity that would fill at once, in the order's unit. Absent when not known.
+	// Quantity that would fill immediately, in the order's quantity unit. Absent if not known.
 	FillQuantity *string `protobuf:"bytes,2,opt,name=fill_quantity,json=fillQuantity,proto3,oneof" json:"fill_quantity,omitempty"`
-	// Fees it would be charged. Empty when not known.
+	// Fees that the order would be charged. Negative amounts are rebates. Empty if not known.
 	Fees []*v1.Fee `protobuf:"bytes,3,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Margin it would need, in the settlement asset. Absent without margin, or when not known.
+	// Margin that the order would require, in units of the settlement asset. Absent without margin, or if not known.
 	InitialMargin *string `protobuf:"bytes,4,opt,name=initial_margin,json=initialMargin,proto3,oneof" json:"initial_margin,omitempty"`
-	// Rules of the listing or of the venue that it would break, for people. Empty when none is known.
+	// Rules of the listing or of the venue that the order would violate, in human-readable form. Empty if none is known.
 	Warnings      []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3782,12 +3787,12 @@ func (x *PreviewOrderResponse) GetWarnings() []string {
 	return nil
 }
 
-// Whose margin to follow.
+// Selects the accounts whose margin to follow.
 type StreamAccountMarginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accounts to follow.
 	AccountIds []string `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// `resume_token` of the last answer that was handled. Empty starts anew.
+	// `resume_token` of the last message that the caller processed. Empty starts a new stream.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3837,10 +3842,10 @@ func (x *StreamAccountMarginRequest) GetResumeToken() string {
 	return ""
 }
 
-// One step of the stream.
+// One message of the stream.
 type StreamAccountMarginResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
@@ -3848,7 +3853,7 @@ type StreamAccountMarginResponse struct {
 	//	*StreamAccountMarginResponse_Heartbeat
 	//	*StreamAccountMarginResponse_Reset_
 	Event isStreamAccountMarginResponse_Event `protobuf_oneof:"event"`
-	// What to resume the stream with after this answer.
+	// Token to resume the stream with after this message.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3930,17 +3935,17 @@ type isStreamAccountMarginResponse_Event interface {
 }
 
 type StreamAccountMarginResponse_Margin struct {
-	// What an account needs and has in one asset now.
+	// Current margin of an account in one asset.
 	Margin *v1.AccountMargin `protobuf:"bytes,1,opt,name=margin,proto3,oneof"`
 }
 
 type StreamAccountMarginResponse_Heartbeat struct {
-	// Nothing, for a while.
+	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamAccountMarginResponse_Reset_ struct {
-	// Something was lost.
+	// Updates were lost.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -3950,19 +3955,19 @@ func (*StreamAccountMarginResponse_Heartbeat) isStreamAccountMarginResponse_Even
 
 func (*StreamAccountMarginResponse_Reset_) isStreamAccountMarginResponse_Event() {}
 
-// What to move.
+// The transfer to make.
 type CreateTransferRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Account that is debited.
+	// Account to debit.
 	FromAccountId string `protobuf:"bytes,2,opt,name=from_account_id,json=fromAccountId,proto3" json:"from_account_id,omitempty"`
-	// Account that is credited.
+	// Account to credit.
 	ToAccountId string `protobuf:"bytes,3,opt,name=to_account_id,json=toAccountId,proto3" json:"to_account_id,omitempty"`
-	// Asset that moves.
+	// Asset to move.
 	AssetId string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// How much, in units of the asset.
+	// Amount to move, in units of the asset.
 	Amount        string `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4033,10 +4038,10 @@ func (x *CreateTransferRequest) GetAmount() string {
 	return ""
 }
 
-// What was asked for.
+// The transfer that was requested.
 type CreateTransferResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The transfer as it stands.
+	// The transfer in its current state.
 	Transfer      *v1.Transfer `protobuf:"bytes,1,opt,name=transfer,proto3" json:"transfer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4079,18 +4084,18 @@ func (x *CreateTransferResponse) GetTransfer() *v1.Transfer {
 	return nil
 }
 
-// Which transfers to list.
+// Selects the transfers to list.
 type ListTransfersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the answer before. Empty asks for the first page.
+	// `next_page_token` of the previous response. Empty requests the first page.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Account that is debited or credited.
+	// Account whose transfers to list, whether debited or credited.
 	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Only transfers of this asset. Absent means all.
 	AssetId *string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Only transfers at or after this time. Absent means from the oldest that is kept.
+	// Only transfers at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only transfers before this time. Absent means up to now.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
@@ -4175,7 +4180,7 @@ type ListTransfersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Transfers of this page, newest first.
 	Transfers []*v1.Transfer `protobuf:"bytes,1,rep,name=transfers,proto3" json:"transfers,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// `page_token` to request the next page with. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4225,19 +4230,19 @@ func (x *ListTransfersResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Which leverage to set.
+// The leverage to set.
 type SetLeverageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Account to set it for.
+	// Account to set the leverage for.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing to set it on.
+	// Listing to set the leverage on.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// The leverage, such as 10.
+	// Leverage to set, such as 10.
 	Leverage string `protobuf:"bytes,4,opt,name=leverage,proto3" json:"leverage,omitempty"`
-	// Position to set it for, where the venue has two. Unspecified means all.
+	// Position to set the leverage for, if the venue has two. Unspecified means all.
 	PositionSide  v1.PositionSide `protobuf:"varint,5,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4308,12 +4313,12 @@ func (x *SetLeverageRequest) GetPositionSide() v1.PositionSide {
 	return v1.PositionSide(0)
 }
 
-// What was set.
+// The leverage that was set.
 type SetLeverageResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The leverage as the venue confirmed it.
+	// Leverage as the venue confirmed it.
 	Leverage string `protobuf:"bytes,1,opt,name=leverage,proto3" json:"leverage,omitempty"`
-	// Largest value of a position at this leverage, in quote units. Absent where the venue does not say.
+	// Maximum value of a position at this leverage, in quote units. Absent if the venue does not report it.
 	MaxNotional   *string `protobuf:"bytes,2,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4363,17 +4368,17 @@ func (x *SetLeverageResponse) GetMaxNotional() string {
 	return ""
 }
 
-// Which collateral to set.
+// The margin mode to set.
 type SetMarginModeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Account to set it for.
+	// Account to set the margin mode for.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing to set it on.
+	// Listing to set the margin mode on.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// The collateral.
+	// Margin mode to set.
 	MarginMode    v1.MarginMode `protobuf:"varint,4,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4437,10 +4442,10 @@ func (x *SetMarginModeRequest) GetMarginMode() v1.MarginMode {
 	return v1.MarginMode(0)
 }
 
-// What was set.
+// The margin mode that was set.
 type SetMarginModeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The collateral as the venue confirmed it.
+	// Margin mode as the venue confirmed it.
 	MarginMode    v1.MarginMode `protobuf:"varint,1,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4483,15 +4488,15 @@ func (x *SetMarginModeResponse) GetMarginMode() v1.MarginMode {
 	return v1.MarginMode(0)
 }
 
-// Which mode to set.
+// The position mode to set.
 type SetPositionModeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Account to set it for.
+	// Account to set the position mode for.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// The mode.
+	// Position mode to set.
 	PositionMode  PositionMode `protobuf:"varint,3,opt,name=position_mode,json=positionMode,proto3,enum=cqc.services.v1.PositionMode" json:"position_mode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4548,10 +4553,10 @@ func (x *SetPositionModeRequest) GetPositionMode() PositionMode {
 	return PositionMode_POSITION_MODE_UNSPECIFIED
 }
 
-// What was set.
+// The position mode that was set.
 type SetPositionModeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The mode as the venue confirmed it.
+	// Position mode as the venue confirmed it.
 	PositionMode  PositionMode `protobuf:"varint,1,opt,name=position_mode,json=positionMode,proto3,enum=cqc.services.v1.PositionMode" json:"position_mode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4594,15 +4599,15 @@ func (x *SetPositionModeResponse) GetPositionMode() PositionMode {
 	return PositionMode_POSITION_MODE_UNSPECIFIED
 }
 
-// What to compare.
+// Selects what to compare.
 type ReconcileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-	// body under the same id fails with ALREADY_EXISTS.
+	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+	// body with the same id fails with ALREADY_EXISTS.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Account to compare.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Since when. Absent means since the last comparison.
+	// Start of the time to compare. Absent means since the last comparison.
 	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4659,14 +4664,14 @@ func (x *ReconcileRequest) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
-// What was found.
+// Results of the comparison.
 type ReconcileResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Reports of what was missed, oldest first; they are published as well.
+	// Reports of what was missed, oldest first. The reports are also published.
 	ExecutionReports []*v1.ExecutionReport `protobuf:"bytes,1,rep,name=execution_reports,json=executionReports,proto3" json:"execution_reports,omitempty"`
-	// Orders that are open here and not known to the venue.
+	// Orders that are open here but unknown to the venue.
 	UnknownToVenue []*v1.Order `protobuf:"bytes,2,rep,name=unknown_to_venue,json=unknownToVenue,proto3" json:"unknown_to_venue,omitempty"`
-	// Orders that are open at the venue and were not known here.
+	// Orders that are open at the venue but were unknown here.
 	UnknownToUs []*v1.Order `protobuf:"bytes,3,rep,name=unknown_to_us,json=unknownToUs,proto3" json:"unknown_to_us,omitempty"`
 	// Balances that differ, as the venue states them.
 	DifferingBalances []*v1.Balance `protobuf:"bytes,4,rep,name=differing_balances,json=differingBalances,proto3" json:"differing_balances,omitempty"`
@@ -4766,7 +4771,7 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"updateMask\"S\n" +
 	"\x1aUpdateVenueAccountResponse\x125\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1b.cqc.venues.v1.VenueAccountR\aaccount\"\xa5\x1e\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1b.cqc.venues.v1.VenueAccountR\aaccount\"\xc0\x1e\n" +
 	"\bNewOrder\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -4807,19 +4812,19 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\x0egood_til_block\x18\x1c \x01(\x04H\x01R\fgoodTilBlock\x125\n" +
 	"\bstart_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\astartAt\x12@\n" +
 	"\x12slippage_limit_bps\x18\x1e \x01(\tB\r\xbaH\n" +
-	"r\b\x90\x88'\x01\xa8\x88'\x04H\fR\x10slippageLimitBps\x88\x01\x01:\x88\x0f\xbaH\x84\x0f\x1a\x8d\x01\n" +
-	"\x15new_order.limit_price\x12-a limit order needs a price, or a price_match\x1aE!(this.type in [2, 4, 6]) || has(this.price) || this.price_match != 0\x1av\n" +
-	"\x16new_order.market_price\x12*an order that fills at market has no price\x1a0!(this.type in [1, 3, 5, 7]) || !has(this.price)\x1a\x7f\n" +
-	"\x11new_order.trigger\x121a stop or take-profit order needs a trigger_price\x1a7!(this.type in [3, 4, 5, 6]) || has(this.trigger_price)\x1a\x84\x01\n" +
-	"\x14new_order.no_trigger\x125only stop and take-profit orders have a trigger_price\x1a5this.type in [3, 4, 5, 6] || !has(this.trigger_price)\x1a\xce\x01\n" +
-	"\x12new_order.trailing\x12Ca trailing order, and no other, has a trailing_offset with its kind\x1as(this.type in [7, 8]) == has(this.trailing_offset) && has(this.trailing_offset) == (this.trailing_offset_kind != 0)\x1a\xab\x01\n" +
-	"\x12new_order.good_til\x12Aan order that is good until a date, and no other, says until when\x1aR(this.time_in_force == 4) == (has(this.good_til_time) || has(this.good_til_block))\x1a\xb6\x01\n" +
-	"\x18new_order.close_position\x12eclose_position closes by a trigger: it goes with stop, take-profit and trailing orders at market only\x1a3!has(this.close_position) || this.type in [3, 5, 7]\x1a\x99\x01\n" +
-	"\x18new_order.quote_quantity\x12Pquote_quantity says how much to spend at market: it goes with market orders only\x1a+!has(this.quote_quantity) || this.type == 1\x1a\xb5\x01\n" +
-	"\x15new_order.price_match\x12Qprice_match prices a limit or pegged order in place of a price: state one of them\x1aIthis.price_match == 0 || (this.type in [2, 4, 6, 10] && !has(this.price))\x1a\xce\x01\n" +
-	"\x13new_order.post_only\x12ca post_only order rests: it does not fill at market, and is not immediate-or-cancel or fill-or-kill\x1aR!this.post_only || !(this.type in [1, 3, 5, 7, 9] || this.time_in_force in [2, 3])\x1a\x7f\n" +
-	"\x1anew_order.activation_price\x12-only trailing orders have an activation_price\x1a2!has(this.activation_price) || this.type in [7, 8]\x1a\x93\x01\n" +
-	"\x16new_order.trigger_kind\x12>only stop, take-profit and trailing orders have a trigger_kind\x1a9this.trigger_kind == 0 || this.type in [3, 4, 5, 6, 7, 8]B\r\n" +
+	"r\b\x90\x88'\x01\xa8\x88'\x04H\fR\x10slippageLimitBps\x88\x01\x01:\xa3\x0f\xbaH\x9f\x0f\x1a\x8d\x01\n" +
+	"\x15new_order.limit_price\x12-a limit order needs a price, or a price_match\x1aE!(this.type in [2, 4, 6]) || has(this.price) || this.price_match != 0\x1a\x7f\n" +
+	"\x16new_order.market_price\x123an order that fills at market must not have a price\x1a0!(this.type in [1, 3, 5, 7]) || !has(this.price)\x1a\x7f\n" +
+	"\x11new_order.trigger\x121a stop or take-profit order needs a trigger_price\x1a7!(this.type in [3, 4, 5, 6]) || has(this.trigger_price)\x1a\x88\x01\n" +
+	"\x14new_order.no_trigger\x129only stop and take-profit orders may have a trigger_price\x1a5this.type in [3, 4, 5, 6] || !has(this.trigger_price)\x1a\xef\x01\n" +
+	"\x12new_order.trailing\x12da trailing order needs a trailing_offset and a trailing_offset_kind, other orders must not have them\x1as(this.type in [7, 8]) == has(this.trailing_offset) && has(this.trailing_offset) == (this.trailing_offset_kind != 0)\x1a\xc8\x01\n" +
+	"\x12new_order.good_til\x12^a good-till-date order needs a good_til_time or good_til_block, other orders must not have one\x1aR(this.time_in_force == 4) == (has(this.good_til_time) || has(this.good_til_block))\x1a\xa7\x01\n" +
+	"\x18new_order.close_position\x12Vonly stop, take-profit and trailing orders that fill at market may have close_position\x1a3!has(this.close_position) || this.type in [3, 5, 7]\x1au\n" +
+	"\x18new_order.quote_quantity\x12,only market orders may have a quote_quantity\x1a+!has(this.quote_quantity) || this.type == 1\x1a\xb3\x01\n" +
+	"\x15new_order.price_match\x12Oprice_match replaces the price of a limit or pegged order: set one or the other\x1aIthis.price_match == 0 || (this.type in [2, 4, 6, 10] && !has(this.price))\x1a\xcb\x01\n" +
+	"\x13new_order.post_only\x12`a post_only order must rest: it cannot fill at market, or be immediate-or-cancel or fill-or-kill\x1aR!this.post_only || !(this.type in [1, 3, 5, 7, 9] || this.time_in_force in [2, 3])\x1a\x83\x01\n" +
+	"\x1anew_order.activation_price\x121only trailing orders may have an activation_price\x1a2!has(this.activation_price) || this.type in [7, 8]\x1a\x97\x01\n" +
+	"\x16new_order.trigger_kind\x12Bonly stop, take-profit and trailing orders may have a trigger_kind\x1a9this.trigger_kind == 0 || this.type in [3, 4, 5, 6, 7, 8]B\r\n" +
 	"\x04size\x12\x05\xbaH\x02\b\x01B\n" +
 	"\n" +
 	"\bgood_tilB\b\n" +
@@ -4857,7 +4862,7 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x123\n" +
 	"\x03key\x18\x02 \x01(\v2\x19.cqc.services.v1.OrderKeyB\x06\xbaH\x03\xc8\x01\x01R\x03key\"A\n" +
 	"\x13CancelOrderResponse\x12*\n" +
-	"\x05order\x18\x01 \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\"\x96\x04\n" +
+	"\x05order\x18\x01 \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\"\x9a\x04\n" +
 	"\x13ReplaceOrderRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x123\n" +
@@ -4865,8 +4870,8 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\x0fclient_order_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00R\rclientOrderId\x88\x01\x01\x12*\n" +
 	"\bquantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x01R\bquantity\x88\x01\x01\x12$\n" +
 	"\x05price\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05price\x88\x01\x01\x123\n" +
-	"\rtrigger_price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\ftriggerPrice\x88\x01\x01:\xa4\x01\xbaH\xa0\x01\x1a\x9d\x01\n" +
-	"\x15replace_order.nothing\x12Ba replacement changes the quantity, the price or the trigger_price\x1a@has(this.quantity) || has(this.price) || has(this.trigger_price)B\x12\n" +
+	"\rtrigger_price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\ftriggerPrice\x88\x01\x01:\xa8\x01\xbaH\xa4\x01\x1a\xa1\x01\n" +
+	"\x15replace_order.nothing\x12Fa replacement must change the quantity, the price or the trigger_price\x1a@has(this.quantity) || has(this.price) || has(this.trigger_price)B\x12\n" +
 	"\x10_client_order_idB\v\n" +
 	"\t_quantityB\b\n" +
 	"\x06_priceB\x10\n" +
@@ -5101,7 +5106,7 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
 	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
 	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\xe7\x02\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xe9\x02\n" +
 	"\x15CreateTransferRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
@@ -5110,8 +5115,8 @@ const file_cqc_services_v1_venue_gateway_proto_rawDesc = "" +
 	"\rto_account_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vtoAccountId\x12$\n" +
 	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
-	"\x06amount\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\x06amount:x\xbaHu\x1as\n" +
-	"\x18create_transfer.accounts\x12+a transfer goes from one account to another\x1a*this.from_account_id != this.to_account_id\"M\n" +
+	"\x06amount\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\x06amount:z\xbaHw\x1au\n" +
+	"\x18create_transfer.accounts\x12-from_account_id and to_account_id must differ\x1a*this.from_account_id != this.to_account_id\"M\n" +
 	"\x16CreateTransferResponse\x123\n" +
 	"\btransfer\x18\x01 \x01(\v2\x17.cqc.venues.v1.TransferR\btransfer\"\xbd\x02\n" +
 	"\x14ListTransfersRequest\x12'\n" +

@@ -57,78 +57,81 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Owns the way to the venues: accounts, orders, executions, balances and transfers. Called by whoever trades.
+// Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
 //
-// Commands are strict: one that breaks a rule fails with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest, one
-// that the venue or the risk engine refuses with FAILED_PRECONDITION and a google.rpc.ErrorInfo that says why. After
-// DEADLINE_EXCEEDED or UNAVAILABLE the outcome is not known: ask with GetOrder or GetWithdrawal before anything is tried
-// again. What venues report is never refused.
+// Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+// google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
+// google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
+// GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
 type VenueGatewayClient interface {
 	// Returns an account.
 	GetVenueAccount(ctx context.Context, in *GetVenueAccountRequest, opts ...grpc.CallOption) (*GetVenueAccountResponse, error)
 	// Lists accounts, in the order of their ids.
 	ListVenueAccounts(ctx context.Context, in *ListVenueAccountsRequest, opts ...grpc.CallOption) (*ListVenueAccountsResponse, error)
-	// Adds an account. Its keys are put into the secret store by other means.
+	// Adds an account. The account's keys reach the secret store by other means.
 	CreateVenueAccount(ctx context.Context, in *CreateVenueAccountRequest, opts ...grpc.CallOption) (*CreateVenueAccountResponse, error)
-	// Changes the masked fields of an account. Fails with ABORTED when the revision is not the current one.
+	// Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one.
 	UpdateVenueAccount(ctx context.Context, in *UpdateVenueAccountRequest, opts ...grpc.CallOption) (*UpdateVenueAccountResponse, error)
-	// Sends an order to its venue. The answer says that it was sent; whether it was taken comes as an execution report.
+	// Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
+	// whether the venue accepted it.
 	PlaceOrder(ctx context.Context, in *PlaceOrderRequest, opts ...grpc.CallOption) (*PlaceOrderResponse, error)
 	// Asks the venue to cancel an order. A fill that crosses the request is legal.
 	CancelOrder(ctx context.Context, in *CancelOrderRequest, opts ...grpc.CallOption) (*CancelOrderResponse, error)
-	// Asks the venue to change an order's price, quantity or trigger. The order keeps our id.
+	// Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system.
 	ReplaceOrder(ctx context.Context, in *ReplaceOrderRequest, opts ...grpc.CallOption) (*ReplaceOrderResponse, error)
 	// Returns an order by any of its three ids.
 	GetOrder(ctx context.Context, in *GetOrderRequest, opts ...grpc.CallOption) (*GetOrderResponse, error)
 	// Lists orders, newest first.
 	ListOrders(ctx context.Context, in *ListOrdersRequest, opts ...grpc.CallOption) (*ListOrdersResponse, error)
-	// Follows everything that happens to the orders of accounts.
+	// Streams everything that happens to the orders of accounts.
 	StreamExecutionReports(ctx context.Context, in *StreamExecutionReportsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamExecutionReportsResponse], error)
 	// Lists past execution reports, oldest first.
 	ListExecutionReports(ctx context.Context, in *ListExecutionReportsRequest, opts ...grpc.CallOption) (*ListExecutionReportsResponse, error)
 	// Lists the balances of an account.
 	ListBalances(ctx context.Context, in *ListBalancesRequest, opts ...grpc.CallOption) (*ListBalancesResponse, error)
-	// Follows the balances of accounts: all of them first, then every change.
+	// Streams the balances of accounts: first all balances, then every change.
 	StreamBalances(ctx context.Context, in *StreamBalancesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamBalancesResponse], error)
-	// Returns what an account's positions need and have, one entry per collateral asset.
+	// Returns what an account's positions require and what covers them, one entry per collateral asset.
 	GetAccountMargin(ctx context.Context, in *GetAccountMarginRequest, opts ...grpc.CallOption) (*GetAccountMarginResponse, error)
-	// Returns the address to which deposits of an asset are sent.
+	// Returns the address to send deposits of an asset to.
 	GetDepositAddress(ctx context.Context, in *GetDepositAddressRequest, opts ...grpc.CallOption) (*GetDepositAddressResponse, error)
 	// Lists deposits, newest first.
 	ListDeposits(ctx context.Context, in *ListDepositsRequest, opts ...grpc.CallOption) (*ListDepositsResponse, error)
-	// Asks for a withdrawal. It may wait for approvals before it is sent to the venue.
+	// Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
 	CreateWithdrawal(ctx context.Context, in *CreateWithdrawalRequest, opts ...grpc.CallOption) (*CreateWithdrawalResponse, error)
 	// Returns a withdrawal.
 	GetWithdrawal(ctx context.Context, in *GetWithdrawalRequest, opts ...grpc.CallOption) (*GetWithdrawalResponse, error)
 	// Lists withdrawals, newest first.
 	ListWithdrawals(ctx context.Context, in *ListWithdrawalsRequest, opts ...grpc.CallOption) (*ListWithdrawalsResponse, error)
-	// Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent.
+	// Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent.
 	CancelWithdrawal(ctx context.Context, in *CancelWithdrawalRequest, opts ...grpc.CallOption) (*CancelWithdrawalResponse, error)
-	// Sends several orders. The batch is not atomic: each item has its own result, in the order of the request.
+	// Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request.
 	PlaceOrders(ctx context.Context, in *PlaceOrdersRequest, opts ...grpc.CallOption) (*PlaceOrdersResponse, error)
-	// Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request.
+	// Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
+	// order of the request.
 	CancelOrders(ctx context.Context, in *CancelOrdersRequest, opts ...grpc.CallOption) (*CancelOrdersResponse, error)
-	// Asks to cancel all open orders of a scope.
+	// Requests the cancellation of all open orders in a scope.
 	CancelAllOrders(ctx context.Context, in *CancelAllOrdersRequest, opts ...grpc.CallOption) (*CancelAllOrdersResponse, error)
-	// Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch.
+	// Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch.
 	CancelAllAfter(ctx context.Context, in *CancelAllAfterRequest, opts ...grpc.CallOption) (*CancelAllAfterResponse, error)
-	// Says what an order would cost and need, without sending it.
+	// Returns what an order would cost and require, without sending it.
 	PreviewOrder(ctx context.Context, in *PreviewOrderRequest, opts ...grpc.CallOption) (*PreviewOrderResponse, error)
-	// Follows what accounts' positions need and have: all of it first, then every change.
+	// Streams what the positions of accounts require and what covers them: first everything, then every change.
 	StreamAccountMargin(ctx context.Context, in *StreamAccountMarginRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAccountMarginResponse], error)
-	// Moves an asset between accounts of ours at one venue.
+	// Moves an asset between our accounts at one venue.
 	CreateTransfer(ctx context.Context, in *CreateTransferRequest, opts ...grpc.CallOption) (*CreateTransferResponse, error)
-	// Lists transfers between accounts of ours, newest first.
+	// Lists transfers between our accounts, newest first.
 	ListTransfers(ctx context.Context, in *ListTransfersRequest, opts ...grpc.CallOption) (*ListTransfersResponse, error)
 	// Sets the leverage of an account on a listing.
 	SetLeverage(ctx context.Context, in *SetLeverageRequest, opts ...grpc.CallOption) (*SetLeverageResponse, error)
-	// Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
-	// venue does not allow it, such as with an open position.
+	// Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
+	// does not allow the change, such as with an open position.
 	SetMarginMode(ctx context.Context, in *SetMarginModeRequest, opts ...grpc.CallOption) (*SetMarginModeResponse, error)
-	// Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
-	// while the venue does not allow it.
+	// Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
+	// while the venue does not allow the change.
 	SetPositionMode(ctx context.Context, in *SetPositionModeRequest, opts ...grpc.CallOption) (*SetPositionModeResponse, error)
-	// Compares an account with the venue's records and reports what was missed, as execution reports that say so.
+	// Compares an account with the venue's records and reports what was missed, in execution reports with
+	// `reconciliation` set.
 	Reconcile(ctx context.Context, in *ReconcileRequest, opts ...grpc.CallOption) (*ReconcileResponse, error)
 }
 
@@ -491,78 +494,81 @@ func (c *venueGatewayClient) Reconcile(ctx context.Context, in *ReconcileRequest
 // All implementations must embed UnimplementedVenueGatewayServer
 // for forward compatibility.
 //
-// Owns the way to the venues: accounts, orders, executions, balances and transfers. Called by whoever trades.
+// Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
 //
-// Commands are strict: one that breaks a rule fails with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest, one
-// that the venue or the risk engine refuses with FAILED_PRECONDITION and a google.rpc.ErrorInfo that says why. After
-// DEADLINE_EXCEEDED or UNAVAILABLE the outcome is not known: ask with GetOrder or GetWithdrawal before anything is tried
-// again. What venues report is never refused.
+// Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+// google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
+// google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
+// GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
 type VenueGatewayServer interface {
 	// Returns an account.
 	GetVenueAccount(context.Context, *GetVenueAccountRequest) (*GetVenueAccountResponse, error)
 	// Lists accounts, in the order of their ids.
 	ListVenueAccounts(context.Context, *ListVenueAccountsRequest) (*ListVenueAccountsResponse, error)
-	// Adds an account. Its keys are put into the secret store by other means.
+	// Adds an account. The account's keys reach the secret store by other means.
 	CreateVenueAccount(context.Context, *CreateVenueAccountRequest) (*CreateVenueAccountResponse, error)
-	// Changes the masked fields of an account. Fails with ABORTED when the revision is not the current one.
+	// Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one.
 	UpdateVenueAccount(context.Context, *UpdateVenueAccountRequest) (*UpdateVenueAccountResponse, error)
-	// Sends an order to its venue. The answer says that it was sent; whether it was taken comes as an execution report.
+	// Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
+	// whether the venue accepted it.
 	PlaceOrder(context.Context, *PlaceOrderRequest) (*PlaceOrderResponse, error)
 	// Asks the venue to cancel an order. A fill that crosses the request is legal.
 	CancelOrder(context.Context, *CancelOrderRequest) (*CancelOrderResponse, error)
-	// Asks the venue to change an order's price, quantity or trigger. The order keeps our id.
+	// Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system.
 	ReplaceOrder(context.Context, *ReplaceOrderRequest) (*ReplaceOrderResponse, error)
 	// Returns an order by any of its three ids.
 	GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error)
 	// Lists orders, newest first.
 	ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error)
-	// Follows everything that happens to the orders of accounts.
+	// Streams everything that happens to the orders of accounts.
 	StreamExecutionReports(*StreamExecutionReportsRequest, grpc.ServerStreamingServer[StreamExecutionReportsResponse]) error
 	// Lists past execution reports, oldest first.
 	ListExecutionReports(context.Context, *ListExecutionReportsRequest) (*ListExecutionReportsResponse, error)
 	// Lists the balances of an account.
 	ListBalances(context.Context, *ListBalancesRequest) (*ListBalancesResponse, error)
-	// Follows the balances of accounts: all of them first, then every change.
+	// Streams the balances of accounts: first all balances, then every change.
 	StreamBalances(*StreamBalancesRequest, grpc.ServerStreamingServer[StreamBalancesResponse]) error
-	// Returns what an account's positions need and have, one entry per collateral asset.
+	// Returns what an account's positions require and what covers them, one entry per collateral asset.
 	GetAccountMargin(context.Context, *GetAccountMarginRequest) (*GetAccountMarginResponse, error)
-	// Returns the address to which deposits of an asset are sent.
+	// Returns the address to send deposits of an asset to.
 	GetDepositAddress(context.Context, *GetDepositAddressRequest) (*GetDepositAddressResponse, error)
 	// Lists deposits, newest first.
 	ListDeposits(context.Context, *ListDepositsRequest) (*ListDepositsResponse, error)
-	// Asks for a withdrawal. It may wait for approvals before it is sent to the venue.
+	// Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
 	CreateWithdrawal(context.Context, *CreateWithdrawalRequest) (*CreateWithdrawalResponse, error)
 	// Returns a withdrawal.
 	GetWithdrawal(context.Context, *GetWithdrawalRequest) (*GetWithdrawalResponse, error)
 	// Lists withdrawals, newest first.
 	ListWithdrawals(context.Context, *ListWithdrawalsRequest) (*ListWithdrawalsResponse, error)
-	// Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent.
+	// Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent.
 	CancelWithdrawal(context.Context, *CancelWithdrawalRequest) (*CancelWithdrawalResponse, error)
-	// Sends several orders. The batch is not atomic: each item has its own result, in the order of the request.
+	// Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request.
 	PlaceOrders(context.Context, *PlaceOrdersRequest) (*PlaceOrdersResponse, error)
-	// Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request.
+	// Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
+	// order of the request.
 	CancelOrders(context.Context, *CancelOrdersRequest) (*CancelOrdersResponse, error)
-	// Asks to cancel all open orders of a scope.
+	// Requests the cancellation of all open orders in a scope.
 	CancelAllOrders(context.Context, *CancelAllOrdersRequest) (*CancelAllOrdersResponse, error)
-	// Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch.
+	// Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch.
 	CancelAllAfter(context.Context, *CancelAllAfterRequest) (*CancelAllAfterResponse, error)
-	// Says what an order would cost and need, without sending it.
+	// Returns what an order would cost and require, without sending it.
 	PreviewOrder(context.Context, *PreviewOrderRequest) (*PreviewOrderResponse, error)
-	// Follows what accounts' positions need and have: all of it first, then every change.
+	// Streams what the positions of accounts require and what covers them: first everything, then every change.
 	StreamAccountMargin(*StreamAccountMarginRequest, grpc.ServerStreamingServer[StreamAccountMarginResponse]) error
-	// Moves an asset between accounts of ours at one venue.
+	// Moves an asset between our accounts at one venue.
 	CreateTransfer(context.Context, *CreateTransferRequest) (*CreateTransferResponse, error)
-	// Lists transfers between accounts of ours, newest first.
+	// Lists transfers between our accounts, newest first.
 	ListTransfers(context.Context, *ListTransfersRequest) (*ListTransfersResponse, error)
 	// Sets the leverage of an account on a listing.
 	SetLeverage(context.Context, *SetLeverageRequest) (*SetLeverageResponse, error)
-	// Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
-	// venue does not allow it, such as with an open position.
+	// Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
+	// does not allow the change, such as with an open position.
 	SetMarginMode(context.Context, *SetMarginModeRequest) (*SetMarginModeResponse, error)
-	// Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
-	// while the venue does not allow it.
+	// Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
+	// while the venue does not allow the change.
 	SetPositionMode(context.Context, *SetPositionModeRequest) (*SetPositionModeResponse, error)
-	// Compares an account with the venue's records and reports what was missed, as execution reports that say so.
+	// Compares an account with the venue's records and reports what was missed, in execution reports with
+	// `reconciliation` set.
 	Reconcile(context.Context, *ReconcileRequest) (*ReconcileResponse, error)
 	mustEmbedUnimplementedVenueGatewayServer()
 }

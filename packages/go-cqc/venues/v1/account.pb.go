@@ -24,7 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What an account at a venue is for.
+// Purpose of an account at a venue.
 type AccountType int32
 
 const (
@@ -32,17 +32,17 @@ const (
 	AccountType_ACCOUNT_TYPE_UNSPECIFIED AccountType = 0
 	// Trading without borrowing.
 	AccountType_ACCOUNT_TYPE_SPOT AccountType = 1
-	// Trading with borrowed assets, one collateral for all.
+	// Trading with borrowed assets, with one pool of collateral for all markets.
 	AccountType_ACCOUNT_TYPE_CROSS_MARGIN AccountType = 2
-	// Trading with borrowed assets, a collateral per market.
+	// Trading with borrowed assets, with separate collateral for each market.
 	AccountType_ACCOUNT_TYPE_ISOLATED_MARGIN AccountType = 3
 	// Futures and perpetuals.
 	AccountType_ACCOUNT_TYPE_DERIVATIVES AccountType = 4
 	// Options.
 	AccountType_ACCOUNT_TYPE_OPTIONS AccountType = 5
-	// One collateral for spot, borrowing and derivatives.
+	// Spot, borrowing and derivatives with one pool of collateral.
 	AccountType_ACCOUNT_TYPE_UNIFIED AccountType = 6
-	// Holding without trading.
+	// Holding assets without trading.
 	AccountType_ACCOUNT_TYPE_FUNDING AccountType = 7
 	// Lending and staking.
 	AccountType_ACCOUNT_TYPE_EARN AccountType = 8
@@ -111,13 +111,13 @@ type AccountStatus int32
 const (
 	// Not known.
 	AccountStatus_ACCOUNT_STATUS_UNSPECIFIED AccountStatus = 0
-	// It can be used.
+	// The account can be used.
 	AccountStatus_ACCOUNT_STATUS_ACTIVE AccountStatus = 1
-	// It can be read, and positions can be reduced, nothing more.
+	// The account can be read and positions can be reduced. Nothing else is allowed.
 	AccountStatus_ACCOUNT_STATUS_RESTRICTED AccountStatus = 2
-	// It cannot be used for now.
+	// The account cannot be used for now.
 	AccountStatus_ACCOUNT_STATUS_SUSPENDED AccountStatus = 3
-	// It is closed for ever.
+	// The account is permanently closed.
 	AccountStatus_ACCOUNT_STATUS_CLOSED AccountStatus = 4
 )
 
@@ -166,15 +166,15 @@ func (AccountStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{1}
 }
 
-// What a fee rate is a part of.
+// Base that a fee rate is a fraction of.
 type FeeRateBasis int32
 
 const (
 	// Not known.
 	FeeRateBasis_FEE_RATE_BASIS_UNSPECIFIED FeeRateBasis = 0
-	// Of the value traded.
+	// The value traded.
 	FeeRateBasis_FEE_RATE_BASIS_VALUE FeeRateBasis = 1
-	// Of the fee that the listing states for everyone.
+	// The standard fee that the listing states for all accounts.
 	FeeRateBasis_FEE_RATE_BASIS_STANDARD_FEE FeeRateBasis = 2
 )
 
@@ -219,75 +219,77 @@ func (FeeRateBasis) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{2}
 }
 
-// An account of ours at a venue.
+// One of our accounts at a venue.
 //
-// It holds no secret and no person's data: the keys are in a secret store, under the name given here.
+// An account record holds no secrets and no personal data. The keys are in a secret store, under the name in
+// `credentials_ref`.
 type VenueAccount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id of the account, opaque, immutable.
+	// Id of the account in this system, opaque and immutable.
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Venue at which the account is.
+	// Venue that holds the account.
 	VenueId string `protobuf:"bytes,2,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// What the account is for.
+	// Purpose of the account.
 	Type AccountType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.venues.v1.AccountType" json:"type,omitempty"`
-	// The venue's own word for the type. Empty where it has none.
+	// The venue's own value for `type`. Empty if it has none.
 	RawType string `protobuf:"bytes,4,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
-	// Whether it can be used.
+	// Whether the account can be used.
 	Status AccountStatus `protobuf:"varint,5,opt,name=status,proto3,enum=cqc.venues.v1.AccountStatus" json:"status,omitempty"`
-	// The venue's own word for the status. Empty where it has none.
+	// The venue's own value for `status`. Empty if it has none.
 	RawStatus string `protobuf:"bytes,18,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
-	// Name for people, chosen by us.
+	// Display name, chosen by us.
 	Name string `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
-	// The venue's id of the account. Absent where it has none.
+	// The venue's id of the account. Absent if it has none.
 	VenueAccountId *string `protobuf:"bytes,7,opt,name=venue_account_id,json=venueAccountId,proto3,oneof" json:"venue_account_id,omitempty"`
-	// Account that this one is a sub-account of. Absent for a main account.
+	// Account that this account is a sub-account of. Absent for a main account.
 	ParentAccountId *string `protobuf:"bytes,8,opt,name=parent_account_id,json=parentAccountId,proto3,oneof" json:"parent_account_id,omitempty"`
-	// Address in CAIP-10, for an account on a chain. Absent elsewhere.
+	// Address in CAIP-10 format, for an account on a chain. Absent for all other accounts.
 	Address *string `protobuf:"bytes,9,opt,name=address,proto3,oneof" json:"address,omitempty"`
-	// Name under which a secret store keeps the keys. Never the keys themselves. Absent for an account that is only read
+	// Name under which a secret store holds the keys, never the keys themselves. Absent for an account that is only read
 	// from public data.
 	CredentialsRef *string `protobuf:"bytes,10,opt,name=credentials_ref,json=credentialsRef,proto3,oneof" json:"credentials_ref,omitempty"`
-	// Whether it may trade. Absent where the venue does not say.
+	// Whether the account may trade. Absent if the venue does not report it.
 	CanTrade *bool `protobuf:"varint,11,opt,name=can_trade,json=canTrade,proto3,oneof" json:"can_trade,omitempty"`
-	// Whether it may withdraw. Absent where the venue does not say.
+	// Whether the account may withdraw. Absent if the venue does not report it.
 	CanWithdraw *bool `protobuf:"varint,12,opt,name=can_withdraw,json=canWithdraw,proto3,oneof" json:"can_withdraw,omitempty"`
-	// Whether it may deposit. Absent where the venue does not say.
+	// Whether the account may deposit. Absent if the venue does not report it.
 	CanDeposit *bool `protobuf:"varint,13,opt,name=can_deposit,json=canDeposit,proto3,oneof" json:"can_deposit,omitempty"`
-	// Step of the venue's fee schedule that the account is on, in the venue's words. Empty where it does not say.
+	// The account's tier in the venue's fee schedule, in the venue's words. Empty if the venue does not report it.
 	FeeTier string `protobuf:"bytes,14,opt,name=fee_tier,json=feeTier,proto3" json:"fee_tier,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision uint64 `protobuf:"varint,15,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was made.
+	// When the record was created.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the record last changed.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// What the venue charges this account, one entry per kind of product. Empty where it does not say.
+	// Fee rates of this account, one entry per kind of product. Empty if the venue does not report them.
 	FeeRates []*AccountFeeRate `protobuf:"bytes,19,rep,name=fee_rates,json=feeRates,proto3" json:"fee_rates,omitempty"`
-	// What the account may trade, in the venue's words, such as `SPOT`. Empty where it does not say.
+	// What the account may trade, in the venue's words, such as `SPOT`. Empty if the venue does not report it.
 	Permissions []string `protobuf:"bytes,20,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// Whether a broker runs the account. Absent where the venue does not say.
+	// Whether a broker runs the account. Absent if the venue does not report it.
 	Brokered *bool `protobuf:"varint,21,opt,name=brokered,proto3,oneof" json:"brokered,omitempty"`
-	// Whether each order has to state a self-trade prevention. Absent where the venue does not say.
+	// Whether every order must specify a self-trade prevention. Absent if the venue does not report it.
 	SelfTradePreventionRequired *bool `protobuf:"varint,22,opt,name=self_trade_prevention_required,json=selfTradePreventionRequired,proto3,oneof" json:"self_trade_prevention_required,omitempty"`
-	// Whether orders stay off the venue's smart order routing. Absent where the venue does not say.
+	// Whether orders are excluded from the venue's smart order routing. Absent if the venue does not report it.
 	SmartOrderRoutingPrevented *bool `protobuf:"varint,23,opt,name=smart_order_routing_prevented,json=smartOrderRoutingPrevented,proto3,oneof" json:"smart_order_routing_prevented,omitempty"`
-	// The venue's word for what it does when the account would trade with itself. Empty where it has none.
+	// The venue's own value for the account's self-trade prevention. Empty if it has none.
 	RawSelfTradePrevention string `protobuf:"bytes,24,opt,name=raw_self_trade_prevention,json=rawSelfTradePrevention,proto3" json:"raw_self_trade_prevention,omitempty"`
-	// Whether that covers subaccounts too. Absent where the venue does not say.
+	// Whether self-trade prevention also covers sub-accounts. Absent if the venue does not report it.
 	SelfTradePreventionAcrossSubaccounts *bool `protobuf:"varint,25,opt,name=self_trade_prevention_across_subaccounts,json=selfTradePreventionAcrossSubaccounts,proto3,oneof" json:"self_trade_prevention_across_subaccounts,omitempty"`
-	// Whether the venue's market maker protection is on. Absent where the venue does not say.
+	// Whether the venue's market maker protection is enabled. Absent if the venue does not report it.
 	MarketMakerProtection *bool `protobuf:"varint,26,opt,name=market_maker_protection,json=marketMakerProtection,proto3,oneof" json:"market_maker_protection,omitempty"`
-	// Whether the venue uses it where none is named. Absent where the venue does not say.
+	// Whether the venue uses this account when a request names no account. Absent if the venue does not report it.
 	IsDefault *bool `protobuf:"varint,27,opt,name=is_default,json=isDefault,proto3,oneof" json:"is_default,omitempty"`
-	// Whether the venue has finished setting it up. Absent where the venue does not say.
+	// Whether the venue has finished setting up the account. Absent if the venue does not report it.
 	Ready *bool `protobuf:"varint,28,opt,name=ready,proto3,oneof" json:"ready,omitempty"`
-	// The venue's group of accounts that do not trade with each other. Absent where it is in none.
+	// The venue's id of the group of accounts that do not trade with each other. Absent if the account is in no such
+	// group.
 	TradeGroupId *string `protobuf:"bytes,29,opt,name=trade_group_id,json=tradeGroupId,proto3,oneof" json:"trade_group_id,omitempty"`
-	// When it was opened at the venue. Absent where the venue does not say.
+	// When the account was opened at the venue. Absent if the venue does not report it.
 	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
-	// When it was closed at the venue. Absent means that it is open.
+	// When the account was closed at the venue. Absent means that the account is open.
 	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
-	// When it was so at the venue. Absent where the venue does not say.
+	// Time of this state at the venue. Absent if the venue does not report it.
 	Timestamp     *timestamppb.Timestamp `protobuf:"bytes,32,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -547,26 +549,29 @@ func (x *VenueAccount) GetTimestamp() *timestamppb.Timestamp {
 	return nil
 }
 
-// What one account is charged for one kind of product.
+// Fee rates of one account for one kind of product.
 type AccountFeeRate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind of product, in the venue's words, such as `perpetual`. Empty means all of them.
+	// Kind of product, in the venue's words, such as `perpetual`. Empty means all kinds.
 	Segment string `protobuf:"bytes,1,opt,name=segment,proto3" json:"segment,omitempty"`
-	// Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any.
+	// Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any index.
 	PriceIndex string `protobuf:"bytes,2,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
-	// What the rates are a part of.
+	// Base that the rates are a fraction of.
 	Basis FeeRateBasis `protobuf:"varint,3,opt,name=basis,proto3,enum=cqc.venues.v1.FeeRateBasis" json:"basis,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `basis`. Empty if it has none.
 	RawBasis string `protobuf:"bytes,4,opt,name=raw_basis,json=rawBasis,proto3" json:"raw_basis,omitempty"`
-	// Charged to a resting order, such as 0.001. Negative is a rebate. Absent where the venue does not say.
+	// Rate for maker orders, as a fraction of `basis`, such as 0.001. Negative is a rebate. Absent if the venue does not
+	// report it.
 	Maker *string `protobuf:"bytes,5,opt,name=maker,proto3,oneof" json:"maker,omitempty"`
-	// Charged to a crossing order. Absent where the venue does not say.
+	// Rate for taker orders, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it.
 	Taker *string `protobuf:"bytes,6,opt,name=taker,proto3,oneof" json:"taker,omitempty"`
-	// Charged to the buyer on top. Absent where the venue does not say.
+	// Additional rate for the buyer, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
+	// it.
 	Buyer *string `protobuf:"bytes,7,opt,name=buyer,proto3,oneof" json:"buyer,omitempty"`
-	// Charged to the seller on top. Absent where the venue does not say.
+	// Additional rate for the seller, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
+	// it.
 	Seller *string `protobuf:"bytes,8,opt,name=seller,proto3,oneof" json:"seller,omitempty"`
-	// Charged for a block trade. Absent where the venue does not say.
+	// Rate for block trades, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it.
 	Block         *string `protobuf:"bytes,9,opt,name=block,proto3,oneof" json:"block,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,7 +26,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Why an execution report was made, after FIX tag 150 (ExecType). What state the order is in is `order_status`.
+// Reason for an execution report, after FIX tag 150 (ExecType). The state of the order is in `order_status`.
 type ExecType int32
 
 const (
@@ -34,29 +34,30 @@ const (
 	ExecType_EXEC_TYPE_UNSPECIFIED ExecType = 0
 	// The order was accepted.
 	ExecType_EXEC_TYPE_NEW ExecType = 1
-	// A part or the rest was traded.
+	// Part or all of the remaining quantity was filled.
 	ExecType_EXEC_TYPE_TRADE ExecType = 2
 	// The order was cancelled.
 	ExecType_EXEC_TYPE_CANCELLED ExecType = 3
 	// The order was replaced.
 	ExecType_EXEC_TYPE_REPLACED ExecType = 4
-	// The order was refused.
+	// The order was rejected.
 	ExecType_EXEC_TYPE_REJECTED ExecType = 5
-	// The order's time ran out.
+	// The order expired.
 	ExecType_EXEC_TYPE_EXPIRED ExecType = 6
-	// A cancellation is under way.
+	// A cancellation is pending.
 	ExecType_EXEC_TYPE_PENDING_CANCEL ExecType = 7
-	// A replacement is under way.
+	// A replacement is pending.
 	ExecType_EXEC_TYPE_PENDING_REPLACE ExecType = 8
 	// The order's trigger was reached.
 	ExecType_EXEC_TYPE_TRIGGERED ExecType = 9
-	// An earlier trade was corrected; `ref_exec_id` says which.
+	// An earlier trade was corrected. `ref_exec_id` identifies its report.
 	ExecType_EXEC_TYPE_TRADE_CORRECT ExecType = 10
-	// An earlier trade was undone (bust), or its block was replaced; `ref_exec_id` says which.
+	// An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
+	// report.
 	ExecType_EXEC_TYPE_TRADE_CANCEL ExecType = 11
-	// The order was restated without being asked, such as reduced against self-trade.
+	// The venue restated the order unprompted, for example reduced it to prevent a self-trade.
 	ExecType_EXEC_TYPE_RESTATED ExecType = 12
-	// The answer to a question about the order; nothing changed.
+	// Response to a query for the order's status. Nothing changed.
 	ExecType_EXEC_TYPE_ORDER_STATUS ExecType = 13
 )
 
@@ -123,17 +124,17 @@ func (ExecType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{0}
 }
 
-// Whether a fill rested or crossed.
+// Whether a fill was maker or taker.
 type LiquiditySide int32
 
 const (
-	// The venue does not say, or there is no fill.
+	// The venue does not report it, or there is no fill.
 	LiquiditySide_LIQUIDITY_SIDE_UNSPECIFIED LiquiditySide = 0
-	// It rested in the book.
+	// Maker: the order rested in the book.
 	LiquiditySide_LIQUIDITY_SIDE_MAKER LiquiditySide = 1
-	// It crossed the spread.
+	// Taker: the order crossed the spread.
 	LiquiditySide_LIQUIDITY_SIDE_TAKER LiquiditySide = 2
-	// Neither: an auction.
+	// Neither maker nor taker: the fill came from an auction.
 	LiquiditySide_LIQUIDITY_SIDE_AUCTION LiquiditySide = 3
 )
 
@@ -180,23 +181,23 @@ func (LiquiditySide) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{1}
 }
 
-// What a balance is set aside for.
+// Use that a balance is set aside for.
 type BalanceType int32
 
 const (
-	// The account's only or whole balance of the asset.
+	// The account's only or total balance of the asset.
 	BalanceType_BALANCE_TYPE_UNSPECIFIED BalanceType = 0
-	// For spot trading.
+	// Spot trading.
 	BalanceType_BALANCE_TYPE_SPOT BalanceType = 1
-	// For trading with borrowed assets.
+	// Trading with borrowed assets.
 	BalanceType_BALANCE_TYPE_MARGIN BalanceType = 2
-	// As collateral of derivatives.
+	// Collateral for derivatives.
 	BalanceType_BALANCE_TYPE_DERIVATIVES BalanceType = 3
-	// As collateral of one market only.
+	// Collateral for a single market.
 	BalanceType_BALANCE_TYPE_ISOLATED BalanceType = 4
-	// Held without trading.
+	// Holding assets without trading.
 	BalanceType_BALANCE_TYPE_FUNDING BalanceType = 5
-	// Lent or staked.
+	// Lending or staking.
 	BalanceType_BALANCE_TYPE_EARN BalanceType = 6
 )
 
@@ -253,7 +254,7 @@ func (BalanceType) EnumDescriptor() ([]byte, []int) {
 type BalanceChangeReason int32
 
 const (
-	// The venue does not say, or it is a snapshot.
+	// The venue gives no reason, or the balance is a snapshot.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_UNSPECIFIED BalanceChangeReason = 0
 	// A trade or an order.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_TRADE BalanceChangeReason = 1
@@ -261,11 +262,11 @@ const (
 	BalanceChangeReason_BALANCE_CHANGE_REASON_DEPOSIT BalanceChangeReason = 2
 	// A withdrawal.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_WITHDRAWAL BalanceChangeReason = 3
-	// A move between accounts of ours.
+	// A transfer between our accounts.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_TRANSFER BalanceChangeReason = 4
 	// A fee.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_FEE BalanceChangeReason = 5
-	// Funding of a perpetual.
+	// A funding payment for a perpetual, paid or received.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_FUNDING BalanceChangeReason = 6
 	// Interest, paid or received.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_INTEREST BalanceChangeReason = 7
@@ -338,103 +339,109 @@ func (BalanceChangeReason) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{3}
 }
 
-// Why and how an order changed: the venue's report of one event in the order's life.
+// The venue's report of one event in an order's life: why and how the order changed.
 //
-// A fact: overfills, late fills and reports that contradict themselves are kept as they came. A gateway that refused a
-// fill would lose the position.
+// Execution reports are facts: overfills, late fills and self-contradictory reports are kept as received. A gateway
+// that rejected a fill would lose the position.
 type ExecutionReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the report, unique per account. Where the venue gives none, the gateway derives one that is the same whenever
-	// the same event is received again.
+	// Id of the report, unique per account. If the venue gives none, the gateway derives an id that is the same every
+	// time the same event is received.
 	ExecId string `protobuf:"bytes,1,opt,name=exec_id,json=execId,proto3" json:"exec_id,omitempty"`
-	// Report that this one corrects or undoes. Absent otherwise.
+	// `exec_id` of the report that this report corrects or undoes. Absent otherwise.
 	RefExecId *string `protobuf:"bytes,2,opt,name=ref_exec_id,json=refExecId,proto3,oneof" json:"ref_exec_id,omitempty"`
-	// Why the report was made.
+	// Reason for the report.
 	ExecType ExecType `protobuf:"varint,3,opt,name=exec_type,json=execType,proto3,enum=cqc.venues.v1.ExecType" json:"exec_type,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `exec_type`. Empty if it has none.
 	RawExecType string `protobuf:"bytes,4,opt,name=raw_exec_type,json=rawExecType,proto3" json:"raw_exec_type,omitempty"`
 	// State of the order after the event.
 	OrderStatus OrderStatus `protobuf:"varint,5,opt,name=order_status,json=orderStatus,proto3,enum=cqc.venues.v1.OrderStatus" json:"order_status,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `order_status`. Empty if it has none.
 	RawOrderStatus string `protobuf:"bytes,6,opt,name=raw_order_status,json=rawOrderStatus,proto3" json:"raw_order_status,omitempty"`
 	// Account that trades.
 	AccountId string `protobuf:"bytes,7,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing that is traded. Absent where the venue's report names none and the order is not known: a gateway that knows
-	// the order fills it in.
+	// Listing that is traded. A gateway that knows the order fills it in. Absent if the venue's report names no listing
+	// and the order is unknown.
 	VenueSymbolId *string `protobuf:"bytes,8,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Our id of the order. Absent for an order that this system does not know yet.
+	// Id of the order in this system. Absent for an order that this system does not know yet.
 	OrderId *string `protobuf:"bytes,9,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
-	// Id given by whoever placed it. Absent for orders that we did not place.
+	// Client order id, assigned by whoever placed the order. Absent for orders that we did not place.
 	ClientOrderId *string `protobuf:"bytes,10,opt,name=client_order_id,json=clientOrderId,proto3,oneof" json:"client_order_id,omitempty"`
-	// Client order id of the order that was cancelled or replaced, where the request had one of its own. Absent otherwise.
+	// Client order id of the cancelled or replaced order, if the request had a client order id of its own. Absent
+	// otherwise.
 	OriginalClientOrderId *string `protobuf:"bytes,11,opt,name=original_client_order_id,json=originalClientOrderId,proto3,oneof" json:"original_client_order_id,omitempty"`
-	// The venue's id of the order. Absent where the venue did not take it.
+	// The venue's id of the order. Absent if the venue did not accept the order.
 	VenueOrderId *string `protobuf:"bytes,12,opt,name=venue_order_id,json=venueOrderId,proto3,oneof" json:"venue_order_id,omitempty"`
 	// Whether the order buys or sells.
 	Side OrderSide `protobuf:"varint,13,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `side`. Empty if it has none.
 	RawSide string `protobuf:"bytes,37,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
-	// Quantity of this fill, in `quantity_unit`. Absent when the event is not a fill.
+	// Quantity of this fill, in `quantity_unit`. Absent if the event is not a fill.
 	LastQuantity *string `protobuf:"bytes,14,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
-	// Price of this fill, in quote units. Absent when the event is not a fill.
+	// Price of this fill, in quote units. Absent if the event is not a fill.
 	LastPrice *string `protobuf:"bytes,15,opt,name=last_price,json=lastPrice,proto3,oneof" json:"last_price,omitempty"`
-	// Value of this fill, in quote units. Absent where the venue does not say.
+	// Value of this fill, in quote units. Absent if the venue does not report it.
 	LastQuoteQuantity *string `protobuf:"bytes,16,opt,name=last_quote_quantity,json=lastQuoteQuantity,proto3,oneof" json:"last_quote_quantity,omitempty"`
-	// Filled so far with this fill, in `quantity_unit`. Absent where the venue does not say.
+	// Quantity filled so far, including this fill, in `quantity_unit`. Absent if the venue does not report it.
 	CumulativeQuantity *string `protobuf:"bytes,17,opt,name=cumulative_quantity,json=cumulativeQuantity,proto3,oneof" json:"cumulative_quantity,omitempty"`
-	// Filled so far with this fill, in quote units. Absent where the venue does not say.
+	// Value filled so far, including this fill, in quote units. Absent if the venue does not report it.
 	CumulativeQuoteQuantity *string `protobuf:"bytes,18,opt,name=cumulative_quote_quantity,json=cumulativeQuoteQuantity,proto3,oneof" json:"cumulative_quote_quantity,omitempty"`
-	// Still working after the event. Absent where the venue does not say.
+	// Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it.
 	LeavesQuantity *string `protobuf:"bytes,19,opt,name=leaves_quantity,json=leavesQuantity,proto3,oneof" json:"leaves_quantity,omitempty"`
-	// Mean price of all fills so far, in quote units. Absent where the venue does not say.
+	// Average price of all fills so far, in quote units. Absent if the venue does not report it.
 	AveragePrice *string `protobuf:"bytes,20,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
-	// What quantities count.
+	// Unit of the quantities in this report.
 	QuantityUnit v1.QuantityUnit `protobuf:"varint,21,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// The venue's id of the trade, the same that its public trades have. Absent when the event is not a fill.
+	// The venue's id of the trade, the same as in its public trades. Absent if the event is not a fill.
 	TradeId *string `protobuf:"bytes,22,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
-	// Whether the fill rested or crossed.
+	// Whether the fill was maker or taker.
 	Liquidity LiquiditySide `protobuf:"varint,23,opt,name=liquidity,proto3,enum=cqc.venues.v1.LiquiditySide" json:"liquidity,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `liquidity`. Empty if it has none.
 	RawLiquidity string `protobuf:"bytes,38,opt,name=raw_liquidity,json=rawLiquidity,proto3" json:"raw_liquidity,omitempty"`
-	// What the fill was charged, one entry per asset; negative is a rebate.
+	// Fees charged for the fill, one entry per asset. Negative amounts are rebates.
 	Fees []*Fee `protobuf:"bytes,24,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Profit or loss that the fill realised, in the settlement asset. Absent where the venue does not say.
+	// Profit or loss realized by the fill, in units of the settlement asset. Negative is a loss. Absent if the venue does
+	// not report it.
 	RealizedPnl *string `protobuf:"bytes,25,opt,name=realized_pnl,json=realizedPnl,proto3,oneof" json:"realized_pnl,omitempty"`
-	// Whether the order is in the book after the event. Absent where the venue does not say.
+	// Whether the order is in the book after the event. Absent if the venue does not report it.
 	Working *bool `protobuf:"varint,26,opt,name=working,proto3,oneof" json:"working,omitempty"`
-	// Why, for an order that was refused, cancelled or restated.
+	// Why the order was rejected, cancelled or restated.
 	Reason OrderReason `protobuf:"varint,27,opt,name=reason,proto3,enum=cqc.venues.v1.OrderReason" json:"reason,omitempty"`
-	// The same in the venue's words. Empty where it does not say.
+	// The reason in the venue's words. Empty if it gives none.
 	ReasonText string `protobuf:"bytes,28,opt,name=reason_text,json=reasonText,proto3" json:"reason_text,omitempty"`
-	// The venue's number of the event. Absent where it does not number them.
+	// The venue's sequence number of the event. Absent if the venue does not number events.
 	VenueSequence *uint64 `protobuf:"varint,29,opt,name=venue_sequence,json=venueSequence,proto3,oneof" json:"venue_sequence,omitempty"`
-	// The transaction, for a venue on a chain. Absent elsewhere.
+	// Transaction of the event, for a venue on a chain. Absent for all other venues.
 	Onchain *v11.OnchainRef `protobuf:"bytes,30,opt,name=onchain,proto3" json:"onchain,omitempty"`
-	// Whether the report was made from a comparison with the venue's records rather than received as it happened.
+	// Whether the report results from a comparison with the venue's records. False if the event was received as it
+	// happened.
 	Reconciliation bool `protobuf:"varint,31,opt,name=reconciliation,proto3" json:"reconciliation,omitempty"`
 	// Position that the fill belongs to.
 	PositionSide PositionSide `protobuf:"varint,32,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `position_side`. Empty if it has none.
 	RawPositionSide string `protobuf:"bytes,39,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
-	// When it happened at the venue. Absent where it does not say.
+	// When the event happened at the venue. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,33,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent it. Absent where it does not say.
+	// When the venue sent the report. Absent if the venue does not report it.
 	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received it.
+	// When this system received the report.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,35,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// The order as the report describes it. Absent where the report describes the event only.
+	// The order as the report describes it. Absent if the report describes only the event.
 	Order *Order `protobuf:"bytes,36,opt,name=order,proto3" json:"order,omitempty"`
-	// The venue's id of the order list that the order belongs to. Absent where it is in none.
+	// The venue's id of the order list that the order belongs to. Absent if the order is in no list.
 	ListId *string `protobuf:"bytes,40,opt,name=list_id,json=listId,proto3,oneof" json:"list_id,omitempty"`
-	// Notional of all open buy orders of the account on the listing after it, in quote units. Absent where the venue does not say.
+	// Notional of all open buy orders of the account on the listing after the event, in quote units. Absent if the venue
+	// does not report it.
 	OpenBidNotional *string `protobuf:"bytes,41,opt,name=open_bid_notional,json=openBidNotional,proto3,oneof" json:"open_bid_notional,omitempty"`
-	// Notional of all open sell orders of the account on the listing after it, in quote units. Absent where the venue does not say.
+	// Notional of all open sell orders of the account on the listing after the event, in quote units. Absent if the venue
+	// does not report it.
 	OpenAskNotional *string `protobuf:"bytes,42,opt,name=open_ask_notional,json=openAskNotional,proto3,oneof" json:"open_ask_notional,omitempty"`
-	// The venue's word for the kind of the order that took. Empty where it has none.
+	// The venue's own value for the type of the taker order. Empty if it has none.
 	RawTakerOrderType string `protobuf:"bytes,43,opt,name=raw_taker_order_type,json=rawTakerOrderType,proto3" json:"raw_taker_order_type,omitempty"`
-	// The venue's own word for the reason. Empty where it has none.
+	// The venue's own value for `reason`. Empty if it has none.
 	RawReason string `protobuf:"bytes,44,opt,name=raw_reason,json=rawReason,proto3" json:"raw_reason,omitempty"`
-	// Quantity by which the venue reduced the order. Absent when it did not, or does not say.
+	// Quantity by which the venue reduced the order, in `quantity_unit`. Absent if the venue did not reduce it, or does
+	// not report it.
 	ReducedQuantity *string `protobuf:"bytes,45,opt,name=reduced_quantity,json=reducedQuantity,proto3,oneof" json:"reduced_quantity,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -785,46 +792,47 @@ func (x *ExecutionReport) GetReducedQuantity() string {
 	return ""
 }
 
-// How much of an asset an account holds.
+// An account's balance of one asset.
 //
-// A fact: free plus locked is the venue's business and need not be the total.
+// Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
 type Balance struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Account that holds it.
+	// Account that holds the balance.
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Asset that is held.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// What it is set aside for.
+	// Use that the balance is set aside for.
 	Type BalanceType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.venues.v1.BalanceType" json:"type,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `type`. Empty if it has none.
 	RawType string `protobuf:"bytes,16,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
-	// The market whose collateral it is. Absent unless isolated.
+	// Listing that the balance is collateral for. Absent unless the balance is isolated.
 	VenueSymbolId *string `protobuf:"bytes,4,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// All of it, in units of the asset. Absent where the venue does not say.
+	// Total balance, in units of the asset. Absent if the venue does not report it.
 	Total *string `protobuf:"bytes,5,opt,name=total,proto3,oneof" json:"total,omitempty"`
-	// What can be traded. Absent where the venue does not say.
+	// Amount that can be traded, in units of the asset. Absent if the venue does not report it.
 	Free *string `protobuf:"bytes,6,opt,name=free,proto3,oneof" json:"free,omitempty"`
-	// What open orders and withdrawals hold. Absent where the venue does not say.
+	// Amount held by open orders and withdrawals, in units of the asset. Absent if the venue does not report it.
 	Locked *string `protobuf:"bytes,7,opt,name=locked,proto3,oneof" json:"locked,omitempty"`
-	// What was borrowed. Absent where the venue does not say.
+	// Amount borrowed, in units of the asset. Absent if the venue does not report it.
 	Debt *string `protobuf:"bytes,8,opt,name=debt,proto3,oneof" json:"debt,omitempty"`
-	// Interest owed on what was borrowed. Absent where the venue does not say.
+	// Interest owed on the amount borrowed, in units of the asset. Absent if the venue does not report it.
 	Interest *string `protobuf:"bytes,9,opt,name=interest,proto3,oneof" json:"interest,omitempty"`
-	// What can be moved out. Absent where the venue does not say.
+	// Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it.
 	MaxWithdrawable *string `protobuf:"bytes,10,opt,name=max_withdrawable,json=maxWithdrawable,proto3,oneof" json:"max_withdrawable,omitempty"`
-	// Change that led to this balance, in units of the asset. Absent in a snapshot.
+	// Change that led to this balance, in units of the asset. Negative is a decrease. Absent in a snapshot.
 	Change *string `protobuf:"bytes,11,opt,name=change,proto3,oneof" json:"change,omitempty"`
-	// Why it changed.
+	// Why the balance changed.
 	ChangeReason BalanceChangeReason `protobuf:"varint,12,opt,name=change_reason,json=changeReason,proto3,enum=cqc.venues.v1.BalanceChangeReason" json:"change_reason,omitempty"`
-	// The venue's own word for the reason. Empty where it has none.
+	// The venue's own value for `change_reason`. Empty if it has none.
 	RawChangeReason string `protobuf:"bytes,13,opt,name=raw_change_reason,json=rawChangeReason,proto3" json:"raw_change_reason,omitempty"`
-	// The part of the total that serves as collateral of all cross-margin positions. Absent where the venue does not say.
+	// Part of the total that serves as collateral for all cross-margin positions, in units of the asset. Absent if the
+	// venue does not report it.
 	CrossWalletBalance *string `protobuf:"bytes,17,opt,name=cross_wallet_balance,json=crossWalletBalance,proto3,oneof" json:"cross_wallet_balance,omitempty"`
-	// When it was so at the venue. Absent where it does not say.
+	// Time of this state at the venue. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received it.
+	// When this system received the balance.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// When the venue sent it. Absent where the venue does not say.
+	// When the venue sent the balance. Absent if the venue does not report it.
 	PublishedAt   *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

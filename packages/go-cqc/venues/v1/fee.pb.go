@@ -23,15 +23,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What was charged, in one asset.
+// A fee charged in one asset.
 type Fee struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Asset in which it was charged. Where a venue states an amount alone, the mapping fills in the asset that its rules
-	// name, such as the quote asset of the listing.
+	// Asset in which the fee was charged. If a venue reports only an amount, the mapping fills in the asset that the
+	// venue's rules name, such as the quote asset of the listing.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Amount in units of that asset. Negative is a rebate.
+	// Amount of the fee, in units of the asset. Negative is a rebate.
 	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Part of the value that was charged, such as 0.001. Absent where the venue does not say.
+	// Fraction of the traded value that was charged, such as 0.001. Absent if the venue does not report it.
 	Rate          *string `protobuf:"bytes,3,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

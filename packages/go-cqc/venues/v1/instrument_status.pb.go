@@ -24,22 +24,22 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// That what may be done on a listing has changed, or how it stands.
+// Trading mode of a listing: a change, or the current state.
 type InstrumentStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing that is described.
+	// Listing that the status applies to.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// What may be done.
+	// Operations that the venue allows on the listing.
 	TradingMode TradingMode `protobuf:"varint,2,opt,name=trading_mode,json=tradingMode,proto3,enum=cqc.venues.v1.TradingMode" json:"trading_mode,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `trading_mode`. Empty if it has none.
 	RawTradingMode string `protobuf:"bytes,3,opt,name=raw_trading_mode,json=rawTradingMode,proto3" json:"raw_trading_mode,omitempty"`
-	// Why, in the venue's words. Empty where it does not say.
+	// Why the venue set this mode, in its words. Empty if it gives no reason.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
-	// When it is expected to change again. Absent where the venue does not say.
+	// When the mode is expected to change again. Absent if the venue does not report it.
 	ExpectedUntil *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expected_until,json=expectedUntil,proto3" json:"expected_until,omitempty"`
-	// Since when it is so. Absent where the venue does not say.
+	// Since when the mode has applied. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received it.
+	// When this system received the status.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

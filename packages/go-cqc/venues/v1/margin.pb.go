@@ -24,15 +24,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How a venue computes what positions need.
+// How a venue computes the margin that positions require.
 type MarginModel int32
 
 const (
 	// Not known.
 	MarginModel_MARGIN_MODEL_UNSPECIFIED MarginModel = 0
-	// Position by position.
+	// Separately for each position.
 	MarginModel_MARGIN_MODEL_STANDARD MarginModel = 1
-	// Over all positions together, by what scenarios would cost.
+	// For all positions together, from their losses in scenarios.
 	MarginModel_MARGIN_MODEL_PORTFOLIO MarginModel = 2
 )
 
@@ -77,11 +77,11 @@ func (MarginModel) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_margin_proto_rawDescGZIP(), []int{0}
 }
 
-// Times of day for which a venue asks different margin.
+// Times of day for which a venue sets different margin requirements.
 type MarginWindow int32
 
 const (
-	// The venue makes no difference.
+	// The venue does not distinguish times of day.
 	MarginWindow_MARGIN_WINDOW_UNSPECIFIED MarginWindow = 0
 	// During trading hours.
 	MarginWindow_MARGIN_WINDOW_INTRADAY MarginWindow = 1
@@ -130,111 +130,122 @@ func (MarginWindow) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_margin_proto_rawDescGZIP(), []int{1}
 }
 
-// What an account has to cover its positions, and what they need, in one asset.
+// Margin of an account in one asset: what the account has to cover its positions, and what the positions require.
 type AccountMargin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Account that is described.
+	// Account that the margin applies to.
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Asset in which the amounts are stated.
+	// Asset in whose units the amounts are stated.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// How the venue computes it.
+	// How the venue computes the margin.
 	Model MarginModel `protobuf:"varint,3,opt,name=model,proto3,enum=cqc.venues.v1.MarginModel" json:"model,omitempty"`
-	// The venue's own word for the model. Empty where it has none.
+	// The venue's own value for `model`. Empty if it has none.
 	RawModel string `protobuf:"bytes,4,opt,name=raw_model,json=rawModel,proto3" json:"raw_model,omitempty"`
-	// Balance with unrealised profit and loss. Absent where the venue does not say.
+	// Balance including unrealized profit and loss, in units of the asset. Absent if the venue does not report it.
 	Equity *string `protobuf:"bytes,5,opt,name=equity,proto3,oneof" json:"equity,omitempty"`
-	// Balance without unrealised profit and loss. Absent where the venue does not say.
+	// Balance excluding unrealized profit and loss, in units of the asset. Absent if the venue does not report it.
 	WalletBalance *string `protobuf:"bytes,6,opt,name=wallet_balance,json=walletBalance,proto3,oneof" json:"wallet_balance,omitempty"`
-	// Unrealised profit and loss. Absent where the venue does not say.
+	// Unrealized profit or loss, in units of the asset. Negative is a loss. Absent if the venue does not report it.
 	UnrealizedPnl *string `protobuf:"bytes,7,opt,name=unrealized_pnl,json=unrealizedPnl,proto3,oneof" json:"unrealized_pnl,omitempty"`
-	// What all positions and orders need to be opened. Absent where the venue does not say.
+	// Margin required to open all positions and orders, in units of the asset. Absent if the venue does not report it.
 	InitialMargin *string `protobuf:"bytes,8,opt,name=initial_margin,json=initialMargin,proto3,oneof" json:"initial_margin,omitempty"`
-	// The part of it for positions. Absent where the venue does not say.
+	// Part of `initial_margin` for positions, in units of the asset. Absent if the venue does not report it.
 	PositionInitialMargin *string `protobuf:"bytes,9,opt,name=position_initial_margin,json=positionInitialMargin,proto3,oneof" json:"position_initial_margin,omitempty"`
-	// The part of it for open orders. Absent where the venue does not say.
+	// Part of `initial_margin` for open orders, in units of the asset. Absent if the venue does not report it.
 	OrderInitialMargin *string `protobuf:"bytes,10,opt,name=order_initial_margin,json=orderInitialMargin,proto3,oneof" json:"order_initial_margin,omitempty"`
-	// What all positions need not to be liquidated. Absent where the venue does not say.
+	// Margin required to keep all positions from being liquidated, in units of the asset. Absent if the venue does not
+	// report it.
 	MaintenanceMargin *string `protobuf:"bytes,11,opt,name=maintenance_margin,json=maintenanceMargin,proto3,oneof" json:"maintenance_margin,omitempty"`
-	// Initial margin with what is about to be settled. Absent where the venue does not say.
+	// Initial margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not
+	// report it.
 	ProjectedInitialMargin *string `protobuf:"bytes,12,opt,name=projected_initial_margin,json=projectedInitialMargin,proto3,oneof" json:"projected_initial_margin,omitempty"`
-	// Maintenance margin with what is about to be settled. Absent where the venue does not say.
+	// Maintenance margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does
+	// not report it.
 	ProjectedMaintenanceMargin *string `protobuf:"bytes,13,opt,name=projected_maintenance_margin,json=projectedMaintenanceMargin,proto3,oneof" json:"projected_maintenance_margin,omitempty"`
-	// What new orders can use. Absent where the venue does not say.
+	// Amount available for new orders, in units of the asset. Absent if the venue does not report it.
 	Available *string `protobuf:"bytes,14,opt,name=available,proto3,oneof" json:"available,omitempty"`
-	// What can be moved out. Absent where the venue does not say.
+	// Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it.
 	Withdrawable *string `protobuf:"bytes,15,opt,name=withdrawable,proto3,oneof" json:"withdrawable,omitempty"`
-	// What is left until liquidation. Absent where the venue does not say.
+	// Amount left before liquidation, in units of the asset. Absent if the venue does not report it.
 	LiquidationBuffer *string `protobuf:"bytes,16,opt,name=liquidation_buffer,json=liquidationBuffer,proto3,oneof" json:"liquidation_buffer,omitempty"`
-	// What margin is computed from where a venue tells it apart from equity, such as without the value of options. Absent
-	// where the venue does not say.
+	// Balance that the venue computes margin from, if distinct from equity, such as equity without the value of options.
+	// In units of the asset. Absent if the venue does not report it.
 	MarginBalance *string `protobuf:"bytes,22,opt,name=margin_balance,json=marginBalance,proto3,oneof" json:"margin_balance,omitempty"`
-	// The part of the wallet balance that serves all cross-margin positions. Absent where the venue does not say.
+	// Part of the wallet balance that serves all cross-margin positions, in units of the asset. Absent if the venue does
+	// not report it.
 	CrossWalletBalance *string `protobuf:"bytes,23,opt,name=cross_wallet_balance,json=crossWalletBalance,proto3,oneof" json:"cross_wallet_balance,omitempty"`
-	// Unrealised profit and loss of all cross-margin positions. Absent where the venue does not say.
+	// Unrealized profit or loss of all cross-margin positions, in units of the asset. Negative is a loss. Absent if the
+	// venue does not report it.
 	CrossUnrealizedPnl *string `protobuf:"bytes,24,opt,name=cross_unrealized_pnl,json=crossUnrealizedPnl,proto3,oneof" json:"cross_unrealized_pnl,omitempty"`
-	// Profit or loss realised since the venue's last settlement. Absent where the venue does not say.
+	// Profit or loss realized since the venue's last settlement, in units of the asset. Negative is a loss. Absent if the
+	// venue does not report it.
 	SessionRealizedPnl *string `protobuf:"bytes,25,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
-	// Profit or loss not realised since the venue's last settlement. Absent where the venue does not say.
+	// Unrealized profit or loss since the venue's last settlement, in units of the asset. Negative is a loss. Absent if
+	// the venue does not report it.
 	SessionUnrealizedPnl *string `protobuf:"bytes,26,opt,name=session_unrealized_pnl,json=sessionUnrealizedPnl,proto3,oneof" json:"session_unrealized_pnl,omitempty"`
-	// Time of day for which the amounts hold.
+	// Time of day that the amounts apply to.
 	Window MarginWindow `protobuf:"varint,17,opt,name=window,proto3,enum=cqc.venues.v1.MarginWindow" json:"window,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `window`. Empty if it has none.
 	RawWindow string `protobuf:"bytes,21,opt,name=raw_window,json=rawWindow,proto3" json:"raw_window,omitempty"`
-	// Whether several assets together serve as collateral. Absent where the venue does not say.
+	// Whether several assets together serve as collateral. Absent if the venue does not report it.
 	MultiAsset *bool `protobuf:"varint,18,opt,name=multi_asset,json=multiAsset,proto3,oneof" json:"multi_asset,omitempty"`
-	// When it was so at the venue. Absent where it does not say.
+	// Time of this state at the venue. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received it.
+	// When this system received the margin.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// What new positions can be worth, in units of the asset. Absent where the venue does not say.
+	// Maximum value of new positions, in units of the asset. Absent if the venue does not report it.
 	BuyingPower *string `protobuf:"bytes,27,opt,name=buying_power,json=buyingPower,proto3,oneof" json:"buying_power,omitempty"`
-	// What open orders hold. Absent where the venue does not say.
+	// Amount held by open orders, in units of the asset. Absent if the venue does not report it.
 	HeldAmount *string `protobuf:"bytes,28,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
-	// The part of the balance in the spot wallet. Absent where the venue does not say.
+	// Part of the balance in the spot wallet, in units of the asset. Absent if the venue does not report it.
 	SpotBalance *string `protobuf:"bytes,29,opt,name=spot_balance,json=spotBalance,proto3,oneof" json:"spot_balance,omitempty"`
-	// The part of the balance in the derivatives wallet. Absent where the venue does not say.
+	// Part of the balance in the derivatives wallet, in units of the asset. Absent if the venue does not report it.
 	DerivativesBalance *string `protobuf:"bytes,30,opt,name=derivatives_balance,json=derivativesBalance,proto3,oneof" json:"derivatives_balance,omitempty"`
-	// Balance below which positions are liquidated. Absent where the venue does not say.
+	// Balance below which positions are liquidated, in units of the asset. Absent if the venue does not report it.
 	LiquidationThreshold *string `protobuf:"bytes,31,opt,name=liquidation_threshold,json=liquidationThreshold,proto3,oneof" json:"liquidation_threshold,omitempty"`
-	// What is left until liquidation, in percent of the threshold. Absent where the venue does not say.
+	// Amount left before liquidation, in percent of `liquidation_threshold`. Absent if the venue does not report it.
 	LiquidationBufferPercent *string `protobuf:"bytes,32,opt,name=liquidation_buffer_percent,json=liquidationBufferPercent,proto3,oneof" json:"liquidation_buffer_percent,omitempty"`
-	// The venue's word for how close liquidation is. Empty where it has none.
+	// The venue's own value for how close liquidation is. Empty if it has none.
 	RawMarginLevel string `protobuf:"bytes,33,opt,name=raw_margin_level,json=rawMarginLevel,proto3" json:"raw_margin_level,omitempty"`
-	// Equity in percent of the margin used. Absent where the venue does not say.
+	// Equity in percent of the margin used. Absent if the venue does not report it.
 	MarginLevelPercent *string `protobuf:"bytes,34,opt,name=margin_level_percent,json=marginLevelPercent,proto3,oneof" json:"margin_level_percent,omitempty"`
-	// What the open positions cost. Absent where the venue does not say.
+	// Cost of the open positions, in units of the asset. Absent if the venue does not report it.
 	CostBasis *string `protobuf:"bytes,35,opt,name=cost_basis,json=costBasis,proto3,oneof" json:"cost_basis,omitempty"`
-	// What the open positions are worth. Absent where the venue does not say.
+	// Current value of the open positions, in units of the asset. Absent if the venue does not report it.
 	PositionValue *string `protobuf:"bytes,36,opt,name=position_value,json=positionValue,proto3,oneof" json:"position_value,omitempty"`
-	// Whether the asset counts as collateral. Absent where the venue does not say.
+	// Whether the asset counts as collateral. Absent if the venue does not report it.
 	ServesAsCollateral *bool `protobuf:"varint,37,opt,name=serves_as_collateral,json=servesAsCollateral,proto3,oneof" json:"serves_as_collateral,omitempty"`
-	// Whether assets of other kinds cover the positions in this one. Absent where the venue does not say.
+	// Whether other kinds of assets cover the positions in this asset. Absent if the venue does not report it.
 	CrossCollateral *bool `protobuf:"varint,38,opt,name=cross_collateral,json=crossCollateral,proto3,oneof" json:"cross_collateral,omitempty"`
-	// Profit or loss of all positions. Absent where the venue does not say.
+	// Profit or loss of all positions, in units of the asset. Negative is a loss. Absent if the venue does not report it.
 	TotalPnl *string `protobuf:"bytes,39,opt,name=total_pnl,json=totalPnl,proto3,oneof" json:"total_pnl,omitempty"`
-	// Profit or loss of futures. Absent where the venue does not say.
+	// Profit and loss of futures. Absent if the venue does not report it.
 	Futures *PnlBreakdown `protobuf:"bytes,40,opt,name=futures,proto3" json:"futures,omitempty"`
-	// Profit or loss of options. Absent where the venue does not say.
+	// Profit and loss of options. Absent if the venue does not report it.
 	Options *PnlBreakdown `protobuf:"bytes,41,opt,name=options,proto3" json:"options,omitempty"`
-	// What the options are worth. Absent where the venue does not say.
+	// Value of the options, in units of the asset. Absent if the venue does not report it.
 	OptionsValue *string `protobuf:"bytes,42,opt,name=options_value,json=optionsValue,proto3,oneof" json:"options_value,omitempty"`
-	// What is set aside for fees. Absent where the venue does not say.
+	// Amount set aside for fees, in units of the asset. Absent if the venue does not report it.
 	FeeBalance *string `protobuf:"bytes,43,opt,name=fee_balance,json=feeBalance,proto3,oneof" json:"fee_balance,omitempty"`
-	// What open spot orders set aside. Absent where the venue does not say.
+	// Amount set aside for open spot orders, in units of the asset. Absent if the venue does not report it.
 	SpotReserve *string `protobuf:"bytes,44,opt,name=spot_reserve,json=spotReserve,proto3,oneof" json:"spot_reserve,omitempty"`
-	// What the venue sets aside beside that. Absent where the venue does not say.
+	// Amount that the venue sets aside in addition to `spot_reserve`, in units of the asset. Absent if the venue does not
+	// report it.
 	AdditionalReserve *string `protobuf:"bytes,45,opt,name=additional_reserve,json=additionalReserve,proto3,oneof" json:"additional_reserve,omitempty"`
-	// What cannot be moved or used. Absent where the venue does not say.
+	// Amount that can be neither moved nor used, in units of the asset. Absent if the venue does not report it.
 	LockedBalance *string `protobuf:"bytes,46,opt,name=locked_balance,json=lockedBalance,proto3,oneof" json:"locked_balance,omitempty"`
-	// Estimated fall or rise of the price to liquidation, as a part of the price. Absent where the venue does not say.
+	// Estimated fall or rise of the price that leads to liquidation, as a fraction of the price. Absent if the venue does
+	// not report it.
 	EstimatedLiquidationRatio *float64 `protobuf:"fixed64,47,opt,name=estimated_liquidation_ratio,json=estimatedLiquidationRatio,proto3,oneof" json:"estimated_liquidation_ratio,omitempty"`
-	// Change of value per change of the underlying, of all positions, in units of the asset. Absent where the venue does not say.
+	// Change in the value of all positions per change of the underlying, in units of the asset. Absent if the venue does
+	// not report it.
 	Delta *float64 `protobuf:"fixed64,48,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Delta with what is about to be settled. Absent where the venue does not say.
+	// Delta that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not report
+	// it.
 	ProjectedDelta *float64 `protobuf:"fixed64,49,opt,name=projected_delta,json=projectedDelta,proto3,oneof" json:"projected_delta,omitempty"`
-	// Greeks of all options together. Absent where the venue does not say.
+	// Greeks of all options together. Absent if the venue does not report them.
 	OptionExposure *OptionExposure `protobuf:"bytes,50,opt,name=option_exposure,json=optionExposure,proto3" json:"option_exposure,omitempty"`
-	// The same by index. Empty where the venue does not say.
+	// Delta, greeks and estimated liquidation ratio per index. Empty if the venue does not report them.
 	Exposures     []*IndexExposure `protobuf:"bytes,51,rep,name=exposures,proto3" json:"exposures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -627,14 +638,16 @@ func (x *AccountMargin) GetExposures() []*IndexExposure {
 	return nil
 }
 
-// Profit and loss of one kind of product, in units of the account margin's asset.
+// Profit and loss of one kind of product, in units of the asset of the AccountMargin.
 type PnlBreakdown struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of all open positions. Absent where the venue does not say.
+	// Profit or loss of all open positions. Negative is a loss. Absent if the venue does not report it.
 	Pnl *string `protobuf:"bytes,1,opt,name=pnl,proto3,oneof" json:"pnl,omitempty"`
-	// Realised since the venue's last settlement. Absent where the venue does not say.
+	// Profit or loss realized since the venue's last settlement. Negative is a loss. Absent if the venue does not report
+	// it.
 	SessionRealizedPnl *string `protobuf:"bytes,2,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
-	// Not realised since the venue's last settlement. Absent where the venue does not say.
+	// Unrealized profit or loss since the venue's last settlement. Negative is a loss. Absent if the venue does not
+	// report it.
 	SessionUnrealizedPnl *string `protobuf:"bytes,3,opt,name=session_unrealized_pnl,json=sessionUnrealizedPnl,proto3,oneof" json:"session_unrealized_pnl,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
@@ -691,16 +704,16 @@ func (x *PnlBreakdown) GetSessionUnrealizedPnl() string {
 	return ""
 }
 
-// Greeks of the options of an account, as the venue estimates them.
+// Greeks of an account's options, as the venue estimates them.
 type OptionExposure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Change of value per change of the underlying. Absent where the venue does not say.
+	// Change in value per change of the underlying. Absent if the venue does not report it.
 	Delta *float64 `protobuf:"fixed64,1,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Change of delta per change of the underlying. Absent where the venue does not say.
+	// Change in delta per change of the underlying. Absent if the venue does not report it.
 	Gamma *float64 `protobuf:"fixed64,2,opt,name=gamma,proto3,oneof" json:"gamma,omitempty"`
-	// Change of value per percentage point of volatility. Absent where the venue does not say.
+	// Change in value per percentage point of volatility. Absent if the venue does not report it.
 	Vega *float64 `protobuf:"fixed64,3,opt,name=vega,proto3,oneof" json:"vega,omitempty"`
-	// Change of value per day. Absent where the venue does not say.
+	// Change in value per day. Absent if the venue does not report it.
 	Theta         *float64 `protobuf:"fixed64,4,opt,name=theta,proto3,oneof" json:"theta,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -764,16 +777,17 @@ func (x *OptionExposure) GetTheta() float64 {
 	return 0
 }
 
-// What an account depends on, by the index that its products follow.
+// An account's exposure to one index that its products follow.
 type IndexExposure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Index, in the venue's words, such as `btc_usd`.
 	PriceIndex string `protobuf:"bytes,1,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
-	// Change of value per change of the index, of all positions. Absent where the venue does not say.
+	// Change in the value of all positions per change of the index. Absent if the venue does not report it.
 	Delta *float64 `protobuf:"fixed64,2,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Greeks of the options alone. Absent where the venue does not say.
+	// Greeks of the options alone. Absent if the venue does not report them.
 	Options *OptionExposure `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
-	// Estimated fall or rise of the index to liquidation, as a part of it. Absent where the venue does not say.
+	// Estimated fall or rise of the index that leads to liquidation, as a fraction of the index. Absent if the venue does
+	// not report it.
 	EstimatedLiquidationRatio *float64 `protobuf:"fixed64,4,opt,name=estimated_liquidation_ratio,json=estimatedLiquidationRatio,proto3,oneof" json:"estimated_liquidation_ratio,omitempty"`
 	unknownFields             protoimpl.UnknownFields
 	sizeCache                 protoimpl.SizeCache

@@ -26,31 +26,31 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// How an order finds its price.
+// How an order is triggered and priced.
 type OrderType int32
 
 const (
 	// Not known.
 	OrderType_ORDER_TYPE_UNSPECIFIED OrderType = 0
-	// At whatever price there is.
+	// Fills at any available price.
 	OrderType_ORDER_TYPE_MARKET OrderType = 1
-	// At the price or better.
+	// Fills at the limit price or better.
 	OrderType_ORDER_TYPE_LIMIT OrderType = 2
-	// A market order, once the trigger is reached against the holder.
+	// Becomes a market order when the price moves against the holder and reaches the trigger.
 	OrderType_ORDER_TYPE_STOP OrderType = 3
-	// A limit order, once the trigger is reached against the holder.
+	// Becomes a limit order when the price moves against the holder and reaches the trigger.
 	OrderType_ORDER_TYPE_STOP_LIMIT OrderType = 4
-	// A market order, once the trigger is reached in the holder's favour.
+	// Becomes a market order when the price moves in the holder's favor and reaches the trigger.
 	OrderType_ORDER_TYPE_TAKE_PROFIT OrderType = 5
-	// A limit order, once the trigger is reached in the holder's favour.
+	// Becomes a limit order when the price moves in the holder's favor and reaches the trigger.
 	OrderType_ORDER_TYPE_TAKE_PROFIT_LIMIT OrderType = 6
-	// A market order, once the price turns by the trailing offset.
+	// Becomes a market order when the price reverses by the trailing offset.
 	OrderType_ORDER_TYPE_TRAILING_STOP OrderType = 7
-	// A limit order, once the price turns by the trailing offset.
+	// Becomes a limit order when the price reverses by the trailing offset.
 	OrderType_ORDER_TYPE_TRAILING_STOP_LIMIT OrderType = 8
-	// A market order whose rest becomes a limit order at the last price.
+	// A market order whose unfilled rest becomes a limit order at the last price.
 	OrderType_ORDER_TYPE_MARKET_TO_LIMIT OrderType = 9
-	// A limit order that the venue prices at the other side's best.
+	// A limit order that the venue prices at the best price of the opposite side.
 	OrderType_ORDER_TYPE_PEGGED OrderType = 10
 )
 
@@ -117,9 +117,9 @@ type OrderSide int32
 const (
 	// Not known.
 	OrderSide_ORDER_SIDE_UNSPECIFIED OrderSide = 0
-	// It buys the base asset.
+	// Buys the base asset.
 	OrderSide_ORDER_SIDE_BUY OrderSide = 1
-	// It sells the base asset.
+	// Sells the base asset.
 	OrderSide_ORDER_SIDE_SELL OrderSide = 2
 )
 
@@ -164,51 +164,52 @@ func (OrderSide) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{1}
 }
 
-// Where an order is in its life, after FIX tag 39 (OrdStatus).
+// State of an order in its life cycle, after FIX tag 39 (OrdStatus).
 //
-// When several hold, the order of precedence is FIX's: pending cancel, then filled, then cancelled. An order that is
-// cancelled may still get a late fill. Which state may follow which is declared at each value; a report that repeats the
-// state is always legal, and anything may follow an unspecified one.
+// If several states apply, FIX precedence decides: pending cancel, then filled, then cancelled. A cancelled order may
+// still receive a late fill. Each value declares the states that may follow it. A report that repeats the state is
+// always legal, and any state may follow the unspecified state.
 type OrderStatus int32
 
 const (
 	// Not known.
 	OrderStatus_ORDER_STATUS_UNSPECIFIED OrderStatus = 0
-	// Sent to the venue, no answer yet.
+	// Sent to the venue, no response yet.
 	OrderStatus_ORDER_STATUS_PENDING_NEW OrderStatus = 1
 	// Accepted by the venue, nothing filled.
 	OrderStatus_ORDER_STATUS_NEW OrderStatus = 2
-	// Waits for its trigger.
+	// Waiting for its trigger.
 	OrderStatus_ORDER_STATUS_UNTRIGGERED OrderStatus = 3
-	// A part is filled, the rest is working.
+	// Partly filled, the rest is working.
 	//
-	// When the only trade is undone afterwards, nothing is filled again.
+	// If the only trade is later undone, the order is unfilled again.
 	OrderStatus_ORDER_STATUS_PARTIALLY_FILLED OrderStatus = 4
-	// All of it is filled.
+	// Completely filled.
 	//
-	// A trade that is undone afterwards (a bust, or a block that was replaced) leads back to what is true without it.
+	// If a trade is later undone (a bust, or a block that was replaced), the order returns to the state that is true
+	// without that trade.
 	OrderStatus_ORDER_STATUS_FILLED OrderStatus = 5
-	// A cancellation is asked for, no answer yet.
+	// Cancellation requested, no response yet.
 	//
-	// A refused cancellation leads back to the state before.
+	// If the venue refuses the cancellation, the order returns to its previous state.
 	OrderStatus_ORDER_STATUS_PENDING_CANCEL OrderStatus = 6
-	// A replacement is asked for, no answer yet.
+	// Replacement requested, no response yet.
 	//
-	// A refused replacement leads back to the state before.
+	// If the venue refuses the replacement, the order returns to its previous state.
 	OrderStatus_ORDER_STATUS_PENDING_REPLACE OrderStatus = 7
-	// The rest was cancelled.
+	// The rest of the order was cancelled.
 	//
-	// A fill that crossed the cancellation is legal: the order is then partly or wholly filled.
+	// A fill that crosses the cancellation is legal: the order is then partly or completely filled.
 	OrderStatus_ORDER_STATUS_CANCELLED OrderStatus = 8
-	// The venue did not take it.
+	// The venue did not accept the order.
 	OrderStatus_ORDER_STATUS_REJECTED OrderStatus = 9
-	// Its time ran out.
+	// The order's time in force ran out.
 	//
-	// A fill that crossed the expiry is legal.
+	// A fill that crosses the expiry is legal.
 	OrderStatus_ORDER_STATUS_EXPIRED OrderStatus = 10
-	// It was replaced by another order.
+	// The order was replaced by another order.
 	//
-	// A fill that crossed the replacement is legal.
+	// A fill that crosses the replacement is legal.
 	OrderStatus_ORDER_STATUS_REPLACED OrderStatus = 11
 )
 
@@ -271,23 +272,23 @@ func (OrderStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{2}
 }
 
-// How long an order works, after FIX tag 59.
+// How long an order works, after FIX tag 59 (TimeInForce).
 type TimeInForce int32
 
 const (
 	// The venue's default, or not known.
 	TimeInForce_TIME_IN_FORCE_UNSPECIFIED TimeInForce = 0
-	// Until it is cancelled.
+	// Good till cancelled: until the order is cancelled.
 	TimeInForce_TIME_IN_FORCE_GTC TimeInForce = 1
-	// What can be filled at once is, the rest is cancelled.
+	// Immediate or cancel: fills what it can immediately, and the rest is cancelled.
 	TimeInForce_TIME_IN_FORCE_IOC TimeInForce = 2
-	// All of it is filled at once, or nothing.
+	// Fill or kill: fills completely and immediately, or not at all.
 	TimeInForce_TIME_IN_FORCE_FOK TimeInForce = 3
-	// Until a stated time or block.
+	// Good till date: until a specified time or block.
 	TimeInForce_TIME_IN_FORCE_GTD TimeInForce = 4
 	// Until the end of the trading day.
 	TimeInForce_TIME_IN_FORCE_DAY TimeInForce = 5
-	// Only if it rests: it is cancelled where it would cross.
+	// Good till crossing: works only if it rests, and is cancelled if it would cross.
 	TimeInForce_TIME_IN_FORCE_GTX TimeInForce = 6
 )
 
@@ -346,7 +347,7 @@ type TriggerKind int32
 const (
 	// The venue's default, or not known.
 	TriggerKind_TRIGGER_KIND_UNSPECIFIED TriggerKind = 0
-	// The last trade.
+	// The price of the last trade.
 	TriggerKind_TRIGGER_KIND_LAST TriggerKind = 1
 	// The mark price.
 	TriggerKind_TRIGGER_KIND_MARK TriggerKind = 2
@@ -356,7 +357,7 @@ const (
 	TriggerKind_TRIGGER_KIND_BID TriggerKind = 4
 	// The best ask.
 	TriggerKind_TRIGGER_KIND_ASK TriggerKind = 5
-	// The mean of best bid and ask.
+	// The mean of the best bid and the best ask.
 	TriggerKind_TRIGGER_KIND_MID TriggerKind = 6
 )
 
@@ -409,11 +410,11 @@ func (TriggerKind) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{4}
 }
 
-// What a trailing offset counts.
+// Unit of a trailing offset.
 type TrailingOffsetKind int32
 
 const (
-	// There is no offset, or the kind is not known.
+	// There is no offset, or its unit is not known.
 	TrailingOffsetKind_TRAILING_OFFSET_KIND_UNSPECIFIED TrailingOffsetKind = 0
 	// Quote units.
 	TrailingOffsetKind_TRAILING_OFFSET_KIND_PRICE TrailingOffsetKind = 1
@@ -470,21 +471,21 @@ func (TrailingOffsetKind) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{5}
 }
 
-// What happens when an order would trade with another one of the same account.
+// What happens to an order that would trade with another order of the same account.
 type SelfTradePrevention int32
 
 const (
 	// The venue's default, or not known.
 	SelfTradePrevention_SELF_TRADE_PREVENTION_UNSPECIFIED SelfTradePrevention = 0
-	// Nothing: they trade.
+	// No prevention: the orders trade.
 	SelfTradePrevention_SELF_TRADE_PREVENTION_NONE SelfTradePrevention = 1
 	// The resting order is cancelled.
 	SelfTradePrevention_SELF_TRADE_PREVENTION_CANCEL_MAKER SelfTradePrevention = 2
 	// The crossing order is cancelled.
 	SelfTradePrevention_SELF_TRADE_PREVENTION_CANCEL_TAKER SelfTradePrevention = 3
-	// Both are cancelled.
+	// Both orders are cancelled.
 	SelfTradePrevention_SELF_TRADE_PREVENTION_CANCEL_BOTH SelfTradePrevention = 4
-	// Both are reduced by the smaller quantity.
+	// Both orders are reduced by the smaller of their quantities.
 	SelfTradePrevention_SELF_TRADE_PREVENTION_DECREMENT SelfTradePrevention = 5
 )
 
@@ -539,11 +540,11 @@ func (SelfTradePrevention) EnumDescriptor() ([]byte, []int) {
 type PriceMatch int32
 
 const (
-	// It does not: the price is stated.
+	// The venue does not price the order; the order states its price.
 	PriceMatch_PRICE_MATCH_UNSPECIFIED PriceMatch = 0
-	// At the other side's best price.
+	// At the best price of the opposite side.
 	PriceMatch_PRICE_MATCH_OPPONENT PriceMatch = 1
-	// At the best price of its own side.
+	// At the best price of the order's own side.
 	PriceMatch_PRICE_MATCH_QUEUE PriceMatch = 2
 )
 
@@ -588,17 +589,17 @@ func (PriceMatch) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{7}
 }
 
-// Which position an order or a fill belongs to.
+// Position that an order or a fill belongs to.
 type PositionSide int32
 
 const (
 	// Not known, or there are no positions.
 	PositionSide_POSITION_SIDE_UNSPECIFIED PositionSide = 0
-	// The one position of the listing, long or short by its sign.
+	// The listing's single position, long or short by its sign.
 	PositionSide_POSITION_SIDE_NET PositionSide = 1
-	// The long one of two.
+	// The long position, if there is a long and a short one.
 	PositionSide_POSITION_SIDE_LONG PositionSide = 2
-	// The short one of two.
+	// The short position, if there is a long and a short one.
 	PositionSide_POSITION_SIDE_SHORT PositionSide = 3
 )
 
@@ -645,7 +646,7 @@ func (PositionSide) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{8}
 }
 
-// Which collateral stands behind a position.
+// Collateral that backs a position.
 type MarginMode int32
 
 const (
@@ -653,9 +654,9 @@ const (
 	MarginMode_MARGIN_MODE_UNSPECIFIED MarginMode = 0
 	// No borrowing.
 	MarginMode_MARGIN_MODE_CASH MarginMode = 1
-	// All of the account's.
+	// All collateral of the account.
 	MarginMode_MARGIN_MODE_CROSS MarginMode = 2
-	// An amount set apart for it.
+	// An amount set aside for the position.
 	MarginMode_MARGIN_MODE_ISOLATED MarginMode = 3
 )
 
@@ -702,17 +703,17 @@ func (MarginMode) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{9}
 }
 
-// Who made an order.
+// Who created an order.
 type OrderOrigin int32
 
 const (
 	// Not known.
 	OrderOrigin_ORDER_ORIGIN_UNSPECIFIED OrderOrigin = 0
-	// We did, through this system.
+	// We, through this system.
 	OrderOrigin_ORDER_ORIGIN_USER OrderOrigin = 1
 	// The venue, to close a position that lost its margin.
 	OrderOrigin_ORDER_ORIGIN_LIQUIDATION OrderOrigin = 2
-	// The venue, to reduce a winning position against a bankrupt one (auto-deleveraging).
+	// The venue, to reduce a profitable position against a bankrupt one (auto-deleveraging).
 	OrderOrigin_ORDER_ORIGIN_ADL OrderOrigin = 3
 	// The venue's insurance fund.
 	OrderOrigin_ORDER_ORIGIN_INSURANCE OrderOrigin = 4
@@ -720,7 +721,7 @@ const (
 	OrderOrigin_ORDER_ORIGIN_SETTLEMENT OrderOrigin = 5
 	// The venue, at delivery.
 	OrderOrigin_ORDER_ORIGIN_DELIVERY OrderOrigin = 6
-	// We did, past this system, such as on the venue's site.
+	// We, outside this system, such as on the venue's website.
 	OrderOrigin_ORDER_ORIGIN_EXTERNAL OrderOrigin = 7
 )
 
@@ -779,33 +780,33 @@ func (OrderOrigin) EnumDescriptor() ([]byte, []int) {
 type OrderReason int32
 
 const (
-	// The venue does not say, or there is nothing to say.
+	// The venue gives no reason, or there is none.
 	OrderReason_ORDER_REASON_UNSPECIFIED OrderReason = 0
-	// The holder asked for it.
+	// The holder requested it.
 	OrderReason_ORDER_REASON_USER_REQUESTED OrderReason = 1
 	// Not enough balance or margin.
 	OrderReason_ORDER_REASON_INSUFFICIENT_FUNDS OrderReason = 2
-	// The price or the quantity breaks a rule of the listing.
+	// The price or the quantity violates a rule of the listing.
 	OrderReason_ORDER_REASON_RULE_VIOLATED OrderReason = 3
-	// It would have crossed, and was to rest only.
+	// A post-only order would have crossed.
 	OrderReason_ORDER_REASON_WOULD_TAKE OrderReason = 4
-	// It could not be filled at once.
+	// The order could not be filled immediately.
 	OrderReason_ORDER_REASON_NOT_FILLABLE OrderReason = 5
-	// It would have traded with another order of the same account.
+	// The order would have traded with another order of the same account.
 	OrderReason_ORDER_REASON_SELF_TRADE OrderReason = 6
-	// It would have increased a position, and was to reduce only.
+	// A reduce-only order would have increased a position.
 	OrderReason_ORDER_REASON_WOULD_INCREASE OrderReason = 7
-	// The listing was not open for it.
+	// The listing was not open for the order.
 	OrderReason_ORDER_REASON_MARKET_CLOSED OrderReason = 8
-	// A liquidation took its place.
+	// A liquidation took the order's place.
 	OrderReason_ORDER_REASON_LIQUIDATION OrderReason = 9
-	// Our own risk check refused it.
+	// Our own risk check rejected the order.
 	OrderReason_ORDER_REASON_RISK_LIMIT OrderReason = 10
-	// Another order of its list was filled.
+	// Another order of the same list was filled.
 	OrderReason_ORDER_REASON_LIST_TRIGGERED OrderReason = 11
 	// Too many requests, or too many open orders.
 	OrderReason_ORDER_REASON_TOO_MANY OrderReason = 12
-	// Its id was used before.
+	// The order's id was used before.
 	OrderReason_ORDER_REASON_DUPLICATE_ID OrderReason = 13
 	// The venue had an error.
 	OrderReason_ORDER_REASON_VENUE_ERROR OrderReason = 14
@@ -876,45 +877,46 @@ func (OrderReason) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{11}
 }
 
-// An order as it stands, at a venue or on the way there.
+// The current state of an order, at a venue or on the way there.
 //
-// A fact: what a venue reports is kept even where it contradicts itself, such as a partly filled order with nothing
-// left. What belongs together is checked when an order is placed.
+// Orders are facts: a venue's report is kept even if it contradicts itself, such as a partly filled order with nothing
+// left. Rules about which fields belong together are checked when an order is placed.
 type Order struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id, opaque. It survives a replacement.
+	// Id of the order in this system, opaque. A replacement keeps the id.
 	OrderId string `protobuf:"bytes,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
 	// Account that trades.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Listing that is traded.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Id given by whoever placed it, unique per account for ever. Absent for orders that we did not place.
+	// Client order id, assigned by whoever placed the order, unique per account forever. Absent for orders that we did
+	// not place.
 	ClientOrderId *string `protobuf:"bytes,4,opt,name=client_order_id,json=clientOrderId,proto3,oneof" json:"client_order_id,omitempty"`
-	// The venue's id. Absent until the venue answered.
+	// The venue's id of the order. Absent until the venue has responded.
 	VenueOrderId *string `protobuf:"bytes,5,opt,name=venue_order_id,json=venueOrderId,proto3,oneof" json:"venue_order_id,omitempty"`
-	// The venue's ids before replacements, oldest first.
+	// The venue's ids of the order before each replacement, oldest first.
 	PreviousVenueOrderIds []string `protobuf:"bytes,6,rep,name=previous_venue_order_ids,json=previousVenueOrderIds,proto3" json:"previous_venue_order_ids,omitempty"`
-	// Free mark for the holder's own use. Absent when none was given.
+	// User-defined label. Absent if none was given.
 	Label *string `protobuf:"bytes,7,opt,name=label,proto3,oneof" json:"label,omitempty"`
-	// List that the order belongs to, such as a one-cancels-other pair. Absent when it stands alone.
+	// List that the order belongs to, such as a one-cancels-other pair. Absent if the order is in no list.
 	ListId *string `protobuf:"bytes,8,opt,name=list_id,json=listId,proto3,oneof" json:"list_id,omitempty"`
-	// Whether it buys or sells.
+	// Whether the order buys or sells.
 	Side OrderSide `protobuf:"varint,9,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `side`. Empty if it has none.
 	RawSide string `protobuf:"bytes,57,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
-	// How it finds its price.
+	// How the order is triggered and priced.
 	Type OrderType `protobuf:"varint,10,opt,name=type,proto3,enum=cqc.venues.v1.OrderType" json:"type,omitempty"`
-	// The venue's own word for the type. Empty where it has none.
+	// The venue's own value for `type`. Empty if it has none.
 	RawType string `protobuf:"bytes,11,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
-	// How long it works.
+	// How long the order works.
 	TimeInForce TimeInForce `protobuf:"varint,12,opt,name=time_in_force,json=timeInForce,proto3,enum=cqc.venues.v1.TimeInForce" json:"time_in_force,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `time_in_force`. Empty if it has none.
 	RawTimeInForce string `protobuf:"bytes,13,opt,name=raw_time_in_force,json=rawTimeInForce,proto3" json:"raw_time_in_force,omitempty"`
-	// Where it is in its life.
+	// State of the order in its life cycle.
 	Status OrderStatus `protobuf:"varint,14,opt,name=status,proto3,enum=cqc.venues.v1.OrderStatus" json:"status,omitempty"`
-	// The venue's own word for the status. Empty where it has none.
+	// The venue's own value for `status`. Empty if it has none.
 	RawStatus string `protobuf:"bytes,15,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
-	// How much it is for. Unset where the venue does not say.
+	// Size of the order. Unset if the venue does not report it.
 	//
 	// Types that are valid to be assigned to Size:
 	//
@@ -922,133 +924,139 @@ type Order struct {
 	//	*Order_QuoteQuantity
 	//	*Order_ClosePosition
 	Size isOrder_Size `protobuf_oneof:"size"`
-	// What quantities count.
+	// Unit of the quantities in this order.
 	QuantityUnit v1.QuantityUnit `protobuf:"varint,19,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Limit price, in quote units. Absent for orders without one; a venue's 0 or "market_price" becomes absence.
+	// Limit price, in quote units. Absent for orders without a limit price. A venue's 0 or "market_price" is mapped to
+	// absent.
 	Price *string `protobuf:"bytes,20,opt,name=price,proto3,oneof" json:"price,omitempty"`
-	// Price at which it triggers, in quote units. Absent for orders that do not wait.
+	// Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger.
 	TriggerPrice *string `protobuf:"bytes,21,opt,name=trigger_price,json=triggerPrice,proto3,oneof" json:"trigger_price,omitempty"`
-	// Price from which a trailing order starts to follow, in quote units. Absent means at once.
+	// Price at which a trailing order starts to trail, in quote units. Absent means immediately.
 	ActivationPrice *string `protobuf:"bytes,22,opt,name=activation_price,json=activationPrice,proto3,oneof" json:"activation_price,omitempty"`
 	// Price that the trigger watches.
 	TriggerKind TriggerKind `protobuf:"varint,23,opt,name=trigger_kind,json=triggerKind,proto3,enum=cqc.venues.v1.TriggerKind" json:"trigger_kind,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `trigger_kind`. Empty if it has none.
 	RawTriggerKind string `protobuf:"bytes,24,opt,name=raw_trigger_kind,json=rawTriggerKind,proto3" json:"raw_trigger_kind,omitempty"`
-	// How far behind a trailing order follows, in `trailing_offset_kind`. Absent unless trailing.
+	// Distance that a trailing order keeps from the price, in `trailing_offset_kind`. Absent unless the order is
+	// trailing.
 	TrailingOffset *string `protobuf:"bytes,25,opt,name=trailing_offset,json=trailingOffset,proto3,oneof" json:"trailing_offset,omitempty"`
-	// What the offset counts.
+	// Unit of `trailing_offset`.
 	TrailingOffsetKind TrailingOffsetKind `protobuf:"varint,26,opt,name=trailing_offset_kind,json=trailingOffsetKind,proto3,enum=cqc.venues.v1.TrailingOffsetKind" json:"trailing_offset_kind,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `trailing_offset_kind`. Empty if it has none.
 	RawTrailingOffsetKind string `protobuf:"bytes,61,opt,name=raw_trailing_offset_kind,json=rawTrailingOffsetKind,proto3" json:"raw_trailing_offset_kind,omitempty"`
-	// Quantity that is shown in the book. Absent means all of it.
+	// Quantity that is shown in the book, in `quantity_unit`. Absent means all of it.
 	DisplayQuantity *string `protobuf:"bytes,27,opt,name=display_quantity,json=displayQuantity,proto3,oneof" json:"display_quantity,omitempty"`
-	// What happens when it would trade with an order of the same account.
+	// What happens if the order would trade with another order of the same account.
 	SelfTradePrevention SelfTradePrevention `protobuf:"varint,28,opt,name=self_trade_prevention,json=selfTradePrevention,proto3,enum=cqc.venues.v1.SelfTradePrevention" json:"self_trade_prevention,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `self_trade_prevention`. Empty if it has none.
 	RawSelfTradePrevention string `protobuf:"bytes,29,opt,name=raw_self_trade_prevention,json=rawSelfTradePrevention,proto3" json:"raw_self_trade_prevention,omitempty"`
-	// How the venue prices it.
+	// How the venue prices the order.
 	PriceMatch PriceMatch `protobuf:"varint,30,opt,name=price_match,json=priceMatch,proto3,enum=cqc.venues.v1.PriceMatch" json:"price_match,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `price_match`. Empty if it has none.
 	RawPriceMatch string `protobuf:"bytes,31,opt,name=raw_price_match,json=rawPriceMatch,proto3" json:"raw_price_match,omitempty"`
-	// Whether the trigger is ignored when last and mark price are far apart. Absent where the venue does not say.
+	// Whether the trigger is ignored while the last price and the mark price are far apart. Absent if the venue does not
+	// report it.
 	PriceProtect *bool `protobuf:"varint,32,opt,name=price_protect,json=priceProtect,proto3,oneof" json:"price_protect,omitempty"`
-	// Whether it only rests. Absent where the venue does not say.
+	// Whether the order may only rest in the book. Absent if the venue does not report it.
 	PostOnly *bool `protobuf:"varint,33,opt,name=post_only,json=postOnly,proto3,oneof" json:"post_only,omitempty"`
-	// Whether it only reduces a position. Absent where the venue does not say.
+	// Whether the order may only reduce a position. Absent if the venue does not report it.
 	ReduceOnly *bool `protobuf:"varint,34,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
-	// Position it belongs to.
+	// Position that the order belongs to.
 	PositionSide PositionSide `protobuf:"varint,35,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `position_side`. Empty if it has none.
 	RawPositionSide string `protobuf:"bytes,58,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
-	// Collateral behind it.
+	// Collateral that backs the order's position.
 	MarginMode MarginMode `protobuf:"varint,36,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `margin_mode`. Empty if it has none.
 	RawMarginMode string `protobuf:"bytes,59,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
-	// Leverage it was placed with. Absent where the venue does not say.
+	// Leverage that the order was placed with. Absent if the venue does not report it.
 	Leverage *string `protobuf:"bytes,37,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
-	// Until when it works. Unset means without end.
+	// Until when the order works. Unset means no end.
 	//
 	// Types that are valid to be assigned to GoodTil:
 	//
 	//	*Order_GoodTilTime
 	//	*Order_GoodTilBlock
 	GoodTil isOrder_GoodTil `protobuf_oneof:"good_til"`
-	// When it starts to work. Absent means at once.
+	// When the order starts to work. Absent means immediately.
 	StartAt *timestamppb.Timestamp `protobuf:"bytes,40,opt,name=start_at,json=startAt,proto3" json:"start_at,omitempty"`
-	// How far from the price at placing it may fill, in basis points. Absent means no limit.
+	// Maximum distance of a fill from the price at placement, in basis points. Absent means no limit.
 	SlippageLimitBps *string `protobuf:"bytes,41,opt,name=slippage_limit_bps,json=slippageLimitBps,proto3,oneof" json:"slippage_limit_bps,omitempty"`
-	// Filled so far, in `quantity_unit`. Absent where the venue does not say, which is not the same as nothing.
+	// Quantity filled so far, in `quantity_unit`. Absent if the venue does not report it, which is not the same as zero.
 	CumulativeQuantity *string `protobuf:"bytes,42,opt,name=cumulative_quantity,json=cumulativeQuantity,proto3,oneof" json:"cumulative_quantity,omitempty"`
-	// Filled so far, in quote units. Absent where the venue does not say.
+	// Value filled so far, in quote units. Absent if the venue does not report it.
 	CumulativeQuoteQuantity *string `protobuf:"bytes,43,opt,name=cumulative_quote_quantity,json=cumulativeQuoteQuantity,proto3,oneof" json:"cumulative_quote_quantity,omitempty"`
-	// Still working, in `quantity_unit`; zero once the order has ended. Absent where the venue does not say.
+	// Quantity still working, in `quantity_unit`; zero once the order has ended. Absent if the venue does not report it.
 	LeavesQuantity *string `protobuf:"bytes,44,opt,name=leaves_quantity,json=leavesQuantity,proto3,oneof" json:"leaves_quantity,omitempty"`
-	// Mean price of the fills, in quote units. Absent when there is none.
+	// Average price of the fills, in quote units. Absent if there is none.
 	AveragePrice *string `protobuf:"bytes,45,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
-	// What was charged so far, one entry per asset.
+	// Fees charged so far, one entry per asset. Negative amounts are rebates.
 	Fees []*Fee `protobuf:"bytes,46,rep,name=fees,proto3" json:"fees,omitempty"`
-	// What the venue set aside for it, in the asset that it would pay with. Absent where the venue does not say.
+	// Amount that the venue holds for the order, in units of the asset that the order would pay with. Absent if the venue
+	// does not report it.
 	HeldAmount *string `protobuf:"bytes,47,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
-	// Who made it.
+	// Who created the order.
 	Origin OrderOrigin `protobuf:"varint,48,opt,name=origin,proto3,enum=cqc.venues.v1.OrderOrigin" json:"origin,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `origin`. Empty if it has none.
 	RawOrigin string `protobuf:"bytes,60,opt,name=raw_origin,json=rawOrigin,proto3" json:"raw_origin,omitempty"`
-	// Why it is in its state.
+	// Why the order is in its current state.
 	StatusReason OrderReason `protobuf:"varint,49,opt,name=status_reason,json=statusReason,proto3,enum=cqc.venues.v1.OrderReason" json:"status_reason,omitempty"`
-	// The same in the venue's words. Empty where it does not say.
+	// The reason in the venue's words. Empty if it gives none.
 	StatusReasonText string `protobuf:"bytes,50,opt,name=status_reason_text,json=statusReasonText,proto3" json:"status_reason_text,omitempty"`
-	// When it was placed, by the venue's clock. Absent where the venue does not say.
+	// When the order was placed, by the venue's clock. Absent if the venue does not report it.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,51,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the venue last changed it. Absent where the venue does not say.
+	// When the venue last changed the order. Absent if the venue does not report it.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,52,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// When it triggered. Absent when it did not, or the venue does not say.
+	// When the order triggered. Absent if it did not, or if the venue does not report it.
 	TriggeredAt *timestamppb.Timestamp `protobuf:"bytes,53,opt,name=triggered_at,json=triggeredAt,proto3" json:"triggered_at,omitempty"`
-	// When it ended. Absent while it works, or where the venue does not say.
+	// When the order ended. Absent while it works, or if the venue does not report it.
 	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,54,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
 	// When this system received this state.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,55,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Version of this record, raised by one at each change.
+	// Version of this record, increased by one at each change.
 	Revision uint64 `protobuf:"varint,56,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Whether it is in the book. Absent where the venue does not say.
+	// Whether the order is in the book. Absent if the venue does not report it.
 	Working *bool `protobuf:"varint,62,opt,name=working,proto3,oneof" json:"working,omitempty"`
-	// Since when it is in the book. Absent when it is not, or where the venue does not say.
+	// Since when the order has been in the book. Absent if it is not in the book, or if the venue does not report it.
 	WorkingAt *timestamppb.Timestamp `protobuf:"bytes,63,opt,name=working_at,json=workingAt,proto3" json:"working_at,omitempty"`
-	// Kind that the order had before its trigger changed it; the same as `type` where nothing did. Unspecified where the
-	// venue does not say.
+	// Type of the order before its trigger changed it, or the same as `type` if nothing changed it. Unspecified if the
+	// venue does not report it.
 	OriginalType OrderType `protobuf:"varint,64,opt,name=original_type,json=originalType,proto3,enum=cqc.venues.v1.OrderType" json:"original_type,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `original_type`. Empty if it has none.
 	RawOriginalType string `protobuf:"bytes,65,opt,name=raw_original_type,json=rawOriginalType,proto3" json:"raw_original_type,omitempty"`
-	// Number of fills so far. Absent where the venue does not say.
+	// Number of fills so far. Absent if the venue does not report it.
 	FillCount *uint32 `protobuf:"varint,66,opt,name=fill_count,json=fillCount,proto3,oneof" json:"fill_count,omitempty"`
-	// When it was last filled. Absent when it was not, or the venue does not say.
+	// When the order was last filled. Absent if it was not filled, or if the venue does not report it.
 	LastFillAt *timestamppb.Timestamp `protobuf:"bytes,67,opt,name=last_fill_at,json=lastFillAt,proto3" json:"last_fill_at,omitempty"`
-	// Whether all fills are settled. Absent where the venue does not say.
+	// Whether all fills are settled. Absent if the venue does not report it.
 	Settled *bool `protobuf:"varint,68,opt,name=settled,proto3,oneof" json:"settled,omitempty"`
-	// Whether fees are paid out of the ordered size. Absent where the venue does not say.
+	// Whether fees are paid out of the order's size. Absent if the venue does not report it.
 	SizeIncludesFees *bool `protobuf:"varint,69,opt,name=size_includes_fees,json=sizeIncludesFees,proto3,oneof" json:"size_includes_fees,omitempty"`
-	// Quote units received or paid so far, fees counted in. Absent where the venue does not say.
+	// Amount received or paid so far, fees included, in quote units. Absent if the venue does not report it.
 	NetQuoteQuantity *string `protobuf:"bytes,70,opt,name=net_quote_quantity,json=netQuoteQuantity,proto3,oneof" json:"net_quote_quantity,omitempty"`
-	// The venue's own word for the reason of the state. Empty where it has none.
+	// The venue's own value for `status_reason`. Empty if it has none.
 	RawStatusReason string `protobuf:"bytes,71,opt,name=raw_status_reason,json=rawStatusReason,proto3" json:"raw_status_reason,omitempty"`
-	// The venue's own word for how far its trigger is. Empty where it has none.
+	// The venue's own value for the progress of the order's trigger. Empty if it has none.
 	RawTriggerStatus string `protobuf:"bytes,72,opt,name=raw_trigger_status,json=rawTriggerStatus,proto3" json:"raw_trigger_status,omitempty"`
-	// The venue's id of the order that this one came from, as a stop that a filled entry placed. Absent where there is none.
+	// The venue's id of the order that created this one, such as the filled entry order that placed this stop. Absent if
+	// there is none.
 	ParentVenueOrderId *string `protobuf:"bytes,73,opt,name=parent_venue_order_id,json=parentVenueOrderId,proto3,oneof" json:"parent_venue_order_id,omitempty"`
-	// The venue's id of an order that this one will place when it fills. Absent where there is none.
+	// The venue's id of an order that this one places when it fills. Absent if there is none.
 	AttachedVenueOrderId *string `protobuf:"bytes,74,opt,name=attached_venue_order_id,json=attachedVenueOrderId,proto3,oneof" json:"attached_venue_order_id,omitempty"`
-	// The venue's flags of the order, as it writes them, such as Kraken's `fciq`. Empty where it has none.
+	// The venue's flags for the order, as the venue writes them, such as Kraken's `fciq`. Empty if it has none.
 	RawFlags string `protobuf:"bytes,75,opt,name=raw_flags,json=rawFlags,proto3" json:"raw_flags,omitempty"`
-	// The venue's remarks on the order, such as Kraken's `misc`. Empty where it has none.
+	// The venue's remarks on the order, such as Kraken's `misc`. Empty if it has none.
 	RawConditions string `protobuf:"bytes,76,opt,name=raw_conditions,json=rawConditions,proto3" json:"raw_conditions,omitempty"`
-	// The ordered quantity in contracts, where the venue states it beside the quantity in another unit. Absent elsewhere.
+	// Ordered quantity in contracts, if the venue reports it in addition to the quantity in another unit. Absent
+	// otherwise.
 	Contracts *string `protobuf:"bytes,77,opt,name=contracts,proto3,oneof" json:"contracts,omitempty"`
-	// Whether the venue's market maker protection may cancel it. Absent where the venue does not say.
+	// Whether the venue's market maker protection may cancel the order. Absent if the venue does not report it.
 	MarketMakerProtection *bool `protobuf:"varint,78,opt,name=market_maker_protection,json=marketMakerProtection,proto3,oneof" json:"market_maker_protection,omitempty"`
-	// Whether a post-only order that would cross is rejected instead of repriced. Absent where the venue does not say.
+	// Whether a post-only order that would cross is rejected instead of repriced. Absent if the venue does not report it.
 	RejectPostOnly *bool `protobuf:"varint,79,opt,name=reject_post_only,json=rejectPostOnly,proto3,oneof" json:"reject_post_only,omitempty"`
-	// Whether the venue counts it as reducing the risk of the account. Absent where the venue does not say.
+	// Whether the venue counts the order as reducing the risk of the account. Absent if the venue does not report it.
 	RiskReducing *bool `protobuf:"varint,80,opt,name=risk_reducing,json=riskReducing,proto3,oneof" json:"risk_reducing,omitempty"`
-	// Whether it was changed since it was placed. Absent where the venue does not say.
+	// Whether the order was changed after it was placed. Absent if the venue does not report it.
 	Replaced      *bool `protobuf:"varint,81,opt,name=replaced,proto3,oneof" json:"replaced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1680,17 +1688,17 @@ type isOrder_Size interface {
 }
 
 type Order_Quantity struct {
-	// In `quantity_unit`.
+	// Quantity, in `quantity_unit`.
 	Quantity string `protobuf:"bytes,16,opt,name=quantity,proto3,oneof"`
 }
 
 type Order_QuoteQuantity struct {
-	// In quote units: how much to spend or to receive.
+	// Amount to spend or to receive, in quote units.
 	QuoteQuantity string `protobuf:"bytes,17,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof"`
 }
 
 type Order_ClosePosition struct {
-	// The whole position, whatever it is when the order triggers.
+	// The whole position, at its size when the order triggers.
 	ClosePosition bool `protobuf:"varint,18,opt,name=close_position,json=closePosition,proto3,oneof"`
 }
 
@@ -1705,12 +1713,12 @@ type isOrder_GoodTil interface {
 }
 
 type Order_GoodTilTime struct {
-	// A time, exclusive.
+	// Time at which the order ends, exclusive.
 	GoodTilTime *timestamppb.Timestamp `protobuf:"bytes,38,opt,name=good_til_time,json=goodTilTime,proto3,oneof"`
 }
 
 type Order_GoodTilBlock struct {
-	// A block of the venue's chain, inclusive.
+	// Block of the venue's chain up to which the order works, inclusive.
 	GoodTilBlock uint64 `protobuf:"varint,39,opt,name=good_til_block,json=goodTilBlock,proto3,oneof"`
 }
 
@@ -1731,7 +1739,7 @@ var file_cqc_venues_v1_order_proto_extTypes = []protoimpl.ExtensionInfo{
 
 // Extension fields to descriptorpb.EnumValueOptions.
 var (
-	// States that may follow this state of an order.
+	// States that may follow this order state.
 	//
 	// repeated cqc.venues.v1.OrderStatus next_order_status = 80101;
 	E_NextOrderStatus = &file_cqc_venues_v1_order_proto_extTypes[0]

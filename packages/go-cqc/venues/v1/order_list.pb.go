@@ -29,13 +29,13 @@ type OrderListType int32
 const (
 	// Not known.
 	OrderListType_ORDER_LIST_TYPE_UNSPECIFIED OrderListType = 0
-	// One cancels the other: when one is filled or triggered, the others are cancelled.
+	// One cancels the other: when one order is filled or triggered, the others are cancelled.
 	OrderListType_ORDER_LIST_TYPE_OCO OrderListType = 1
-	// One triggers the other: when the first is filled, the others are sent.
+	// One triggers the other: when the first order is filled, the others are sent.
 	OrderListType_ORDER_LIST_TYPE_OTO OrderListType = 2
-	// One updates the other: when one is filled in part, the others are reduced by it.
+	// One updates the other: when one order is partly filled, the others are reduced by the filled quantity.
 	OrderListType_ORDER_LIST_TYPE_OUO OrderListType = 3
-	// When the first is filled, the others are sent as an OCO.
+	// One triggers a one-cancels-other: when the first order is filled, the others are sent as an OCO.
 	OrderListType_ORDER_LIST_TYPE_OTOCO OrderListType = 4
 )
 
@@ -84,17 +84,17 @@ func (OrderListType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_list_proto_rawDescGZIP(), []int{0}
 }
 
-// Where a list of orders is in its life.
+// State of a list of orders in its life cycle.
 type OrderListStatus int32
 
 const (
 	// Not known.
 	OrderListStatus_ORDER_LIST_STATUS_UNSPECIFIED OrderListStatus = 0
-	// Its orders work, or wait for the first.
+	// The orders are working, or waiting for the first one.
 	OrderListStatus_ORDER_LIST_STATUS_EXECUTING OrderListStatus = 1
-	// None of its orders works any more.
+	// No order of the list is working any more.
 	OrderListStatus_ORDER_LIST_STATUS_ALL_DONE OrderListStatus = 2
-	// The venue did not take it.
+	// The venue did not accept the list.
 	OrderListStatus_ORDER_LIST_STATUS_REJECTED OrderListStatus = 3
 )
 
@@ -141,30 +141,31 @@ func (OrderListStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_list_proto_rawDescGZIP(), []int{1}
 }
 
-// Orders that depend on each other. The orders themselves name the list.
+// Orders that depend on each other. Each order refers to its list.
 type OrderList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id, opaque.
+	// Id of the list in this system, opaque.
 	ListId string `protobuf:"bytes,1,opt,name=list_id,json=listId,proto3" json:"list_id,omitempty"`
 	// Account that trades.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Id given by whoever placed it, unique per account for ever. Absent for lists that we did not place.
+	// Client id of the list, assigned by whoever placed it, unique per account forever. Absent for lists that we did not
+	// place.
 	ClientListId *string `protobuf:"bytes,3,opt,name=client_list_id,json=clientListId,proto3,oneof" json:"client_list_id,omitempty"`
-	// The venue's id. Absent until it answered.
+	// The venue's id of the list. Absent until the venue has responded.
 	VenueListId *string `protobuf:"bytes,4,opt,name=venue_list_id,json=venueListId,proto3,oneof" json:"venue_list_id,omitempty"`
-	// How its orders depend on each other.
+	// How the orders of the list depend on each other.
 	Type OrderListType `protobuf:"varint,5,opt,name=type,proto3,enum=cqc.venues.v1.OrderListType" json:"type,omitempty"`
-	// The venue's own word for the type. Empty where it has none.
+	// The venue's own value for `type`. Empty if it has none.
 	RawType string `protobuf:"bytes,6,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
-	// Where it is in its life.
+	// State of the list in its life cycle.
 	Status OrderListStatus `protobuf:"varint,7,opt,name=status,proto3,enum=cqc.venues.v1.OrderListStatus" json:"status,omitempty"`
-	// The venue's own word for the status. Empty where it has none.
+	// The venue's own value for `status`. Empty if it has none.
 	RawStatus string `protobuf:"bytes,8,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
-	// The venue's own word for what happened to it last, such as Binance's `EXEC_STARTED`. Empty where it has none.
+	// The venue's own value for the last event of the list, such as Binance's `EXEC_STARTED`. Empty if it has none.
 	RawStatusType string `protobuf:"bytes,12,opt,name=raw_status_type,json=rawStatusType,proto3" json:"raw_status_type,omitempty"`
-	// Our ids of its orders, the first one first.
+	// Ids in this system of the list's orders, beginning with the first order.
 	OrderIds []string `protobuf:"bytes,9,rep,name=order_ids,json=orderIds,proto3" json:"order_ids,omitempty"`
-	// When the venue last changed it. Absent where the venue does not say.
+	// When the venue last changed the list. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When this system received this state.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`

@@ -25,17 +25,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Which way a transfer goes.
+// Direction of a transfer.
 type TransferType int32
 
 const (
 	// Not known.
 	TransferType_TRANSFER_TYPE_UNSPECIFIED TransferType = 0
-	// From outside to an account of ours.
+	// From outside to one of our accounts.
 	TransferType_TRANSFER_TYPE_DEPOSIT TransferType = 1
-	// From an account of ours to outside.
+	// From one of our accounts to outside.
 	TransferType_TRANSFER_TYPE_WITHDRAWAL TransferType = 2
-	// Between accounts of ours at one venue.
+	// Between our accounts at one venue.
 	TransferType_TRANSFER_TYPE_INTERNAL TransferType = 3
 )
 
@@ -82,29 +82,29 @@ func (TransferType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_transfer_proto_rawDescGZIP(), []int{0}
 }
 
-// Where a transfer is on its way.
+// State of a transfer.
 type TransferState int32
 
 const (
 	// Not known.
 	TransferState_TRANSFER_STATE_UNSPECIFIED TransferState = 0
-	// Waits for someone of ours to approve it.
+	// Waiting for approval on our side.
 	TransferState_TRANSFER_STATE_PENDING_APPROVAL TransferState = 1
-	// Asked for, not answered yet.
+	// Requested, no response yet.
 	TransferState_TRANSFER_STATE_REQUESTED TransferState = 2
-	// The venue works on it.
+	// Being processed by the venue.
 	TransferState_TRANSFER_STATE_PROCESSING TransferState = 3
-	// It is on the chain or in the bank's hands.
+	// On the chain, or with the bank.
 	TransferState_TRANSFER_STATE_SENT TransferState = 4
-	// It arrived and can be used.
+	// Arrived, and available for use.
 	TransferState_TRANSFER_STATE_COMPLETED TransferState = 5
-	// It was called off before it was sent.
+	// Cancelled before it was sent.
 	TransferState_TRANSFER_STATE_CANCELLED TransferState = 6
-	// The venue or the approver refused it.
+	// Refused by the venue or the approver.
 	TransferState_TRANSFER_STATE_REJECTED TransferState = 7
-	// It failed; nothing moved, or it came back.
+	// Failed: nothing moved, or the asset was returned.
 	TransferState_TRANSFER_STATE_FAILED TransferState = 8
-	// The request had no answer: the venue has to be asked before anything is tried again.
+	// The request got no response. Query the venue before retrying anything.
 	TransferState_TRANSFER_STATE_OUTCOME_UNKNOWN TransferState = 9
 )
 
@@ -166,51 +166,52 @@ func (TransferState) EnumDescriptor() ([]byte, []int) {
 // A movement of an asset into, out of or between accounts.
 type Transfer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Our id, opaque.
+	// Id of the transfer in this system, opaque.
 	TransferId string `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
-	// Which way it goes.
+	// Direction of the transfer.
 	Type TransferType `protobuf:"varint,2,opt,name=type,proto3,enum=cqc.venues.v1.TransferType" json:"type,omitempty"`
-	// Where it is on its way.
+	// State of the transfer.
 	State TransferState `protobuf:"varint,3,opt,name=state,proto3,enum=cqc.venues.v1.TransferState" json:"state,omitempty"`
-	// The venue's own word for the state. Empty where it has none.
+	// The venue's own value for `state`. Empty if it has none.
 	RawState string `protobuf:"bytes,4,opt,name=raw_state,json=rawState,proto3" json:"raw_state,omitempty"`
-	// Account that is debited (withdrawal, internal) or credited (deposit).
+	// Account that is debited (withdrawal, internal transfer) or credited (deposit).
 	AccountId string `protobuf:"bytes,5,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Account that is credited. Absent unless internal.
+	// Account that is credited. Absent unless the transfer is internal.
 	ToAccountId *string `protobuf:"bytes,6,opt,name=to_account_id,json=toAccountId,proto3,oneof" json:"to_account_id,omitempty"`
 	// Asset that moves.
 	AssetId string `protobuf:"bytes,7,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// How much moves, in units of the asset, before the fee.
+	// Amount that moves, in units of the asset, before the fee.
 	Amount string `protobuf:"bytes,8,opt,name=amount,proto3" json:"amount,omitempty"`
-	// What the venue or the network took. Absent where it does not say.
+	// Fee that the venue or the network charged. Absent if the venue does not report it.
 	Fee *Fee `protobuf:"bytes,9,opt,name=fee,proto3" json:"fee,omitempty"`
-	// The venue's name of the network. Empty where there is none.
+	// The venue's name for the network. Empty if there is none.
 	Network string `protobuf:"bytes,10,opt,name=network,proto3" json:"network,omitempty"`
-	// Chain in CAIP-2. Absent when it does not move on one.
+	// Chain in CAIP-2 format. Absent if the asset does not move on a chain.
 	ChainId *string `protobuf:"bytes,11,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
-	// Address outside, in the chain's own spelling. Absent for internal transfers, or where the venue does not say.
+	// External address, in the chain's own spelling. Absent for internal transfers, or if the venue does not report it.
 	Address *string `protobuf:"bytes,12,opt,name=address,proto3,oneof" json:"address,omitempty"`
-	// Memo or tag that goes with the address. Absent where there is none.
+	// Memo or tag that goes with the address. Absent if there is none.
 	Memo *string `protobuf:"bytes,13,opt,name=memo,proto3,oneof" json:"memo,omitempty"`
-	// The venue's id of the transfer. Absent until it answered.
+	// The venue's id of the transfer. Absent until the venue has responded.
 	VenueTransferId *string `protobuf:"bytes,14,opt,name=venue_transfer_id,json=venueTransferId,proto3,oneof" json:"venue_transfer_id,omitempty"`
-	// Approvals that it has.
+	// Number of approvals received.
 	Approvals uint32 `protobuf:"varint,15,opt,name=approvals,proto3" json:"approvals,omitempty"`
-	// Approvals that it needs.
+	// Number of approvals required.
 	ApprovalsRequired uint32 `protobuf:"varint,16,opt,name=approvals_required,json=approvalsRequired,proto3" json:"approvals_required,omitempty"`
-	// Record of the travel rule, kept elsewhere: no person's data travels in a message. Absent where none is needed.
+	// Reference to the travel-rule record, which is kept elsewhere: messages carry no personal data. Absent if no record
+	// is required.
 	TravelRuleRef *string `protobuf:"bytes,17,opt,name=travel_rule_ref,json=travelRuleRef,proto3,oneof" json:"travel_rule_ref,omitempty"`
-	// The transaction. Absent until it is on a chain.
+	// Transaction that moves the asset. Absent until it is on a chain.
 	Onchain *v1.OnchainRef `protobuf:"bytes,18,opt,name=onchain,proto3" json:"onchain,omitempty"`
-	// Why it was refused or failed, in the venue's words. Empty where there is nothing to say.
+	// Why the transfer was refused or failed, in the venue's words. Empty if there is no reason to give.
 	ReasonText string `protobuf:"bytes,19,opt,name=reason_text,json=reasonText,proto3" json:"reason_text,omitempty"`
-	// When it was asked for, by the venue's clock. Absent where it does not say.
+	// When the transfer was requested, by the venue's clock. Absent if the venue does not report it.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the venue last changed it. Absent where it does not say.
+	// When the venue last changed the transfer. Absent if the venue does not report it.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// When this system received this state.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Version of this record, raised by one at each change.
+	// Version of this record, increased by one at each change.
 	Revision      uint64 `protobuf:"varint,23,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -28,17 +28,17 @@ const (
 type VenueType int32
 
 const (
-	// The kind is not known.
+	// Not known.
 	VenueType_VENUE_TYPE_UNSPECIFIED VenueType = 0
-	// A centralised exchange, which holds its customers' assets.
+	// A centralized exchange, which holds its customers' assets.
 	VenueType_VENUE_TYPE_CEX VenueType = 1
-	// A decentralised exchange: contracts on a chain.
+	// A decentralized exchange: contracts on a chain.
 	VenueType_VENUE_TYPE_DEX VenueType = 2
-	// Routes a trade over several decentralised exchanges.
+	// An aggregator, which routes a trade over several decentralized exchanges.
 	VenueType_VENUE_TYPE_DEX_AGGREGATOR VenueType = 3
-	// Moves assets between chains.
+	// A bridge, which moves assets between chains.
 	VenueType_VENUE_TYPE_BRIDGE VenueType = 4
-	// Lends and borrows assets.
+	// A venue that lends and borrows assets.
 	VenueType_VENUE_TYPE_LENDING VenueType = 5
 )
 
@@ -95,15 +95,15 @@ type VenueStatus int32
 const (
 	// Not known.
 	VenueStatus_VENUE_STATUS_UNSPECIFIED VenueStatus = 0
-	// It works.
+	// The venue works.
 	VenueStatus_VENUE_STATUS_ONLINE VenueStatus = 1
-	// It works in part, or slowly.
+	// The venue works only in part, or slowly.
 	VenueStatus_VENUE_STATUS_DEGRADED VenueStatus = 2
-	// It is down for a planned time.
+	// The venue is down for planned maintenance.
 	VenueStatus_VENUE_STATUS_MAINTENANCE VenueStatus = 3
-	// It is down.
+	// The venue is down.
 	VenueStatus_VENUE_STATUS_OFFLINE VenueStatus = 4
-	// It is closed for ever.
+	// The venue is permanently closed.
 	VenueStatus_VENUE_STATUS_CLOSED VenueStatus = 5
 )
 
@@ -154,32 +154,33 @@ func (VenueStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_proto_rawDescGZIP(), []int{1}
 }
 
-// A place where one trades, moves or lends assets.
+// A place to trade, move or lend assets.
 type Venue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id such as `binance`, `binance_futures` or `uniswap_v3_ethereum`. Immutable, never reused.
+	// Stable id, such as `binance`, `binance_futures` or `uniswap_v3_ethereum`. Immutable and never reused.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// Name for people.
+	// Display name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Kind of venue.
 	Type VenueType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.venues.v1.VenueType" json:"type,omitempty"`
-	// Whether it can be used.
+	// Whether the venue can be used.
 	Status VenueStatus `protobuf:"varint,4,opt,name=status,proto3,enum=cqc.venues.v1.VenueStatus" json:"status,omitempty"`
-	// The venue's own word for its status. Empty where it gives none.
+	// The venue's own value for `status`. Empty if it has none.
 	RawStatus string `protobuf:"bytes,5,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
-	// Venue that this one is a part of, such as `binance` for `binance_futures`. Absent when it stands alone.
+	// Venue that this venue is part of, such as `binance` for `binance_futures`. Absent if it is not part of another
+	// venue.
 	ParentVenueId *string `protobuf:"bytes,6,opt,name=parent_venue_id,json=parentVenueId,proto3,oneof" json:"parent_venue_id,omitempty"`
-	// Chain it lives on, in CAIP-2. Absent when it does not live on one.
+	// Chain that the venue runs on, in CAIP-2 format. Absent if it does not run on a chain.
 	ChainId *string `protobuf:"bytes,7,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
-	// ISO 10383 market identifier code, such as `CCCX`. Absent where none was assigned.
+	// ISO 10383 market identifier code, such as `CCCX`. Absent if none was assigned.
 	Mic *string `protobuf:"bytes,8,opt,name=mic,proto3,oneof" json:"mic,omitempty"`
-	// Countries whose residents it does not serve, ISO 3166-1 alpha-2. Empty when none is known.
+	// Countries whose residents the venue does not serve, as ISO 3166-1 alpha-2 codes. Empty if none is known.
 	ExcludedCountries []string `protobuf:"bytes,9,rep,name=excluded_countries,json=excludedCountries,proto3" json:"excluded_countries,omitempty"`
-	// Address of its site. Empty when there is none.
+	// Address of the venue's website. Empty if there is none.
 	Url string `protobuf:"bytes,10,opt,name=url,proto3" json:"url,omitempty"`
-	// Until when it could be used, exclusive. Absent means that it still can.
+	// Time until which the venue could be used, exclusive. Absent means that it can still be used.
 	ValidTo *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision      uint64 `protobuf:"varint,12,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

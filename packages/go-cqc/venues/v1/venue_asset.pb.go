@@ -30,11 +30,11 @@ type TransferStatus int32
 const (
 	// Not known.
 	TransferStatus_TRANSFER_STATUS_UNSPECIFIED TransferStatus = 0
-	// It works.
+	// Transfers work.
 	TransferStatus_TRANSFER_STATUS_ENABLED TransferStatus = 1
-	// It is stopped for a time.
+	// Transfers are temporarily suspended.
 	TransferStatus_TRANSFER_STATUS_SUSPENDED TransferStatus = 2
-	// The venue does not offer it.
+	// The venue does not offer transfers.
 	TransferStatus_TRANSFER_STATUS_DISABLED TransferStatus = 3
 )
 
@@ -81,26 +81,27 @@ func (TransferStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_asset_proto_rawDescGZIP(), []int{0}
 }
 
-// An asset at a venue: what it is called there, and how it can be moved in and out.
+// An asset at a venue: its code there, and how it can be moved in and out.
 type VenueAsset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Venue that lists the asset.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
 	// Asset that is listed.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// The venue's code, such as `XXBT` on Kraken. Unique within the venue at one time.
+	// The venue's code for the asset, such as `XXBT` on Kraken. Unique within the venue at any one time.
 	Code string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
-	// Units of the asset that one unit of the code stands for, such as 1000 for `1000SHIB`. Absent means one.
+	// Units of the asset that one unit of the code represents, such as 1000 for `1000SHIB`. Absent means one.
 	Multiplier *string `protobuf:"bytes,4,opt,name=multiplier,proto3,oneof" json:"multiplier,omitempty"`
-	// Digits after the point that the venue keeps, 0 to 38. Absent where it does not say.
+	// Digits after the decimal point that the venue keeps, 0 to 38. Absent if the venue does not report it.
 	Precision *uint32 `protobuf:"varint,5,opt,name=precision,proto3,oneof" json:"precision,omitempty"`
-	// How it can be moved in and out, one entry per network. Empty when it cannot, or the venue does not say.
+	// How the asset can be moved in and out, one entry per network. Empty if it cannot be moved, or if the venue does not
+	// report it.
 	Networks []*VenueAssetNetwork `protobuf:"bytes,6,rep,name=networks,proto3" json:"networks,omitempty"`
-	// Since when it is listed. Absent means that it always was.
+	// Since when the asset has been listed. Absent means that it always was.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// Until when it was listed, exclusive. Absent means that it still is.
+	// Time until which the asset was listed, exclusive. Absent means that it still is.
 	ValidTo *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision      uint64 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -202,33 +203,33 @@ func (x *VenueAsset) GetRevision() uint64 {
 // How an asset moves between a venue and one network.
 type VenueAssetNetwork struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The venue's name of the network, such as `ETH` or `ARBITRUM`.
+	// The venue's name for the network, such as `ETH` or `ARBITRUM`.
 	Network string `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
-	// Chain in CAIP-2. Absent when it is not a chain, such as a bank transfer.
+	// Chain in CAIP-2 format. Absent if the network is not a chain, such as a bank transfer.
 	ChainId *string `protobuf:"bytes,2,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
 	// Whether assets can be moved in.
 	DepositStatus TransferStatus `protobuf:"varint,3,opt,name=deposit_status,json=depositStatus,proto3,enum=cqc.venues.v1.TransferStatus" json:"deposit_status,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `deposit_status`. Empty if it has none.
 	RawDepositStatus string `protobuf:"bytes,4,opt,name=raw_deposit_status,json=rawDepositStatus,proto3" json:"raw_deposit_status,omitempty"`
 	// Whether assets can be moved out.
 	WithdrawalStatus TransferStatus `protobuf:"varint,5,opt,name=withdrawal_status,json=withdrawalStatus,proto3,enum=cqc.venues.v1.TransferStatus" json:"withdrawal_status,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `withdrawal_status`. Empty if it has none.
 	RawWithdrawalStatus string `protobuf:"bytes,6,opt,name=raw_withdrawal_status,json=rawWithdrawalStatus,proto3" json:"raw_withdrawal_status,omitempty"`
-	// What a withdrawal costs, in units of the asset. Absent where the venue does not say.
+	// Fee for a withdrawal, in units of the asset. Absent if the venue does not report it.
 	WithdrawalFee *string `protobuf:"bytes,7,opt,name=withdrawal_fee,json=withdrawalFee,proto3,oneof" json:"withdrawal_fee,omitempty"`
-	// Smallest withdrawal, in units of the asset. Absent means that none is known.
+	// Smallest withdrawal, in units of the asset. Absent means that no minimum is known.
 	MinWithdrawal *string `protobuf:"bytes,8,opt,name=min_withdrawal,json=minWithdrawal,proto3,oneof" json:"min_withdrawal,omitempty"`
-	// Largest single withdrawal, in units of the asset. Absent means that none is known.
+	// Largest single withdrawal, in units of the asset. Absent means that no maximum is known.
 	MaxWithdrawal *string `protobuf:"bytes,9,opt,name=max_withdrawal,json=maxWithdrawal,proto3,oneof" json:"max_withdrawal,omitempty"`
-	// Smallest step of a withdrawal, in units of the asset. Absent means that none is known.
+	// Smallest step of a withdrawal amount, in units of the asset. Absent means that no step is known.
 	WithdrawalStep *string `protobuf:"bytes,10,opt,name=withdrawal_step,json=withdrawalStep,proto3,oneof" json:"withdrawal_step,omitempty"`
-	// Smallest deposit that is credited, in units of the asset. Absent means that none is known.
+	// Smallest deposit that is credited, in units of the asset. Absent means that no minimum is known.
 	MinDeposit *string `protobuf:"bytes,11,opt,name=min_deposit,json=minDeposit,proto3,oneof" json:"min_deposit,omitempty"`
-	// Confirmations after which a deposit is credited. Absent where the venue does not say.
+	// Number of confirmations after which a deposit is credited. Absent if the venue does not report it.
 	DepositConfirmations *uint32 `protobuf:"varint,12,opt,name=deposit_confirmations,json=depositConfirmations,proto3,oneof" json:"deposit_confirmations,omitempty"`
-	// Confirmations after which a deposit may be withdrawn again. Absent where the venue does not say.
+	// Number of confirmations after which a deposit may be withdrawn again. Absent if the venue does not report it.
 	UnlockConfirmations *uint32 `protobuf:"varint,13,opt,name=unlock_confirmations,json=unlockConfirmations,proto3,oneof" json:"unlock_confirmations,omitempty"`
-	// Whether a transfer without memo or tag is lost. Absent where the venue does not say.
+	// Whether a transfer without a memo or tag is lost. Absent if the venue does not report it.
 	MemoRequired  *bool `protobuf:"varint,14,opt,name=memo_required,json=memoRequired,proto3,oneof" json:"memo_required,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,15 +26,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What may be done on a listing at the moment.
+// Operations that a venue currently allows on a listing.
 type TradingMode int32
 
 const (
 	// Not known.
 	TradingMode_TRADING_MODE_UNSPECIFIED TradingMode = 0
-	// Everything.
+	// All operations.
 	TradingMode_TRADING_MODE_OPEN TradingMode = 1
-	// Orders can be cancelled, not placed.
+	// Orders can be cancelled but not placed.
 	TradingMode_TRADING_MODE_CANCEL_ONLY TradingMode = 2
 	// Only orders that rest can be placed.
 	TradingMode_TRADING_MODE_POST_ONLY TradingMode = 3
@@ -44,13 +44,13 @@ const (
 	TradingMode_TRADING_MODE_REDUCE_ONLY TradingMode = 5
 	// Orders are collected for an auction.
 	TradingMode_TRADING_MODE_AUCTION TradingMode = 6
-	// Nothing, for a time.
+	// No operations for the time being.
 	TradingMode_TRADING_MODE_HALTED TradingMode = 7
 	// Not open yet.
 	TradingMode_TRADING_MODE_PRE_LAUNCH TradingMode = 8
 	// Being settled or delivered.
 	TradingMode_TRADING_MODE_SETTLING TradingMode = 9
-	// Nothing, for ever.
+	// No operations, permanently.
 	TradingMode_TRADING_MODE_CLOSED TradingMode = 10
 )
 
@@ -111,19 +111,19 @@ func (TradingMode) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_symbol_proto_rawDescGZIP(), []int{0}
 }
 
-// Against which price a price band is measured.
+// Price that a price band is measured against.
 type PriceBandReference int32
 
 const (
-	// The venue does not say.
+	// The venue does not report it.
 	PriceBandReference_PRICE_BAND_REFERENCE_UNSPECIFIED PriceBandReference = 0
-	// The last trade.
+	// The price of the last trade.
 	PriceBandReference_PRICE_BAND_REFERENCE_LAST PriceBandReference = 1
 	// The mark price.
 	PriceBandReference_PRICE_BAND_REFERENCE_MARK PriceBandReference = 2
 	// The index price.
 	PriceBandReference_PRICE_BAND_REFERENCE_INDEX PriceBandReference = 3
-	// The mean of trades over `averaging_window`.
+	// The average price of trades over `averaging_window`.
 	PriceBandReference_PRICE_BAND_REFERENCE_AVERAGE PriceBandReference = 4
 )
 
@@ -172,102 +172,114 @@ func (PriceBandReference) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_symbol_proto_rawDescGZIP(), []int{1}
 }
 
-// A product as one venue lists it: its name there, and everything that venue decides about trading it.
+// A product as listed by one venue: its name there, and everything that the venue decides about trading it.
 //
-// (venue, symbol) is not unique, because of fee tiers and twin listings, nor is a native name: `BTCUSDT` is a spot
-// market and a perpetual on one venue. Books, trades, candles, orders and positions name their market by this id.
+// The pair (venue, symbol) is not unique, because of fee tiers and twin listings. Neither is a native name: on one
+// venue `BTCUSDT` is both a spot market and a perpetual. Books, trades, candles, orders and positions therefore
+// identify their market by `venue_symbol_id`.
 type VenueSymbol struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable, never reused.
+	// Stable id, such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable and never reused.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Venue that lists the product.
 	VenueId string `protobuf:"bytes,2,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
 	// Product that is listed.
 	SymbolId string `protobuf:"bytes,3,opt,name=symbol_id,json=symbolId,proto3" json:"symbol_id,omitempty"`
-	// Part of the venue, in its words, such as `linear` or `PERPETUAL`. Empty where the venue has none.
+	// Part of the venue, in the venue's words, such as `linear` or `PERPETUAL`. Empty if the venue has no parts.
 	Segment string `protobuf:"bytes,4,opt,name=segment,proto3" json:"segment,omitempty"`
-	// The venue's name, such as `BTCUSDT`. Unique within venue and segment at one time.
+	// The venue's name for the listing, such as `BTCUSDT`. Unique within the venue and segment at any one time.
 	NativeSymbol string `protobuf:"bytes,5,opt,name=native_symbol,json=nativeSymbol,proto3" json:"native_symbol,omitempty"`
-	// The venue's id where it has one beside the name, such as a number or an address. Absent elsewhere.
+	// The venue's id of the listing, such as a number or an address, if the venue has one in addition to the name. Absent
+	// otherwise.
 	NativeId *string `protobuf:"bytes,6,opt,name=native_id,json=nativeId,proto3,oneof" json:"native_id,omitempty"`
-	// Units of the base asset that one unit of the listing's base stands for: 1000 for `1000SHIBUSDT`. Absent means one.
+	// Units of the base asset that one unit of the listing's base represents, such as 1000 for `1000SHIBUSDT`. Absent
+	// means one.
 	BaseMultiplier *string `protobuf:"bytes,7,opt,name=base_multiplier,json=baseMultiplier,proto3,oneof" json:"base_multiplier,omitempty"`
-	// What one contract stands for, in `contract_size_unit`. Absent where the venue trades in units.
+	// Size of one contract, in `contract_size_unit`. Absent if the listing trades in units instead of contracts.
 	ContractSize *string `protobuf:"bytes,8,opt,name=contract_size,json=contractSize,proto3,oneof" json:"contract_size,omitempty"`
-	// What the contract size counts; unspecified when there is none.
+	// Unit of `contract_size`. Unspecified if there is no contract size.
 	ContractSizeUnit v1.QuantityUnit `protobuf:"varint,9,opt,name=contract_size_unit,json=contractSizeUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"contract_size_unit,omitempty"`
-	// What the quantities of orders, books and trades count on this listing.
+	// Unit of the quantities of orders, books and trades on this listing.
 	QuantityUnit v1.QuantityUnit `protobuf:"varint,10,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// What orders have to keep to.
+	// Rules that orders must follow.
 	Rules *TradingRules `protobuf:"bytes,11,opt,name=rules,proto3" json:"rules,omitempty"`
-	// What trading costs, by volume, lowest volume first. Empty where the venue does not say.
+	// Trading fees by volume, lowest volume first. Empty if the venue does not report them.
 	Fees []*FeeTier `protobuf:"bytes,12,rep,name=fees,proto3" json:"fees,omitempty"`
-	// What positions need, by notional, lowest first. Empty for listings without margin, or where the venue does not say.
+	// Margin that positions require, by notional, lowest notional first. Empty for listings without margin, or if the
+	// venue does not report it.
 	MarginTiers []*MarginTier `protobuf:"bytes,13,rep,name=margin_tiers,json=marginTiers,proto3" json:"margin_tiers,omitempty"`
-	// What may be done at the moment.
+	// Operations that the venue currently allows.
 	TradingMode TradingMode `protobuf:"varint,14,opt,name=trading_mode,json=tradingMode,proto3,enum=cqc.venues.v1.TradingMode" json:"trading_mode,omitempty"`
-	// The venue's own word for it, such as `TRADING` or `online`. Empty where it has none.
+	// The venue's own value for `trading_mode`, such as `TRADING` or `online`. Empty if it has none.
 	RawTradingMode string `protobuf:"bytes,15,opt,name=raw_trading_mode,json=rawTradingMode,proto3" json:"raw_trading_mode,omitempty"`
-	// Why it is so, in the venue's words. Empty where it does not say.
+	// Why the trading mode applies, in the venue's words. Empty if it gives no reason.
 	TradingModeReason string `protobuf:"bytes,16,opt,name=trading_mode_reason,json=tradingModeReason,proto3" json:"trading_mode_reason,omitempty"`
-	// Whether assets can be borrowed to trade it. Absent where the venue does not say.
+	// Whether assets can be borrowed to trade the listing. Absent if the venue does not report it.
 	MarginEnabled *bool `protobuf:"varint,17,opt,name=margin_enabled,json=marginEnabled,proto3,oneof" json:"margin_enabled,omitempty"`
-	// How often profit, loss or funding is settled. Absent when only at expiry, or where the venue does not say.
+	// Time from one settlement of profit, loss or funding to the next. Absent if they are settled only at expiry, or if
+	// the venue does not report it.
 	SettlementPeriod *durationpb.Duration `protobuf:"bytes,18,opt,name=settlement_period,json=settlementPeriod,proto3" json:"settlement_period,omitempty"`
-	// The venue's word for the settlement period, such as `week`, where it names a series. Empty where it has none.
+	// The venue's own value for the settlement period, such as `week`, if it names a series. Empty if it has none.
 	RawSettlementPeriod string `protobuf:"bytes,19,opt,name=raw_settlement_period,json=rawSettlementPeriod,proto3" json:"raw_settlement_period,omitempty"`
-	// The venue's name of the index that the contract follows. Empty where there is none.
+	// The venue's name for the index that the contract follows. Empty if there is none.
 	PriceIndex string `protobuf:"bytes,20,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
-	// When it was first listed. Absent where the venue does not say.
+	// When the product was first listed. Absent if the venue does not report it.
 	ListedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=listed_at,json=listedAt,proto3" json:"listed_at,omitempty"`
-	// When it was taken off. Absent means that it is still listed.
+	// When the product was delisted. Absent means that it is still listed.
 	DelistedAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=delisted_at,json=delistedAt,proto3" json:"delisted_at,omitempty"`
-	// Version of this record, raised by one at each change; the value to send back with an update.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision uint64 `protobuf:"varint,23,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When this system last received it from the venue. Absent for a record that was made by hand.
+	// When this system last received the listing from the venue. Absent for a record that was created by hand.
 	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams beside `XBTUSD`. Empty where it has one.
+	// Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`. Empty if it has no
+	// other name.
 	OtherNativeSymbols []string `protobuf:"bytes,25,rep,name=other_native_symbols,json=otherNativeSymbols,proto3" json:"other_native_symbols,omitempty"`
-	// The venue's name of the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
-	// where it names none.
+	// The venue's name for the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
+	// if it names none.
 	NativePair string `protobuf:"bytes,26,opt,name=native_pair,json=nativePair,proto3" json:"native_pair,omitempty"`
-	// The venue's code of the base asset, such as `XXBT`; VenueAsset says which asset it is. Empty where it gives none.
+	// The venue's code for the base asset, such as `XXBT`. VenueAsset maps the code to an asset. Empty if the venue gives
+	// none.
 	BaseCode string `protobuf:"bytes,27,opt,name=base_code,json=baseCode,proto3" json:"base_code,omitempty"`
-	// The venue's code of the quote asset. Empty where it gives none.
+	// The venue's code for the quote asset. Empty if it gives none.
 	QuoteCode string `protobuf:"bytes,28,opt,name=quote_code,json=quoteCode,proto3" json:"quote_code,omitempty"`
-	// The venue's code of the asset that profit and margin are settled in. Empty where it gives none.
+	// The venue's code for the asset in which profit and margin are settled. Empty if it gives none.
 	SettlementCode string `protobuf:"bytes,29,opt,name=settlement_code,json=settlementCode,proto3" json:"settlement_code,omitempty"`
-	// The venue's code of the asset that a strike is stated in. Empty where it gives none.
+	// The venue's code for the asset in which a strike is stated. Empty if it gives none.
 	StrikeCode string `protobuf:"bytes,30,opt,name=strike_code,json=strikeCode,proto3" json:"strike_code,omitempty"`
-	// Digits after the point of base amounts, 0 to 38. Absent where the venue does not say.
+	// Digits after the decimal point of base amounts, 0 to 38. Absent if the venue does not report it.
 	BasePrecision *uint32 `protobuf:"varint,31,opt,name=base_precision,json=basePrecision,proto3,oneof" json:"base_precision,omitempty"`
-	// Digits after the point of quote amounts, 0 to 38. Absent where the venue does not say.
+	// Digits after the decimal point of quote amounts, 0 to 38. Absent if the venue does not report it.
 	QuotePrecision *uint32 `protobuf:"varint,32,opt,name=quote_precision,json=quotePrecision,proto3,oneof" json:"quote_precision,omitempty"`
-	// Digits after the point of fees in the base asset, 0 to 38. Absent where the venue does not say.
+	// Digits after the decimal point of fees in the base asset, 0 to 38. Absent if the venue does not report it.
 	BaseFeePrecision *uint32 `protobuf:"varint,33,opt,name=base_fee_precision,json=baseFeePrecision,proto3,oneof" json:"base_fee_precision,omitempty"`
-	// Digits after the point of fees in the quote asset, 0 to 38. Absent where the venue does not say.
+	// Digits after the decimal point of fees in the quote asset, 0 to 38. Absent if the venue does not report it.
 	QuoteFeePrecision *uint32 `protobuf:"varint,34,opt,name=quote_fee_precision,json=quoteFeePrecision,proto3,oneof" json:"quote_fee_precision,omitempty"`
-	// Digits after the point of prices, 0 to 38; not the tick, which can be coarser. Absent where the venue does not say.
+	// Digits after the decimal point of prices, 0 to 38. The tick size can be coarser. Absent if the venue does not
+	// report it.
 	PricePrecision *uint32 `protobuf:"varint,35,opt,name=price_precision,json=pricePrecision,proto3,oneof" json:"price_precision,omitempty"`
-	// Digits after the point of quantities, 0 to 38; not the lot step, which can be coarser. Absent where the venue does not say.
+	// Digits after the decimal point of quantities, 0 to 38. The lot step can be coarser. Absent if the venue does not
+	// report it.
 	QuantityPrecision *uint32 `protobuf:"varint,36,opt,name=quantity_precision,json=quantityPrecision,proto3,oneof" json:"quantity_precision,omitempty"`
-	// Kinds of account that may trade it, in the venue's words, such as `MARGIN`. Empty where the venue does not say.
+	// Kinds of account that may trade the listing, in the venue's words, such as `MARGIN`. Empty if the venue does not
+	// report it.
 	Permissions []string `protobuf:"bytes,37,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// The venue's word for what the contract follows, such as `COIN` or `INDEX`. Empty where it has none.
+	// The venue's own value for what the contract follows, such as `COIN` or `INDEX`. Empty if it has none.
 	UnderlyingKind string `protobuf:"bytes,38,opt,name=underlying_kind,json=underlyingKind,proto3" json:"underlying_kind,omitempty"`
-	// The venue's groups of the listing, such as `DEFI`. Empty where it has none.
+	// The venue's categories of the listing, such as `DEFI`. Empty if it has none.
 	Categories []string `protobuf:"bytes,39,rep,name=categories,proto3" json:"categories,omitempty"`
-	// Whether it can be traded without borrowing. Absent where the venue does not say.
+	// Whether the listing can be traded without borrowing. Absent if the venue does not report it.
 	SpotEnabled *bool `protobuf:"varint,40,opt,name=spot_enabled,json=spotEnabled,proto3,oneof" json:"spot_enabled,omitempty"`
-	// Whether quotes can be requested for it. Absent where the venue does not say.
+	// Whether quotes can be requested for the listing. Absent if the venue does not report it.
 	RfqEnabled *bool `protobuf:"varint,41,opt,name=rfq_enabled,json=rfqEnabled,proto3,oneof" json:"rfq_enabled,omitempty"`
-	// Margin level at which the venue warns, in percent of the margin used, such as 80. Absent where the venue does not say.
+	// Margin level at which the venue warns, in percent of the margin used, such as 80. Absent if the venue does not
+	// report it.
 	MarginCallPercent *string `protobuf:"bytes,42,opt,name=margin_call_percent,json=marginCallPercent,proto3,oneof" json:"margin_call_percent,omitempty"`
-	// Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent where the venue does not say.
+	// Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent if the venue does not
+	// report it.
 	MarginStopPercent *string `protobuf:"bytes,43,opt,name=margin_stop_percent,json=marginStopPercent,proto3,oneof" json:"margin_stop_percent,omitempty"`
-	// Leverages that a buyer can choose from. Empty where there are none, or the venue does not say.
+	// Leverages that a buyer can choose from. Empty if there are none, or if the venue does not report them.
 	BuyLeverages []string `protobuf:"bytes,44,rep,name=buy_leverages,json=buyLeverages,proto3" json:"buy_leverages,omitempty"`
-	// Leverages that a seller can choose from. Empty where there are none, or the venue does not say.
+	// Leverages that a seller can choose from. Empty if there are none, or if the venue does not report them.
 	SellLeverages []string `protobuf:"bytes,45,rep,name=sell_leverages,json=sellLeverages,proto3" json:"sell_leverages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -618,47 +630,48 @@ func (x *VenueSymbol) GetSellLeverages() []string {
 	return nil
 }
 
-// What an order on a listing has to keep to. Absent numbers mean that the venue states no such limit.
+// Rules that an order on a listing must follow. An absent number means that the venue states no such limit.
 type TradingRules struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Steps of the price by price range, lowest range first. One entry where the step is the same everywhere.
+	// Tick sizes by price range, lowest range first. A single entry if the tick size is the same at every price.
 	TickTiers []*TickTier `protobuf:"bytes,1,rep,name=tick_tiers,json=tickTiers,proto3" json:"tick_tiers,omitempty"`
 	// Smallest price, in quote units.
 	MinPrice *string `protobuf:"bytes,2,opt,name=min_price,json=minPrice,proto3,oneof" json:"min_price,omitempty"`
 	// Largest price, in quote units.
 	MaxPrice *string `protobuf:"bytes,3,opt,name=max_price,json=maxPrice,proto3,oneof" json:"max_price,omitempty"`
-	// Limits of limit orders.
+	// Limits on the size of limit orders.
 	LimitOrder *QuantityLimits `protobuf:"bytes,4,opt,name=limit_order,json=limitOrder,proto3" json:"limit_order,omitempty"`
-	// Limits of market orders, whole: what is absent here is not taken from those of limit orders. Absent where the venue
-	// does not tell the two apart.
+	// Complete limits on the size of market orders: a value that is absent here is not taken from `limit_order`. Absent
+	// if the venue does not distinguish the two.
 	MarketOrder *QuantityLimits `protobuf:"bytes,5,opt,name=market_order,json=marketOrder,proto3" json:"market_order,omitempty"`
-	// How far from a reference an order's price may be.
+	// How far an order's price may be from a reference price.
 	PriceBand *PriceBand `protobuf:"bytes,6,opt,name=price_band,json=priceBand,proto3" json:"price_band,omitempty"`
-	// Largest number of open orders.
+	// Maximum number of open orders.
 	MaxOpenOrders *uint32 `protobuf:"varint,7,opt,name=max_open_orders,json=maxOpenOrders,proto3,oneof" json:"max_open_orders,omitempty"`
-	// Largest number of open orders that wait for a trigger.
+	// Maximum number of open orders that wait for a trigger.
 	MaxAlgoOrders *uint32 `protobuf:"varint,8,opt,name=max_algo_orders,json=maxAlgoOrders,proto3,oneof" json:"max_algo_orders,omitempty"`
-	// Largest number of parts of an iceberg order.
+	// Maximum number of parts of an iceberg order.
 	MaxIcebergParts *uint32 `protobuf:"varint,9,opt,name=max_iceberg_parts,json=maxIcebergParts,proto3,oneof" json:"max_iceberg_parts,omitempty"`
-	// Kinds of order that the venue takes. Empty where it does not say.
+	// Order types that the venue accepts. Empty if the venue does not report them.
 	OrderTypes []OrderType `protobuf:"varint,10,rep,packed,name=order_types,json=orderTypes,proto3,enum=cqc.venues.v1.OrderType" json:"order_types,omitempty"`
-	// The venue's own words for the kinds, in the same order where the mapping knows all of them.
+	// The venue's own values for the order types, in the same order as `order_types` if the mapping knows all of them.
 	RawOrderTypes []string `protobuf:"bytes,11,rep,name=raw_order_types,json=rawOrderTypes,proto3" json:"raw_order_types,omitempty"`
-	// Times in force that the venue takes. Empty where it does not say.
+	// Times in force that the venue accepts. Empty if the venue does not report them.
 	TimesInForce []TimeInForce `protobuf:"varint,12,rep,packed,name=times_in_force,json=timesInForce,proto3,enum=cqc.venues.v1.TimeInForce" json:"times_in_force,omitempty"`
-	// The venue's own words for the times in force.
+	// The venue's own values for the times in force.
 	RawTimesInForce []string `protobuf:"bytes,13,rep,name=raw_times_in_force,json=rawTimesInForce,proto3" json:"raw_times_in_force,omitempty"`
-	// Largest number of significant digits of a price.
+	// Maximum number of significant digits of a price.
 	MaxPriceSignificantDigits *uint32 `protobuf:"varint,14,opt,name=max_price_significant_digits,json=maxPriceSignificantDigits,proto3,oneof" json:"max_price_significant_digits,omitempty"`
-	// Whether iceberg orders are taken.
+	// Whether the venue accepts iceberg orders.
 	IcebergAllowed *bool `protobuf:"varint,15,opt,name=iceberg_allowed,json=icebergAllowed,proto3,oneof" json:"iceberg_allowed,omitempty"`
-	// Whether one-cancels-other pairs are taken.
+	// Whether the venue accepts one-cancels-other pairs.
 	OcoAllowed *bool `protobuf:"varint,16,opt,name=oco_allowed,json=ocoAllowed,proto3,oneof" json:"oco_allowed,omitempty"`
-	// Whether a market order may state a quote quantity.
+	// Whether a market order may specify a quote quantity.
 	QuoteQuantityAllowed *bool `protobuf:"varint,17,opt,name=quote_quantity_allowed,json=quoteQuantityAllowed,proto3,oneof" json:"quote_quantity_allowed,omitempty"`
-	// How far apart last and mark price may be, as a part of the price such as 0.05, for protected orders to trigger.
+	// Maximum distance between last price and mark price at which protected orders trigger, as a fraction of the price,
+	// such as 0.05.
 	TriggerProtect *string `protobuf:"bytes,18,opt,name=trigger_protect,json=triggerProtect,proto3,oneof" json:"trigger_protect,omitempty"`
-	// How far from the mark price a market order may fill, as a part of the price such as 0.3.
+	// Maximum distance from the mark price at which a market order may fill, as a fraction of the price, such as 0.3.
 	MarketTakeBound *string `protobuf:"bytes,19,opt,name=market_take_bound,json=marketTakeBound,proto3,oneof" json:"market_take_bound,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -827,10 +840,10 @@ func (x *TradingRules) GetMarketTakeBound() string {
 	return ""
 }
 
-// The step of the price from one price on.
+// Tick size from one price upwards.
 type TickTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Price from which the step holds, inclusive, in quote units. Absent means from the lowest.
+	// Price from which the tick size applies, inclusive, in quote units. Absent means from the lowest price.
 	FromPrice *string `protobuf:"bytes,1,opt,name=from_price,json=fromPrice,proto3,oneof" json:"from_price,omitempty"`
 	// Smallest step of the price, in quote units.
 	TickSize      string `protobuf:"bytes,2,opt,name=tick_size,json=tickSize,proto3" json:"tick_size,omitempty"`
@@ -882,7 +895,7 @@ func (x *TickTier) GetTickSize() string {
 	return ""
 }
 
-// Limits of the size of an order. Absent numbers mean that the venue states no such limit.
+// Limits on the size of an order. An absent number means that the venue states no such limit.
 type QuantityLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Smallest quantity, in the listing's quantity unit.
@@ -891,12 +904,12 @@ type QuantityLimits struct {
 	MaxQuantity *string `protobuf:"bytes,2,opt,name=max_quantity,json=maxQuantity,proto3,oneof" json:"max_quantity,omitempty"`
 	// Smallest step of the quantity, in the listing's quantity unit.
 	LotStep *string `protobuf:"bytes,3,opt,name=lot_step,json=lotStep,proto3,oneof" json:"lot_step,omitempty"`
-	// Smallest price times quantity, in quote units.
+	// Smallest notional (price times quantity), in quote units.
 	MinNotional *string `protobuf:"bytes,4,opt,name=min_notional,json=minNotional,proto3,oneof" json:"min_notional,omitempty"`
-	// Largest price times quantity, in quote units.
+	// Largest notional (price times quantity), in quote units.
 	MaxNotional *string `protobuf:"bytes,5,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
-	// Span over which the venue averages the price that it multiplies with. Absent where it takes the order's own price, or
-	// does not say.
+	// Time over which the venue averages the price in the notional. Absent if the venue uses the order's own price, or
+	// does not report it.
 	NotionalAveragingWindow *durationpb.Duration `protobuf:"bytes,6,opt,name=notional_averaging_window,json=notionalAveragingWindow,proto3" json:"notional_averaging_window,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
@@ -974,18 +987,18 @@ func (x *QuantityLimits) GetNotionalAveragingWindow() *durationpb.Duration {
 	return nil
 }
 
-// How far from a reference price an order's price may be.
+// How far an order's price may be from a reference price.
 type PriceBand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Price against which the band is measured.
+	// Price that the band is measured against.
 	Reference PriceBandReference `protobuf:"varint,1,opt,name=reference,proto3,enum=cqc.venues.v1.PriceBandReference" json:"reference,omitempty"`
-	// The venue's own word for it. Empty where it has none.
+	// The venue's own value for `reference`. Empty if it has none.
 	RawReference string `protobuf:"bytes,5,opt,name=raw_reference,json=rawReference,proto3" json:"raw_reference,omitempty"`
 	// Lowest price as a multiple of the reference, such as 0.2. Absent means no lower bound.
 	MultiplierDown *string `protobuf:"bytes,2,opt,name=multiplier_down,json=multiplierDown,proto3,oneof" json:"multiplier_down,omitempty"`
 	// Highest price as a multiple of the reference, such as 5. Absent means no upper bound.
 	MultiplierUp *string `protobuf:"bytes,3,opt,name=multiplier_up,json=multiplierUp,proto3,oneof" json:"multiplier_up,omitempty"`
-	// Span over which the reference is averaged. Absent when it is not averaged.
+	// Time over which the reference is averaged. Absent if it is not averaged.
 	AveragingWindow *durationpb.Duration `protobuf:"bytes,4,opt,name=averaging_window,json=averagingWindow,proto3" json:"averaging_window,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -1056,20 +1069,21 @@ func (x *PriceBand) GetAveragingWindow() *durationpb.Duration {
 	return nil
 }
 
-// Fees from one trading volume on.
+// Fees from one trading volume upwards.
 type FeeTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Volume of the last 30 days from which the tier holds, inclusive, in `volume_asset_id`. Absent means from zero.
+	// Trading volume of the last 30 days from which the tier applies, inclusive, in units of `volume_asset_id`. Absent
+	// means from zero.
 	FromVolume *string `protobuf:"bytes,1,opt,name=from_volume,json=fromVolume,proto3,oneof" json:"from_volume,omitempty"`
-	// Asset in which the volume is counted. Absent with the volume.
+	// Asset in which the volume is counted. Absent if `from_volume` is absent.
 	VolumeAssetId *string `protobuf:"bytes,2,opt,name=volume_asset_id,json=volumeAssetId,proto3,oneof" json:"volume_asset_id,omitempty"`
-	// Part of the value that a resting order is charged, such as 0.001. Negative is a rebate.
+	// Fraction of the traded value that a maker order is charged, such as 0.001. Negative is a rebate.
 	Maker *string `protobuf:"bytes,3,opt,name=maker,proto3,oneof" json:"maker,omitempty"`
-	// Part of the value that a crossing order is charged.
+	// Fraction of the traded value that a taker order is charged. Negative is a rebate.
 	Taker *string `protobuf:"bytes,4,opt,name=taker,proto3,oneof" json:"taker,omitempty"`
-	// Part of the value that a block trade is charged.
+	// Fraction of the traded value that a block trade is charged. Negative is a rebate.
 	Block *string `protobuf:"bytes,5,opt,name=block,proto3,oneof" json:"block,omitempty"`
-	// Part of the value that a liquidation is charged.
+	// Fraction of the traded value that a liquidation is charged. Negative is a rebate.
 	Liquidation   *string `protobuf:"bytes,6,opt,name=liquidation,proto3,oneof" json:"liquidation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1147,18 +1161,18 @@ func (x *FeeTier) GetLiquidation() string {
 	return ""
 }
 
-// Margin from one size of position on.
+// Margin requirements from one position size upwards.
 type MarginTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Notional from which the tier holds, inclusive, in quote units. Absent means from zero.
+	// Notional from which the tier applies, inclusive, in quote units. Absent means from zero.
 	MinNotional *string `protobuf:"bytes,1,opt,name=min_notional,json=minNotional,proto3,oneof" json:"min_notional,omitempty"`
-	// Notional up to which the tier holds, exclusive. Absent means without bound.
+	// Notional up to which the tier applies, exclusive, in quote units. Absent means no upper bound.
 	MaxNotional *string `protobuf:"bytes,2,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
-	// Part of the notional that opening needs, such as 0.05.
+	// Fraction of the notional that is required to open a position, such as 0.05.
 	InitialMarginRate *string `protobuf:"bytes,3,opt,name=initial_margin_rate,json=initialMarginRate,proto3,oneof" json:"initial_margin_rate,omitempty"`
-	// Part of the notional below which the position is liquidated.
+	// Fraction of the notional below which the position is liquidated.
 	MaintenanceMarginRate *string `protobuf:"bytes,4,opt,name=maintenance_margin_rate,json=maintenanceMarginRate,proto3,oneof" json:"maintenance_margin_rate,omitempty"`
-	// Largest leverage.
+	// Maximum leverage.
 	MaxLeverage   *string `protobuf:"bytes,5,opt,name=max_leverage,json=maxLeverage,proto3,oneof" json:"max_leverage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

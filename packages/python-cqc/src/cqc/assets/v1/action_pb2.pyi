@@ -27,40 +27,40 @@ class _AssetActionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Asset
     ASSET_ACTION_TYPE_UNSPECIFIED: _AssetActionType.ValueType  # 0
     """Not known."""
     ASSET_ACTION_TYPE_REDENOMINATION: _AssetActionType.ValueType  # 1
-    """The same asset is counted in other units: a split or a reverse split."""
+    """The same asset is counted in different units: a split or a reverse split."""
     ASSET_ACTION_TYPE_MIGRATION: _AssetActionType.ValueType  # 2
-    """Holders get another asset in its place."""
+    """Holders receive another asset in exchange for this one."""
     ASSET_ACTION_TYPE_FORK: _AssetActionType.ValueType  # 3
-    """Its chain splits, and holders have an asset on each branch."""
+    """The asset's chain splits, and holders have an asset on each branch."""
     ASSET_ACTION_TYPE_AIRDROP: _AssetActionType.ValueType  # 4
-    """Holders get another asset beside it."""
+    """Holders receive another asset and keep this one."""
     ASSET_ACTION_TYPE_DELISTING: _AssetActionType.ValueType  # 5
-    """Venues stop trading it."""
+    """Venues stop trading the asset."""
     ASSET_ACTION_TYPE_REBASE: _AssetActionType.ValueType  # 6
-    """Its supply changes, and every balance in proportion."""
+    """The asset's supply changes, and every balance changes in proportion."""
 
 class AssetActionType(_AssetActionType, metaclass=_AssetActionTypeEnumTypeWrapper):
-    """What is done to an asset."""
+    """Kinds of action on an asset."""
 
 ASSET_ACTION_TYPE_UNSPECIFIED: AssetActionType.ValueType  # 0
 """Not known."""
 ASSET_ACTION_TYPE_REDENOMINATION: AssetActionType.ValueType  # 1
-"""The same asset is counted in other units: a split or a reverse split."""
+"""The same asset is counted in different units: a split or a reverse split."""
 ASSET_ACTION_TYPE_MIGRATION: AssetActionType.ValueType  # 2
-"""Holders get another asset in its place."""
+"""Holders receive another asset in exchange for this one."""
 ASSET_ACTION_TYPE_FORK: AssetActionType.ValueType  # 3
-"""Its chain splits, and holders have an asset on each branch."""
+"""The asset's chain splits, and holders have an asset on each branch."""
 ASSET_ACTION_TYPE_AIRDROP: AssetActionType.ValueType  # 4
-"""Holders get another asset beside it."""
+"""Holders receive another asset and keep this one."""
 ASSET_ACTION_TYPE_DELISTING: AssetActionType.ValueType  # 5
-"""Venues stop trading it."""
+"""Venues stop trading the asset."""
 ASSET_ACTION_TYPE_REBASE: AssetActionType.ValueType  # 6
-"""Its supply changes, and every balance in proportion."""
+"""The asset's supply changes, and every balance changes in proportion."""
 Global___AssetActionType: _TypeAlias = AssetActionType  # noqa: Y015
 
 @_typing.final
 class AssetAction(_message.Message):
-    """A change to an asset that changes what holders have, like a corporate action of a share."""
+    """A change to an asset that changes what its holders own, comparable to a corporate action on a share."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -77,34 +77,40 @@ class AssetAction(_message.Message):
     CANCELLED_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     action_id: _builtins.str
-    """Our id, opaque."""
+    """Opaque id assigned by this system."""
     asset_id: _builtins.str
-    """Asset that is changed."""
+    """Asset that the action changes."""
     type: Global___AssetActionType.ValueType
-    """What is done."""
+    """Kind of action."""
     new_asset_id: _builtins.str
-    """Asset that holders get. Absent when they get none, or the same."""
+    """Asset that holders receive. Absent if they receive none, or the same asset."""
     ratio: _builtins.str
-    """Units after the action per unit held before, such as 1000 for a split into thousandths. Absent when there is none."""
+    """Units after the action per unit held before, such as 1000 for a split into thousandths. Absent if the action has no
+    ratio.
+    """
     venue_id: _builtins.str
-    """Venue that announced it, where it concerns one venue only, such as a delisting. Absent when it concerns all."""
+    """Venue that announced the action, for an action that concerns only that venue, such as a delisting. Absent if the
+    action concerns all venues.
+    """
     description: _builtins.str
-    """What was announced, for people. Empty when there is nothing to add."""
+    """Human-readable text of the announcement. Empty if there is nothing to add."""
     cancelled: _builtins.bool
-    """Whether it was called off."""
+    """Whether the action was called off."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change."""
+    """Version of this record, increased by one at each change."""
     @_builtins.property
     def announced_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was announced. Absent when not known."""
+        """Time of the announcement. Absent if unknown."""
 
     @_builtins.property
     def record_time(self) -> _timestamp_pb2.Timestamp:
-        """Whoever holds the asset at this time is concerned. Absent when not known, or the same as the effective time."""
+        """Time that decides who is affected: everyone who holds the asset then. Absent if unknown, or the same as
+        `effective_time`.
+        """
 
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
-        """When it takes effect. Absent when not known yet."""
+        """When the action takes effect. Absent if not yet known."""
 
     def __init__(
         self,

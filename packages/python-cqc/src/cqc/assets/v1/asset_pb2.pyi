@@ -27,15 +27,15 @@ class _AssetType:
 class _AssetTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AssetType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ASSET_TYPE_UNSPECIFIED: _AssetType.ValueType  # 0
-    """The kind is not known."""
+    """Not known."""
     ASSET_TYPE_NATIVE: _AssetType.ValueType  # 1
-    """The asset in which a chain takes its fees, such as BTC or ETH."""
+    """The asset in which a chain charges its fees, such as BTC or ETH."""
     ASSET_TYPE_TOKEN: _AssetType.ValueType  # 2
     """A token issued on a chain, such as UNI or USDC."""
     ASSET_TYPE_WRAPPED: _AssetType.ValueType  # 3
-    """A token redeemable one to one for an asset of the same chain, such as WETH."""
+    """A token redeemable one to one for an asset on the same chain, such as WETH."""
     ASSET_TYPE_BRIDGED: _AssetType.ValueType  # 4
-    """A claim on an asset that is held on another chain."""
+    """A claim on an asset held on another chain."""
     ASSET_TYPE_STAKED: _AssetType.ValueType  # 5
     """A claim on a staked asset and its rewards, such as stETH."""
     ASSET_TYPE_LP: _AssetType.ValueType  # 6
@@ -43,11 +43,11 @@ class _AssetTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AssetType.V
     ASSET_TYPE_RECEIPT: _AssetType.ValueType  # 7
     """A claim on a deposit in a lending protocol, such as aUSDC."""
     ASSET_TYPE_FIAT: _AssetType.ValueType  # 8
-    """Money of a state, such as USD."""
+    """Money issued by a state, such as USD."""
     ASSET_TYPE_INDEX: _AssetType.ValueType  # 9
     """A number computed from prices, which can be quoted but not held."""
     ASSET_TYPE_SYNTHETIC: _AssetType.ValueType  # 10
-    """A token that follows a price without being redeemable for the thing."""
+    """A token that tracks the price of something without being redeemable for it."""
     ASSET_TYPE_NFT: _AssetType.ValueType  # 11
     """A collection of tokens that differ from one another."""
 
@@ -55,15 +55,15 @@ class AssetType(_AssetType, metaclass=_AssetTypeEnumTypeWrapper):
     """Kinds of asset."""
 
 ASSET_TYPE_UNSPECIFIED: AssetType.ValueType  # 0
-"""The kind is not known."""
+"""Not known."""
 ASSET_TYPE_NATIVE: AssetType.ValueType  # 1
-"""The asset in which a chain takes its fees, such as BTC or ETH."""
+"""The asset in which a chain charges its fees, such as BTC or ETH."""
 ASSET_TYPE_TOKEN: AssetType.ValueType  # 2
 """A token issued on a chain, such as UNI or USDC."""
 ASSET_TYPE_WRAPPED: AssetType.ValueType  # 3
-"""A token redeemable one to one for an asset of the same chain, such as WETH."""
+"""A token redeemable one to one for an asset on the same chain, such as WETH."""
 ASSET_TYPE_BRIDGED: AssetType.ValueType  # 4
-"""A claim on an asset that is held on another chain."""
+"""A claim on an asset held on another chain."""
 ASSET_TYPE_STAKED: AssetType.ValueType  # 5
 """A claim on a staked asset and its rewards, such as stETH."""
 ASSET_TYPE_LP: AssetType.ValueType  # 6
@@ -71,11 +71,11 @@ ASSET_TYPE_LP: AssetType.ValueType  # 6
 ASSET_TYPE_RECEIPT: AssetType.ValueType  # 7
 """A claim on a deposit in a lending protocol, such as aUSDC."""
 ASSET_TYPE_FIAT: AssetType.ValueType  # 8
-"""Money of a state, such as USD."""
+"""Money issued by a state, such as USD."""
 ASSET_TYPE_INDEX: AssetType.ValueType  # 9
 """A number computed from prices, which can be quoted but not held."""
 ASSET_TYPE_SYNTHETIC: AssetType.ValueType  # 10
-"""A token that follows a price without being redeemable for the thing."""
+"""A token that tracks the price of something without being redeemable for it."""
 ASSET_TYPE_NFT: AssetType.ValueType  # 11
 """A collection of tokens that differ from one another."""
 Global___AssetType: _TypeAlias = AssetType  # noqa: Y015
@@ -91,9 +91,9 @@ class _AssetStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AssetStat
     ASSET_STATUS_ACTIVE: _AssetStatus.ValueType  # 1
     """In use."""
     ASSET_STATUS_SUPERSEDED: _AssetStatus.ValueType  # 2
-    """Replaced by another asset, as after a migration; the relationship says by which."""
+    """Replaced by another asset, for example after a migration. An AssetRelationship names the replacement."""
     ASSET_STATUS_INACTIVE: _AssetStatus.ValueType  # 3
-    """Not traded any more."""
+    """No longer traded."""
 
 class AssetStatus(_AssetStatus, metaclass=_AssetStatusEnumTypeWrapper):
     """Whether an asset is in use."""
@@ -103,9 +103,9 @@ ASSET_STATUS_UNSPECIFIED: AssetStatus.ValueType  # 0
 ASSET_STATUS_ACTIVE: AssetStatus.ValueType  # 1
 """In use."""
 ASSET_STATUS_SUPERSEDED: AssetStatus.ValueType  # 2
-"""Replaced by another asset, as after a migration; the relationship says by which."""
+"""Replaced by another asset, for example after a migration. An AssetRelationship names the replacement."""
 ASSET_STATUS_INACTIVE: AssetStatus.ValueType  # 3
-"""Not traded any more."""
+"""No longer traded."""
 Global___AssetStatus: _TypeAlias = AssetStatus  # noqa: Y015
 
 class _DataSourceType:
@@ -115,37 +115,37 @@ class _DataSourceType:
 class _DataSourceTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataSourceType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     DATA_SOURCE_TYPE_UNSPECIFIED: _DataSourceType.ValueType  # 0
-    """The kind is not known."""
+    """Not known."""
     DATA_SOURCE_TYPE_AGGREGATOR: _DataSourceType.ValueType  # 1
-    """Collects prices and descriptions of many markets, such as CoinGecko."""
+    """Collects prices and descriptions from many markets, such as CoinGecko."""
     DATA_SOURCE_TYPE_ORACLE: _DataSourceType.ValueType  # 2
     """Publishes prices on a chain, such as Chainlink."""
     DATA_SOURCE_TYPE_REGISTRY: _DataSourceType.ValueType  # 3
     """Assigns identifiers, such as the ISO 24165 registry of digital tokens."""
     DATA_SOURCE_TYPE_CHAIN_INDEXER: _DataSourceType.ValueType  # 4
-    """Reads chains and answers what happened there."""
+    """Reads chains and answers queries about what happened there."""
 
 class DataSourceType(_DataSourceType, metaclass=_DataSourceTypeEnumTypeWrapper):
     """Kinds of information provider."""
 
 DATA_SOURCE_TYPE_UNSPECIFIED: DataSourceType.ValueType  # 0
-"""The kind is not known."""
+"""Not known."""
 DATA_SOURCE_TYPE_AGGREGATOR: DataSourceType.ValueType  # 1
-"""Collects prices and descriptions of many markets, such as CoinGecko."""
+"""Collects prices and descriptions from many markets, such as CoinGecko."""
 DATA_SOURCE_TYPE_ORACLE: DataSourceType.ValueType  # 2
 """Publishes prices on a chain, such as Chainlink."""
 DATA_SOURCE_TYPE_REGISTRY: DataSourceType.ValueType  # 3
 """Assigns identifiers, such as the ISO 24165 registry of digital tokens."""
 DATA_SOURCE_TYPE_CHAIN_INDEXER: DataSourceType.ValueType  # 4
-"""Reads chains and answers what happened there."""
+"""Reads chains and answers queries about what happened there."""
 Global___DataSourceType: _TypeAlias = DataSourceType  # noqa: Y015
 
 @_typing.final
 class Asset(_message.Message):
-    """Something of value that can be held: a coin, a token, money.
+    """Something of value that can be held: a coin, a token, or money.
 
-    One asset for all chains it lives on: WETH on two chains is one asset with two deployments. A third party's bridged
-    claim is an asset of its own.
+    An asset is the same on every chain: WETH on two chains is one asset with two deployments. A third party's bridged
+    claim is a separate asset.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -162,32 +162,32 @@ class Asset(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Assigned by AssetRegistry, immutable, never reused; the first
-    holder of a ticker has it bare, later ones with a qualifier.
+    """Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Assigned by AssetRegistry, immutable, never reused. The first
+    asset with a given ticker gets the bare ticker as its id; later ones get a qualifier.
     """
     symbol: _builtins.str
-    """Ticker as traders write it, such as `USDC`. Not unique, and it changes with a rebrand."""
+    """Ticker as traders write it, such as `USDC`. Not unique, and changes with a rebrand."""
     name: _builtins.str
-    """Name for people, such as `USD Coin`."""
+    """Display name, such as `USD Coin`."""
     type: Global___AssetType.ValueType
     """Kind of asset."""
     display_decimals: _builtins.int
-    """Digits after the point that people expect, 0 to 38. For display only: each deployment states its own. Absent means
-    no convention.
+    """Number of decimal places that people expect, 0 to 38. For display only: each deployment has its own `decimals`.
+    Absent if there is no convention.
     """
     peg_asset_id: _builtins.str
-    """Asset whose price this one is meant to keep, such as `USD` for USDC. Absent when there is none."""
+    """Asset whose price this one is meant to match, such as `USD` for USDC. Absent if the asset is not pegged."""
     status: Global___AssetStatus.ValueType
-    """Whether it is in use."""
+    """Whether the asset is in use."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Other tickers it is or was known by, such as `XBT`. Not unique."""
+        """Other tickers by which the asset is or was known, such as `XBT`. Not unique across assets."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was made."""
+        """When the record was created."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
@@ -227,7 +227,8 @@ Global___Asset: _TypeAlias = Asset  # noqa: Y015
 class AssetIdentifier(_message.Message):
     """The name of an asset at an information provider, such as CoinGecko's `usd-coin`.
 
-    Codes at a venue one can trade on are on VenueAsset. Providers reassign their ids, so each holds for a time.
+    Codes used by trading venues are in VenueAsset. Providers reassign their ids, so each identifier is valid for a
+    period.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -239,20 +240,20 @@ class AssetIdentifier(_message.Message):
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """Asset that is named."""
+    """Asset that the identifier names."""
     data_source_id: _builtins.str
-    """Provider that gave the name, an id of a DataSource."""
+    """Id of the DataSource that assigned the identifier."""
     external_id: _builtins.str
-    """The provider's own id. A text even where it looks like a number: 18 digits do not survive JSON."""
+    """The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """Since when the name holds. Absent means that it always did."""
+        """Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Until when the name held, exclusive. Absent means that it still does."""
+        """End of the period in which the identifier is valid, exclusive. Absent if it is still valid."""
 
     def __init__(
         self,
@@ -274,7 +275,7 @@ Global___AssetIdentifier: _TypeAlias = AssetIdentifier  # noqa: Y015
 
 @_typing.final
 class DataSource(_message.Message):
-    """A provider of information, such as CoinGecko. One cannot trade there: where one can is a Venue."""
+    """An information provider, such as CoinGecko. Places to trade are Venues instead."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -285,11 +286,11 @@ class DataSource(_message.Message):
     data_source_id: _builtins.str
     """Stable id such as `coingecko`."""
     name: _builtins.str
-    """Name for people."""
+    """Display name."""
     type: Global___DataSourceType.ValueType
     """Kind of provider."""
     url: _builtins.str
-    """Address of its site. Empty when there is none."""
+    """Address of the provider's website. Empty if there is none."""
     def __init__(
         self,
         *,

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Chain(_message.Message):
-    """A blockchain on which assets live."""
+    """A blockchain that carries assets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -37,26 +37,28 @@ class Chain(_message.Message):
     chain_id: _builtins.str
     """CAIP-2 id, such as `eip155:1` or `bip122:000000000019d6689c085ae165831e93`."""
     name: _builtins.str
-    """Name for people, such as `Ethereum`."""
+    """Display name, such as `Ethereum`."""
     native_asset_id: _builtins.str
-    """Asset in which fees are paid."""
+    """Asset in which the chain's fees are paid."""
     parent_chain_id: _builtins.str
-    """Chain that this one settles on, in CAIP-2, such as `eip155:1` for a rollup. Absent for a chain of its own."""
+    """CAIP-2 id of the chain that this one settles on, such as `eip155:1` for a rollup. Absent if the chain does not
+    settle on another.
+    """
     testnet: _builtins.bool
-    """Whether it is for tests only, so that nothing on it has value."""
+    """Whether the chain is a test network, on which nothing has value."""
     safe_confirmations: _builtins.int
-    """Blocks after which a replacement is not expected any more. Absent when not known."""
+    """Number of blocks after which a reorganization is no longer expected. Absent if unknown."""
     explorer_url: _builtins.str
-    """Address of a block explorer. Empty when there is none."""
+    """Address of a block explorer. Empty if there is none."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def block_time(self) -> _duration_pb2.Duration:
-        """Usual time between blocks. Absent when not known."""
+        """Usual time between blocks. Absent if unknown."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Until when the chain ran, exclusive. Absent means that it still does."""
+        """Time until which the chain ran, exclusive. Absent if the chain is still running."""
 
     def __init__(
         self,

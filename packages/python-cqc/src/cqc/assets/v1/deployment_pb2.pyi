@@ -27,11 +27,11 @@ class _TokenStandardEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TokenSt
     TOKEN_STANDARD_UNSPECIFIED: _TokenStandard.ValueType  # 0
     """Not known."""
     TOKEN_STANDARD_NATIVE: _TokenStandard.ValueType  # 1
-    """The native asset of the chain, which follows no token standard."""
+    """The chain's native asset, which follows no token standard."""
     TOKEN_STANDARD_ERC20: _TokenStandard.ValueType  # 2
     """ERC-20 on EVM chains."""
     TOKEN_STANDARD_ERC721: _TokenStandard.ValueType  # 3
-    """ERC-721 on EVM chains, each token different."""
+    """ERC-721 on EVM chains, where every token is different."""
     TOKEN_STANDARD_ERC1155: _TokenStandard.ValueType  # 4
     """ERC-1155 on EVM chains."""
     TOKEN_STANDARD_SPL: _TokenStandard.ValueType  # 5
@@ -41,7 +41,7 @@ class _TokenStandardEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TokenSt
     TOKEN_STANDARD_TRC20: _TokenStandard.ValueType  # 7
     """TRC-20 on Tron."""
     TOKEN_STANDARD_COSMOS_BANK: _TokenStandard.ValueType  # 8
-    """Bank module denomination on Cosmos chains, IBC vouchers included."""
+    """Denomination of the bank module on Cosmos chains, including IBC vouchers."""
 
 class TokenStandard(_TokenStandard, metaclass=_TokenStandardEnumTypeWrapper):
     """Token standards."""
@@ -49,11 +49,11 @@ class TokenStandard(_TokenStandard, metaclass=_TokenStandardEnumTypeWrapper):
 TOKEN_STANDARD_UNSPECIFIED: TokenStandard.ValueType  # 0
 """Not known."""
 TOKEN_STANDARD_NATIVE: TokenStandard.ValueType  # 1
-"""The native asset of the chain, which follows no token standard."""
+"""The chain's native asset, which follows no token standard."""
 TOKEN_STANDARD_ERC20: TokenStandard.ValueType  # 2
 """ERC-20 on EVM chains."""
 TOKEN_STANDARD_ERC721: TokenStandard.ValueType  # 3
-"""ERC-721 on EVM chains, each token different."""
+"""ERC-721 on EVM chains, where every token is different."""
 TOKEN_STANDARD_ERC1155: TokenStandard.ValueType  # 4
 """ERC-1155 on EVM chains."""
 TOKEN_STANDARD_SPL: TokenStandard.ValueType  # 5
@@ -63,7 +63,7 @@ TOKEN_STANDARD_TOKEN_2022: TokenStandard.ValueType  # 6
 TOKEN_STANDARD_TRC20: TokenStandard.ValueType  # 7
 """TRC-20 on Tron."""
 TOKEN_STANDARD_COSMOS_BANK: TokenStandard.ValueType  # 8
-"""Bank module denomination on Cosmos chains, IBC vouchers included."""
+"""Denomination of the bank module on Cosmos chains, including IBC vouchers."""
 Global___TokenStandard: _TypeAlias = TokenStandard  # noqa: Y015
 
 class _Issuance:
@@ -75,28 +75,28 @@ class _IssuanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Issuance.Val
     ISSUANCE_UNSPECIFIED: _Issuance.ValueType  # 0
     """Not known."""
     ISSUANCE_NATIVE: _Issuance.ValueType  # 1
-    """The issuer itself mints it on this chain, or the chain does."""
+    """The issuer itself mints the asset on this chain, or the chain does."""
     ISSUANCE_CANONICAL_BRIDGE: _Issuance.ValueType  # 2
-    """The bridge that the issuer or the chain names as the official one."""
+    """The bridge that the issuer or the chain designates as official."""
     ISSUANCE_THIRD_PARTY: _Issuance.ValueType  # 3
-    """Someone else's bridge."""
+    """Another party's bridge."""
 
 class Issuance(_Issuance, metaclass=_IssuanceEnumTypeWrapper):
-    """Who stands behind a deployment."""
+    """Who issues a deployment."""
 
 ISSUANCE_UNSPECIFIED: Issuance.ValueType  # 0
 """Not known."""
 ISSUANCE_NATIVE: Issuance.ValueType  # 1
-"""The issuer itself mints it on this chain, or the chain does."""
+"""The issuer itself mints the asset on this chain, or the chain does."""
 ISSUANCE_CANONICAL_BRIDGE: Issuance.ValueType  # 2
-"""The bridge that the issuer or the chain names as the official one."""
+"""The bridge that the issuer or the chain designates as official."""
 ISSUANCE_THIRD_PARTY: Issuance.ValueType  # 3
-"""Someone else's bridge."""
+"""Another party's bridge."""
 Global___Issuance: _TypeAlias = Issuance  # noqa: Y015
 
 @_typing.final
 class AssetDeployment(_message.Message):
-    """An asset on one chain: its contract there, or its being that chain's native asset."""
+    """An asset on one chain: its contract there, or the chain's native asset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -113,34 +113,36 @@ class AssetDeployment(_message.Message):
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
-    """CAIP-19 id such as `eip155:1/erc20:0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2`; EVM addresses in lower case."""
+    """CAIP-19 id such as `eip155:1/erc20:0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2`. EVM addresses are in lower case."""
     asset_id: _builtins.str
     """Asset that is deployed."""
     chain_id: _builtins.str
-    """Chain in CAIP-2, such as `eip155:1`."""
+    """CAIP-2 id of the chain, such as `eip155:1`."""
     address: _builtins.str
-    """Address of the contract in CAIP-10. Absent for a native asset, which has none."""
+    """CAIP-10 id of the contract. Absent for a native asset, which has no contract."""
     standard: Global___TokenStandard.ValueType
-    """Standard that the contract follows."""
+    """Token standard that the contract follows."""
     decimals: _builtins.int
-    """Number of decimal digits by which the chain's integer amounts are divided, 0 to 38. Absent when not known: zero is
-    a real value.
+    """Decimal places of the chain's integer amounts, 0 to 38: an amount divided by 10 to this power is in units of the
+    asset. Absent if unknown; zero is a valid value.
     """
     issuance: Global___Issuance.ValueType
-    """Who stands behind it."""
+    """Who issues the deployment."""
     transfer_fee_bps: _builtins.str
-    """Part of each transfer that the contract keeps, in basis points. Absent means none is known."""
+    """Fee that the contract keeps from each transfer, in basis points of the transferred amount, zero or greater. Absent
+    if no fee is known.
+    """
     rebasing: _builtins.bool
-    """Whether balances change without transfers. Absent means not known."""
+    """Whether balances change without transfers. Absent if unknown."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is in use. Absent means that it always was."""
+        """Start of the period in which the deployment is in use, inclusive. Absent if it has always been in use."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Until when it was in use, exclusive. Absent means that it still is."""
+        """End of the period in which the deployment is in use, exclusive. Absent if it is still in use."""
 
     def __init__(
         self,

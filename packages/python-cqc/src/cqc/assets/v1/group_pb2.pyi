@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AssetGroup(_message.Message):
-    """Assets that someone looks at together, such as an index, a sector, or everything pegged to the dollar."""
+    """Assets viewed together, such as an index, a sector, or everything pegged to the dollar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,20 +33,20 @@ class AssetGroup(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
-    """Our id of the group, opaque."""
+    """Opaque id assigned by this system."""
     name: _builtins.str
-    """Name for people."""
+    """Display name."""
     description: _builtins.str
-    """What the group is for. Empty when the name says it."""
+    """Purpose of the group. Empty if the name is self-explanatory."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssetGroupMember]:
-        """Assets that belong to it, or did."""
+        """Current and former members of the group."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was made."""
+        """When the record was created."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
@@ -73,7 +73,7 @@ Global___AssetGroup: _TypeAlias = AssetGroup  # noqa: Y015
 
 @_typing.final
 class AssetGroupMember(_message.Message):
-    """That an asset belongs to a group for a time."""
+    """Membership of an asset in a group for a period."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -84,14 +84,16 @@ class AssetGroupMember(_message.Message):
     asset_id: _builtins.str
     """Asset that belongs to the group."""
     weight: _builtins.str
-    """Share of the group, where shares of all current members add up to 1. Absent in a group without weights."""
+    """Weight of the asset as a fraction of the group. The weights of all current members add up to 1. Absent in a group
+    without weights.
+    """
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """Since when it belongs. Absent means that it always did."""
+        """Start of the membership, inclusive. Absent if the asset has always been a member."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Until when it belonged, exclusive. Absent means that it still does."""
+        """End of the membership, exclusive. Absent if the asset is still a member."""
 
     def __init__(
         self,

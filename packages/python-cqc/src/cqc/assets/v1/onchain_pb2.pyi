@@ -27,15 +27,15 @@ class _FinalityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Finality.Val
     FINALITY_UNSPECIFIED: _Finality.ValueType  # 0
     """Not known."""
     FINALITY_PENDING: _Finality.ValueType  # 1
-    """Sent, but in no block yet."""
+    """Sent, but not yet in a block."""
     FINALITY_INCLUDED: _Finality.ValueType  # 2
     """In a block that may still be replaced."""
     FINALITY_SAFE: _Finality.ValueType  # 3
-    """Deep enough that a replacement is not expected."""
+    """Deep enough in the chain that a reorganization is not expected."""
     FINALITY_FINAL: _Finality.ValueType  # 4
-    """The chain rules a replacement out."""
+    """The chain rules out a reorganization."""
     FINALITY_REORGED: _Finality.ValueType  # 5
-    """The block was replaced: what the transaction did is undone."""
+    """The block was replaced, and the transaction's effects were undone."""
 
 class Finality(_Finality, metaclass=_FinalityEnumTypeWrapper):
     """How certain it is that a transaction stays on its chain."""
@@ -43,15 +43,15 @@ class Finality(_Finality, metaclass=_FinalityEnumTypeWrapper):
 FINALITY_UNSPECIFIED: Finality.ValueType  # 0
 """Not known."""
 FINALITY_PENDING: Finality.ValueType  # 1
-"""Sent, but in no block yet."""
+"""Sent, but not yet in a block."""
 FINALITY_INCLUDED: Finality.ValueType  # 2
 """In a block that may still be replaced."""
 FINALITY_SAFE: Finality.ValueType  # 3
-"""Deep enough that a replacement is not expected."""
+"""Deep enough in the chain that a reorganization is not expected."""
 FINALITY_FINAL: Finality.ValueType  # 4
-"""The chain rules a replacement out."""
+"""The chain rules out a reorganization."""
 FINALITY_REORGED: Finality.ValueType  # 5
-"""The block was replaced: what the transaction did is undone."""
+"""The block was replaced, and the transaction's effects were undone."""
 Global___Finality: _TypeAlias = Finality  # noqa: Y015
 
 @_typing.final
@@ -72,28 +72,32 @@ class OnchainRef(_message.Message):
     FINALITY_FIELD_NUMBER: _builtins.int
     BLOCK_TIME_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
-    """Chain in CAIP-2, such as `eip155:1`."""
+    """CAIP-2 id of the chain, such as `eip155:1`."""
     transaction_id: _builtins.str
-    """Hash or id of the transaction in the chain's own spelling; lower case on EVM chains."""
+    """Hash or id of the transaction as the chain spells it, in lower case on EVM chains."""
     block_number: _builtins.int
-    """Number (height or slot) of the block. Absent while pending."""
+    """Number of the block (height or slot). Absent while the transaction is pending."""
     block_hash: _builtins.str
-    """Hash of the block. Absent while pending, or where the chain has none."""
+    """Hash of the block. Absent while the transaction is pending, or if the chain has no block hashes."""
     log_index: _builtins.int
-    """Position of the event among the block's logs. Absent where the chain has no logs."""
+    """Position of the event among the logs of the block. Absent if the chain has no logs."""
     nonce: _builtins.int
-    """Number of the transaction among its sender's. Absent where the chain does not count them."""
+    """Sequence number of the transaction among those of its sender. Absent if the chain does not number them."""
     gas_used: _builtins.str
-    """Gas that was used, in the chain's units of gas. Absent while pending."""
+    """Gas used, in the chain's gas units. Absent while the transaction is pending."""
     gas_price: _builtins.str
-    """Price paid for one unit of gas, in the smallest unit of the chain's native asset. Absent while pending."""
+    """Price paid per unit of gas, in the smallest unit of the chain's native asset. Absent while the transaction is
+    pending.
+    """
     replaced_by: _builtins.str
-    """The transaction that took this one's place, such as one with the same nonce and a higher fee. Absent if none did."""
+    """Hash or id of the transaction that replaced this one, such as one with the same nonce and a higher fee. Absent if
+    it was not replaced.
+    """
     finality: Global___Finality.ValueType
-    """How certain it is that the transaction stays."""
+    """How certain it is that the transaction stays on the chain."""
     @_builtins.property
     def block_time(self) -> _timestamp_pb2.Timestamp:
-        """Time of the block. Absent while pending."""
+        """Timestamp of the block. Absent while the transaction is pending."""
 
     def __init__(
         self,

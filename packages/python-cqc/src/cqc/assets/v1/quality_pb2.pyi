@@ -27,51 +27,51 @@ class _FlagTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagType.Val
     FLAG_TYPE_UNSPECIFIED: _FlagType.ValueType  # 0
     """Not known."""
     FLAG_TYPE_SCAM: _FlagType.ValueType  # 1
-    """It imitates another asset or cheats its holders."""
+    """Imitates another asset or defrauds its holders."""
     FLAG_TYPE_RUG_PULL: _FlagType.ValueType  # 2
-    """Its makers took the money and left."""
+    """The asset's creators took the money and left."""
     FLAG_TYPE_HONEYPOT: _FlagType.ValueType  # 3
-    """It can be bought but not sold."""
+    """Can be bought but not sold."""
     FLAG_TYPE_EXPLOITED: _FlagType.ValueType  # 4
-    """Its contract or its bridge was exploited."""
+    """The asset's contract or bridge was exploited."""
     FLAG_TYPE_DEPEGGED: _FlagType.ValueType  # 5
-    """It left the price it is meant to keep."""
+    """Departed from the price it is meant to match."""
     FLAG_TYPE_PAUSED: _FlagType.ValueType  # 6
-    """Its issuer or its contract stopped transfers."""
+    """The issuer or the contract stopped transfers."""
     FLAG_TYPE_REGULATORY: _FlagType.ValueType  # 7
-    """A regulator or court acts against it."""
+    """A regulator or court is acting against the asset."""
     FLAG_TYPE_LOW_LIQUIDITY: _FlagType.ValueType  # 8
-    """It can hardly be traded without moving the price."""
+    """Hard to trade without moving the price."""
     FLAG_TYPE_CONTRACT_RISK: _FlagType.ValueType  # 9
-    """Its contract is not verified, or has powers that a holder would not expect."""
+    """The contract is unverified, or has powers that a holder would not expect."""
     FLAG_TYPE_DEPRECATED: _FlagType.ValueType  # 10
-    """It is given up by its makers or taken off venues."""
+    """Abandoned by its creators or delisted by venues."""
 
 class FlagType(_FlagType, metaclass=_FlagTypeEnumTypeWrapper):
-    """What is wrong with an asset."""
+    """Kinds of problem with an asset."""
 
 FLAG_TYPE_UNSPECIFIED: FlagType.ValueType  # 0
 """Not known."""
 FLAG_TYPE_SCAM: FlagType.ValueType  # 1
-"""It imitates another asset or cheats its holders."""
+"""Imitates another asset or defrauds its holders."""
 FLAG_TYPE_RUG_PULL: FlagType.ValueType  # 2
-"""Its makers took the money and left."""
+"""The asset's creators took the money and left."""
 FLAG_TYPE_HONEYPOT: FlagType.ValueType  # 3
-"""It can be bought but not sold."""
+"""Can be bought but not sold."""
 FLAG_TYPE_EXPLOITED: FlagType.ValueType  # 4
-"""Its contract or its bridge was exploited."""
+"""The asset's contract or bridge was exploited."""
 FLAG_TYPE_DEPEGGED: FlagType.ValueType  # 5
-"""It left the price it is meant to keep."""
+"""Departed from the price it is meant to match."""
 FLAG_TYPE_PAUSED: FlagType.ValueType  # 6
-"""Its issuer or its contract stopped transfers."""
+"""The issuer or the contract stopped transfers."""
 FLAG_TYPE_REGULATORY: FlagType.ValueType  # 7
-"""A regulator or court acts against it."""
+"""A regulator or court is acting against the asset."""
 FLAG_TYPE_LOW_LIQUIDITY: FlagType.ValueType  # 8
-"""It can hardly be traded without moving the price."""
+"""Hard to trade without moving the price."""
 FLAG_TYPE_CONTRACT_RISK: FlagType.ValueType  # 9
-"""Its contract is not verified, or has powers that a holder would not expect."""
+"""The contract is unverified, or has powers that a holder would not expect."""
 FLAG_TYPE_DEPRECATED: FlagType.ValueType  # 10
-"""It is given up by its makers or taken off venues."""
+"""Abandoned by its creators or delisted by venues."""
 Global___FlagType: _TypeAlias = FlagType  # noqa: Y015
 
 class _FlagSeverity:
@@ -81,29 +81,29 @@ class _FlagSeverity:
 class _FlagSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagSeverity.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FLAG_SEVERITY_UNSPECIFIED: _FlagSeverity.ValueType  # 0
-    """Not judged."""
+    """Not assessed."""
     FLAG_SEVERITY_INFO: _FlagSeverity.ValueType  # 1
     """Worth knowing."""
     FLAG_SEVERITY_LOW: _FlagSeverity.ValueType  # 2
-    """Worth a look before trading."""
+    """Worth checking before trading."""
     FLAG_SEVERITY_MEDIUM: _FlagSeverity.ValueType  # 3
-    """Trade only knowingly."""
+    """Trade only with knowledge of the risk."""
     FLAG_SEVERITY_HIGH: _FlagSeverity.ValueType  # 4
     """Do not open new positions."""
     FLAG_SEVERITY_CRITICAL: _FlagSeverity.ValueType  # 5
     """Do not touch."""
 
 class FlagSeverity(_FlagSeverity, metaclass=_FlagSeverityEnumTypeWrapper):
-    """How bad it is."""
+    """How serious a flag is."""
 
 FLAG_SEVERITY_UNSPECIFIED: FlagSeverity.ValueType  # 0
-"""Not judged."""
+"""Not assessed."""
 FLAG_SEVERITY_INFO: FlagSeverity.ValueType  # 1
 """Worth knowing."""
 FLAG_SEVERITY_LOW: FlagSeverity.ValueType  # 2
-"""Worth a look before trading."""
+"""Worth checking before trading."""
 FLAG_SEVERITY_MEDIUM: FlagSeverity.ValueType  # 3
-"""Trade only knowingly."""
+"""Trade only with knowledge of the risk."""
 FLAG_SEVERITY_HIGH: FlagSeverity.ValueType  # 4
 """Do not open new positions."""
 FLAG_SEVERITY_CRITICAL: FlagSeverity.ValueType  # 5
@@ -112,7 +112,7 @@ Global___FlagSeverity: _TypeAlias = FlagSeverity  # noqa: Y015
 
 @_typing.final
 class AssetQualityFlag(_message.Message):
-    """A warning about an asset, by someone, for a time."""
+    """A warning about an asset, raised by one source and valid for a period."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -128,30 +128,30 @@ class AssetQualityFlag(_message.Message):
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     flag_id: _builtins.str
-    """Our id of the flag, opaque."""
+    """Opaque id assigned by this system."""
     asset_id: _builtins.str
-    """Asset that is warned of."""
+    """Asset that the warning is about."""
     deployment_id: _builtins.str
-    """The one deployment that is concerned. Absent means the asset on every chain."""
+    """The one deployment that the warning is about. Absent if it is about the asset on every chain."""
     type: Global___FlagType.ValueType
-    """What is wrong."""
+    """Kind of problem."""
     severity: Global___FlagSeverity.ValueType
-    """How bad it is."""
+    """How serious the problem is."""
     source: _builtins.str
-    """Who says so: an id of a DataSource, or of one of our services."""
+    """Source of the warning: the id of a DataSource or of one of our services."""
     reason: _builtins.str
-    """What was seen, for people. Empty when there is nothing to add."""
+    """Human-readable account of what was observed. Empty if there is nothing to add."""
     evidence_url: _builtins.str
-    """Where to read more. Empty when there is nothing."""
+    """Address of a page with more information. Empty if there is none."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change."""
     @_builtins.property
     def raised_at(self) -> _timestamp_pb2.Timestamp:
-        """When the warning was raised."""
+        """When the warning was raised. Always set."""
 
     @_builtins.property
     def resolved_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was taken back. Absent means that it still stands."""
+        """When the warning was withdrawn. Absent if it is still in force."""
 
     def __init__(
         self,

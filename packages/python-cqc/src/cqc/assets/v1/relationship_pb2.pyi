@@ -30,50 +30,50 @@ class _RelationshipTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rela
     RELATIONSHIP_TYPE_WRAPS: _RelationshipType.ValueType  # 1
     """Redeemable one to one on the same chain, such as WETH for ETH."""
     RELATIONSHIP_TYPE_BRIDGES: _RelationshipType.ValueType  # 2
-    """A claim on the other asset, held on another chain."""
+    """A claim on the other asset, which is held on another chain."""
     RELATIONSHIP_TYPE_STAKES: _RelationshipType.ValueType  # 3
-    """A claim on the staked other asset and its rewards, such as stETH on ETH."""
+    """A claim on a stake of the other asset and its rewards, such as stETH on ETH."""
     RELATIONSHIP_TYPE_PEGGED_TO: _RelationshipType.ValueType  # 4
-    """Meant to keep the price of the other asset, such as USDC of USD."""
+    """Meant to match the price of the other asset, as USDC does that of USD."""
     RELATIONSHIP_TYPE_LP_OF: _RelationshipType.ValueType  # 5
-    """A share of a pool that holds the other asset, one relationship per asset."""
+    """A share of a pool that holds the other asset. There is one relationship per asset in the pool."""
     RELATIONSHIP_TYPE_RECEIPT_OF: _RelationshipType.ValueType  # 6
     """A claim on a deposit of the other asset in a lending protocol."""
     RELATIONSHIP_TYPE_TRACKS: _RelationshipType.ValueType  # 7
-    """Follows the price of the other asset without being redeemable for it."""
+    """Tracks the price of the other asset without being redeemable for it."""
     RELATIONSHIP_TYPE_SUPERSEDES: _RelationshipType.ValueType  # 8
-    """Took the place of the other asset, as in a migration."""
+    """Replaced the other asset, for example in a migration."""
     RELATIONSHIP_TYPE_FORK_OF: _RelationshipType.ValueType  # 9
     """Split off from the other asset."""
 
 class RelationshipType(_RelationshipType, metaclass=_RelationshipTypeEnumTypeWrapper):
-    """How one asset stands to another, read from the first: `from` WRAPS `to`."""
+    """How one asset relates to another, read from the first: `from` WRAPS `to`."""
 
 RELATIONSHIP_TYPE_UNSPECIFIED: RelationshipType.ValueType  # 0
 """Not known."""
 RELATIONSHIP_TYPE_WRAPS: RelationshipType.ValueType  # 1
 """Redeemable one to one on the same chain, such as WETH for ETH."""
 RELATIONSHIP_TYPE_BRIDGES: RelationshipType.ValueType  # 2
-"""A claim on the other asset, held on another chain."""
+"""A claim on the other asset, which is held on another chain."""
 RELATIONSHIP_TYPE_STAKES: RelationshipType.ValueType  # 3
-"""A claim on the staked other asset and its rewards, such as stETH on ETH."""
+"""A claim on a stake of the other asset and its rewards, such as stETH on ETH."""
 RELATIONSHIP_TYPE_PEGGED_TO: RelationshipType.ValueType  # 4
-"""Meant to keep the price of the other asset, such as USDC of USD."""
+"""Meant to match the price of the other asset, as USDC does that of USD."""
 RELATIONSHIP_TYPE_LP_OF: RelationshipType.ValueType  # 5
-"""A share of a pool that holds the other asset, one relationship per asset."""
+"""A share of a pool that holds the other asset. There is one relationship per asset in the pool."""
 RELATIONSHIP_TYPE_RECEIPT_OF: RelationshipType.ValueType  # 6
 """A claim on a deposit of the other asset in a lending protocol."""
 RELATIONSHIP_TYPE_TRACKS: RelationshipType.ValueType  # 7
-"""Follows the price of the other asset without being redeemable for it."""
+"""Tracks the price of the other asset without being redeemable for it."""
 RELATIONSHIP_TYPE_SUPERSEDES: RelationshipType.ValueType  # 8
-"""Took the place of the other asset, as in a migration."""
+"""Replaced the other asset, for example in a migration."""
 RELATIONSHIP_TYPE_FORK_OF: RelationshipType.ValueType  # 9
 """Split off from the other asset."""
 Global___RelationshipType: _TypeAlias = RelationshipType  # noqa: Y015
 
 @_typing.final
 class AssetRelationship(_message.Message):
-    """That one asset depends on another, and on which terms."""
+    """The dependence of one asset on another, and its terms."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -89,32 +89,32 @@ class AssetRelationship(_message.Message):
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     relationship_id: _builtins.str
-    """Our id of the relationship, opaque."""
+    """Opaque id assigned by this system."""
     from_asset_id: _builtins.str
-    """The dependent asset, such as `WETH`."""
+    """Dependent asset, such as `WETH`."""
     to_asset_id: _builtins.str
-    """The asset it depends on, such as `ETH`."""
+    """Asset that the first one depends on, such as `ETH`."""
     type: Global___RelationshipType.ValueType
-    """How it depends."""
+    """Kind of dependence."""
     rate: _builtins.str
-    """Units of the second asset per unit of the first. Absent when it moves or is not known."""
+    """Units of `to_asset_id` per unit of `from_asset_id`. Absent if the rate varies or is unknown."""
     redeemable: _builtins.bool
-    """Whether a holder can exchange the first for the second with the issuer. Absent means not known."""
+    """Whether a holder can exchange `from_asset_id` for `to_asset_id` with the issuer. Absent if unknown."""
     haircut: _builtins.str
-    """Part of the value that risk systems take off, 0 to 1. Absent means none was set."""
+    """Fraction of the value that risk systems deduct, 0 to 1. Absent if none was set."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def unbonding_period(self) -> _duration_pb2.Duration:
-        """How long a redemption takes. Absent means at once, or not redeemable."""
+        """Time that a redemption takes. Absent if redemption is immediate or not possible."""
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """Since when it holds. Absent means that it always did."""
+        """Start of the period in which the relationship holds, inclusive. Absent if it has always held."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Until when it held, exclusive. Absent means that it still does."""
+        """End of the period in which the relationship holds, exclusive. Absent if it still holds."""
 
     def __init__(
         self,

@@ -113,7 +113,7 @@ Global___RelationshipEstablished: _TypeAlias = RelationshipEstablished  # noqa: 
 
 @_typing.final
 class AssetUpdated(_message.Message):
-    """A record of an asset changed."""
+    """An asset's record changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -143,7 +143,7 @@ Global___AssetUpdated: _TypeAlias = AssetUpdated  # noqa: Y015
 
 @_typing.final
 class AssetActionAnnounced(_message.Message):
-    """Something that changes what holders of an asset have was announced, changed or called off."""
+    """An action that changes the holdings of an asset was announced, changed or called off."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -155,7 +155,7 @@ class AssetActionAnnounced(_message.Message):
 
     @_builtins.property
     def action(self) -> _action_pb2.AssetAction:
-        """The action as it now stands."""
+        """The action in its current state."""
 
     def __init__(
         self,

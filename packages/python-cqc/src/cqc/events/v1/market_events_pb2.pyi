@@ -52,7 +52,7 @@ Global___SymbolCreated: _TypeAlias = SymbolCreated  # noqa: Y015
 
 @_typing.final
 class PriceUpdated(_message.Message):
-    """A price changed. Its subject is the price's asset reference."""
+    """A price changed. The event's subject is the asset reference of the price."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -82,7 +82,7 @@ Global___PriceUpdated: _TypeAlias = PriceUpdated  # noqa: Y015
 
 @_typing.final
 class SymbolUpdated(_message.Message):
-    """A record of a product changed."""
+    """A product's record changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -112,7 +112,7 @@ Global___SymbolUpdated: _TypeAlias = SymbolUpdated  # noqa: Y015
 
 @_typing.final
 class SymbolDelisted(_message.Message):
-    """No venue lists a product any more, or it expired."""
+    """A product expired, or is no longer listed at any venue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -124,7 +124,7 @@ class SymbolDelisted(_message.Message):
 
     @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
-        """The product as it stands."""
+        """The product in its current state."""
 
     def __init__(
         self,
@@ -142,8 +142,8 @@ Global___SymbolDelisted: _TypeAlias = SymbolDelisted  # noqa: Y015
 
 @_typing.final
 class StreamGap(_message.Message):
-    """Updates of a listing's market data were lost: what was computed from them since is not valid. Its subject is the
-    listing.
+    """Updates of a listing's market data were lost, so anything computed from the data since then is invalid. The event's
+    subject is the listing.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -156,13 +156,13 @@ class StreamGap(_message.Message):
     STARTED_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that is concerned."""
+    """Listing whose updates were lost."""
     stream: _builtins.str
-    """Stream that is concerned, such as `order_book` or `trades`."""
+    """Stream whose updates were lost, such as `order_book` or `trades`."""
     last_sequence: _builtins.int
-    """Last sequence that was received before the gap. Absent where the venue does not number updates."""
+    """Last sequence number received before the gap. Absent if the venue does not number updates."""
     next_sequence: _builtins.int
-    """First sequence that was received after it. Absent where the venue does not number updates."""
+    """First sequence number received after the gap. Absent if the venue does not number updates."""
     @_builtins.property
     def metadata(self) -> _metadata_pb2.EventMetadata:
         """Id, order and origin of the event."""
@@ -173,7 +173,7 @@ class StreamGap(_message.Message):
 
     @_builtins.property
     def ended_at(self) -> _timestamp_pb2.Timestamp:
-        """When the stream was whole again. Absent as long as it is not."""
+        """When the stream was complete again. Absent while it is not."""
 
     def __init__(
         self,

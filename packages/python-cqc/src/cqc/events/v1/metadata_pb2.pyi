@@ -19,9 +19,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class EventMetadata(_message.Message):
-    """What all events say about themselves.
+    """Id, order and origin of an event.
 
-    Delivery is at least once: a consumer drops what it has seen, by `event_id`, and finds gaps by `sequence`.
+    Delivery is at least once: a consumer drops events whose `event_id` it has seen, and detects gaps by `sequence`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -36,28 +36,28 @@ class EventMetadata(_message.Message):
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
     CAUSATION_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
-    """Id of the event, a UUID; the same whenever it is delivered again."""
+    """Id of the event, a UUID. Every redelivery of the event has the same id."""
     subject: _builtins.str
-    """Partition key: the id of the entity that changed; for orders the account's, so that an account's orders stay in
-    order.
+    """Partition key: the id of the entity that changed. Events about orders use the id of the account, which keeps an
+    account's orders in order.
     """
     sequence: _builtins.int
-    """Number of the event among those of the same source and subject, one more than the one before."""
+    """Number of the event among those of the same source and subject, one more than the previous event's."""
     revision: _builtins.int
-    """Revision of the entity after the event. Absent for entities without revisions."""
+    """Revision of the entity after the event. Absent for entities without a revision."""
     source: _builtins.str
-    """Service that published it."""
+    """Service that published the event."""
     correlation_id: _builtins.str
-    """Same for everything that one request or signal led to. Absent when nothing did."""
+    """Id shared by everything that one request or signal led to. Absent if no request or signal led to the event."""
     causation_id: _builtins.str
-    """Event that led to this one. Absent when none did."""
+    """`event_id` of the event that caused this one. Absent if no event did."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it happened, by the clock of whoever it happened to."""
+        """When the event happened, by the clock of the party that it happened to."""
 
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
-        """When the source wrote it down."""
+        """When the source recorded the event."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class OrderPlaced(_message.Message):
-    """An order was sent to a venue; whether the venue takes it is another event."""
+    """An order was sent to a venue. A separate event reports whether the venue accepts it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -51,7 +51,7 @@ Global___OrderPlaced: _TypeAlias = OrderPlaced  # noqa: Y015
 
 @_typing.final
 class OrderFilled(_message.Message):
-    """A part or the rest of an order was traded: one event per fill."""
+    """Part or all of an order's remaining quantity was filled. One event per fill."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -68,7 +68,7 @@ class OrderFilled(_message.Message):
 
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order after the fill. Absent when only the report is known."""
+        """The order after the fill. Absent if only the report is known."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class OrderCancelled(_message.Message):
 
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order after the cancellation. Absent when only the report is known."""
+        """The order after the cancellation. Absent if only the report is known."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ Global___OrderCancelled: _TypeAlias = OrderCancelled  # noqa: Y015
 
 @_typing.final
 class OrderAccepted(_message.Message):
-    """A venue took an order."""
+    """A venue accepted an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -140,7 +140,7 @@ class OrderAccepted(_message.Message):
 
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order after it. Absent when only the report is known."""
+        """The order after the event. Absent if only the report is known."""
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ Global___OrderAccepted: _TypeAlias = OrderAccepted  # noqa: Y015
 
 @_typing.final
 class OrderRejected(_message.Message):
-    """A venue, or our own risk check, refused an order."""
+    """A venue, or our own risk check, rejected an order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -176,7 +176,7 @@ class OrderRejected(_message.Message):
 
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order after it. Absent when only the report is known."""
+        """The order after the event. Absent if only the report is known."""
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ Global___OrderRejected: _TypeAlias = OrderRejected  # noqa: Y015
 
 @_typing.final
 class OrderExpired(_message.Message):
-    """An order's time ran out."""
+    """An order expired."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -212,7 +212,7 @@ class OrderExpired(_message.Message):
 
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order after it. Absent when only the report is known."""
+        """The order after the event. Absent if only the report is known."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class OrderTriggered(_message.Message):
 
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order after it. Absent when only the report is known."""
+        """The order after the event. Absent if only the report is known."""
 
     def __init__(
         self,
@@ -284,7 +284,7 @@ class OrderReplaced(_message.Message):
 
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order after it. Absent when only the report is known."""
+        """The order after the event. Absent if only the report is known."""
 
     def __init__(
         self,
@@ -303,7 +303,7 @@ Global___OrderReplaced: _TypeAlias = OrderReplaced  # noqa: Y015
 
 @_typing.final
 class CancelRejected(_message.Message):
-    """A venue refused to cancel or to replace an order; the order is as it was."""
+    """A venue refused to cancel or to replace an order. The order is unchanged."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -314,20 +314,20 @@ class CancelRejected(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REASON_TEXT_FIELD_NUMBER: _builtins.int
     request_client_order_id: _builtins.str
-    """Client order id of the request, where it had one of its own. Absent otherwise."""
+    """Client order id of the request, if it had one of its own. Absent otherwise."""
     replacement: _builtins.bool
-    """Whether a replacement was asked for rather than a cancellation."""
+    """True if a replacement was refused, false if a cancellation was."""
     reason: _order_pb2.OrderReason.ValueType
-    """Why it was refused."""
+    """Why the request was refused."""
     reason_text: _builtins.str
-    """The same in the venue's words. Empty where it does not say."""
+    """The reason in the venue's words. Empty if it gives none."""
     @_builtins.property
     def metadata(self) -> _metadata_pb2.EventMetadata:
         """Id, order and origin of the event."""
 
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order as it stands."""
+        """The order in its current state."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ class PositionChanged(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     PREVIOUS_QUANTITY_FIELD_NUMBER: _builtins.int
     previous_quantity: _builtins.str
-    """Quantity before the change, in the position's unit. Absent when it was not known."""
+    """Quantity before the change, signed, in the position's quantity unit. Absent if not known."""
     @_builtins.property
     def metadata(self) -> _metadata_pb2.EventMetadata:
         """Id, order and origin of the event."""
@@ -56,7 +56,7 @@ Global___PositionChanged: _TypeAlias = PositionChanged  # noqa: Y015
 
 @_typing.final
 class PositionOpened(_message.Message):
-    """A position was opened where there was none."""
+    """A position was opened where none existed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -98,7 +98,7 @@ class PositionClosed(_message.Message):
 
     @_builtins.property
     def position(self) -> _position_pb2.Position:
-        """The position as it was closed, with what it realised."""
+        """The position at its close, with its realized profit or loss."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ Global___PositionClosed: _TypeAlias = PositionClosed  # noqa: Y015
 
 @_typing.final
 class FundingPaid(_message.Message):
-    """Funding of a perpetual was paid or received. Its subject is the account."""
+    """Funding of a perpetual was paid or received. The event's subject is the account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -130,21 +130,23 @@ class FundingPaid(_message.Message):
     POSITION_QUANTITY_FIELD_NUMBER: _builtins.int
     VENUE_PAYMENT_ID_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Account that paid or received it."""
+    """Account that paid or received the funding."""
     venue_symbol_id: _builtins.str
-    """Listing that it was for."""
+    """Listing of the perpetual."""
     position_id: _builtins.str
-    """Position that it was for. Absent when not known."""
+    """Position that the funding was for. Absent if not known."""
     asset_id: _builtins.str
-    """Asset in which it was paid."""
+    """Asset in which the funding was paid."""
     amount: _builtins.str
-    """How much, in units of the asset: positive was received, negative was paid."""
+    """Amount of the funding, in units of the asset. Positive was received, negative was paid."""
     rate: _builtins.str
-    """Part of the notional that was paid, as FundingRate states it. Absent where the venue does not say."""
+    """Fraction of the notional that was paid, defined as in `FundingRate.rate`. Absent if the venue does not report it."""
     position_quantity: _builtins.str
-    """Quantity of the position at the funding time, signed. Absent where the venue does not say."""
+    """Quantity of the position at the funding time, positive for long and negative for short. Absent if the venue does
+    not report it.
+    """
     venue_payment_id: _builtins.str
-    """The venue's id of the payment. Absent where it has none."""
+    """The venue's id of the payment. Absent if it has none."""
     @_builtins.property
     def metadata(self) -> _metadata_pb2.EventMetadata:
         """Id, order and origin of the event."""

@@ -37,14 +37,14 @@ class _RiskAlertTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAle
     RISK_ALERT_TYPE_MARGIN_LOW: _RiskAlertType.ValueType  # 4
     """An account has too little margin."""
     RISK_ALERT_TYPE_VENUE_FAILURE: _RiskAlertType.ValueType  # 5
-    """A venue does not answer, or answers what cannot be."""
+    """A venue does not respond, or its responses cannot be right."""
     RISK_ALERT_TYPE_RECONCILIATION: _RiskAlertType.ValueType  # 6
-    """What we hold by our books is not what the venue says."""
+    """Our record of what we hold differs from the venue's."""
     RISK_ALERT_TYPE_MARKET_DATA: _RiskAlertType.ValueType  # 7
-    """Prices are missing, old, or far apart between sources."""
+    """Prices are missing or stale, or differ widely between sources."""
 
 class RiskAlertType(_RiskAlertType, metaclass=_RiskAlertTypeEnumTypeWrapper):
-    """What a risk alert is about."""
+    """Subject of a risk alert."""
 
 RISK_ALERT_TYPE_UNSPECIFIED: RiskAlertType.ValueType  # 0
 """Not known."""
@@ -57,11 +57,11 @@ RISK_ALERT_TYPE_LIQUIDATION_NEAR: RiskAlertType.ValueType  # 3
 RISK_ALERT_TYPE_MARGIN_LOW: RiskAlertType.ValueType  # 4
 """An account has too little margin."""
 RISK_ALERT_TYPE_VENUE_FAILURE: RiskAlertType.ValueType  # 5
-"""A venue does not answer, or answers what cannot be."""
+"""A venue does not respond, or its responses cannot be right."""
 RISK_ALERT_TYPE_RECONCILIATION: RiskAlertType.ValueType  # 6
-"""What we hold by our books is not what the venue says."""
+"""Our record of what we hold differs from the venue's."""
 RISK_ALERT_TYPE_MARKET_DATA: RiskAlertType.ValueType  # 7
-"""Prices are missing, old, or far apart between sources."""
+"""Prices are missing or stale, or differ widely between sources."""
 Global___RiskAlertType: _TypeAlias = RiskAlertType  # noqa: Y015
 
 class _RiskAlertSeverity:
@@ -71,25 +71,25 @@ class _RiskAlertSeverity:
 class _RiskAlertSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAlertSeverity.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RISK_ALERT_SEVERITY_UNSPECIFIED: _RiskAlertSeverity.ValueType  # 0
-    """Not judged."""
+    """Not assessed."""
     RISK_ALERT_SEVERITY_INFO: _RiskAlertSeverity.ValueType  # 1
-    """Worth knowing."""
+    """For information."""
     RISK_ALERT_SEVERITY_WARNING: _RiskAlertSeverity.ValueType  # 2
-    """Today."""
+    """Someone must act today."""
     RISK_ALERT_SEVERITY_CRITICAL: _RiskAlertSeverity.ValueType  # 3
-    """Now."""
+    """Someone must act now."""
 
 class RiskAlertSeverity(_RiskAlertSeverity, metaclass=_RiskAlertSeverityEnumTypeWrapper):
-    """How soon someone has to act on an alert."""
+    """How soon someone must act on an alert."""
 
 RISK_ALERT_SEVERITY_UNSPECIFIED: RiskAlertSeverity.ValueType  # 0
-"""Not judged."""
+"""Not assessed."""
 RISK_ALERT_SEVERITY_INFO: RiskAlertSeverity.ValueType  # 1
-"""Worth knowing."""
+"""For information."""
 RISK_ALERT_SEVERITY_WARNING: RiskAlertSeverity.ValueType  # 2
-"""Today."""
+"""Someone must act today."""
 RISK_ALERT_SEVERITY_CRITICAL: RiskAlertSeverity.ValueType  # 3
-"""Now."""
+"""Someone must act now."""
 Global___RiskAlertSeverity: _TypeAlias = RiskAlertSeverity  # noqa: Y015
 
 class _TradingState:
@@ -99,7 +99,7 @@ class _TradingState:
 class _TradingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRADING_STATE_UNSPECIFIED: _TradingState.ValueType  # 0
-    """Not known: treat as halted."""
+    """Not known. Treat as halted."""
     TRADING_STATE_ACTIVE: _TradingState.ValueType  # 1
     """Trading is allowed."""
     TRADING_STATE_REDUCING: _TradingState.ValueType  # 2
@@ -111,7 +111,7 @@ class TradingState(_TradingState, metaclass=_TradingStateEnumTypeWrapper):
     """Whether trading is allowed: the kill switch."""
 
 TRADING_STATE_UNSPECIFIED: TradingState.ValueType  # 0
-"""Not known: treat as halted."""
+"""Not known. Treat as halted."""
 TRADING_STATE_ACTIVE: TradingState.ValueType  # 1
 """Trading is allowed."""
 TRADING_STATE_REDUCING: TradingState.ValueType  # 2
@@ -122,7 +122,7 @@ Global___TradingState: _TypeAlias = TradingState  # noqa: Y015
 
 @_typing.final
 class RiskAlert(_message.Message):
-    """Something that endangers a portfolio or an account, raised by the risk engine."""
+    """A danger to a portfolio or an account, reported by the risk engine."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -141,34 +141,34 @@ class RiskAlert(_message.Message):
     ACKNOWLEDGED_AT_FIELD_NUMBER: _builtins.int
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.str
-    """Id of the alert, opaque; the same while the cause lasts."""
+    """Id of the alert, opaque. The id stays the same while the cause lasts."""
     type: Global___RiskAlertType.ValueType
-    """What it is about."""
+    """Subject of the alert."""
     severity: Global___RiskAlertSeverity.ValueType
-    """How soon someone has to act."""
+    """How soon someone must act."""
     limit_id: _builtins.str
-    """Limit that is concerned. Absent when there is none."""
+    """Limit concerned. Absent if there is none."""
     portfolio_id: _builtins.str
-    """Portfolio that is concerned. Absent when it is not one portfolio."""
+    """Portfolio concerned. Absent if not exactly one portfolio is concerned."""
     account_id: _builtins.str
-    """Account that is concerned. Absent when it is not one account."""
+    """Account concerned. Absent if not exactly one account is concerned."""
     venue_id: _builtins.str
-    """Venue that is concerned. Absent when it is not one venue."""
+    """Venue concerned. Absent if not exactly one venue is concerned."""
     venue_symbol_id: _builtins.str
-    """Listing that is concerned. Absent when it is not one listing."""
+    """Listing concerned. Absent if not exactly one listing is concerned."""
     observed: _builtins.str
-    """Measured value, in the unit of the limit. Absent when nothing is measured."""
+    """Measured value, in the unit of the limit. Absent if nothing is measured."""
     threshold: _builtins.str
-    """Value that must not be exceeded, in the same unit. Absent when there is none."""
+    """Value that must not be exceeded, in the unit of the limit. Absent if there is none."""
     message: _builtins.str
-    """What happened and what to do, for people."""
+    """What happened and what to do, in human-readable form."""
     @_builtins.property
     def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event. Its subject is the portfolio or the account concerned."""
+        """Id, order and origin of the event. The event's subject is the portfolio or the account concerned."""
 
     @_builtins.property
     def acknowledged_at(self) -> _timestamp_pb2.Timestamp:
-        """When someone took notice. Absent until then."""
+        """When someone acknowledged the alert. Absent until then."""
 
     @_builtins.property
     def resolved_at(self) -> _timestamp_pb2.Timestamp:
@@ -229,7 +229,7 @@ Global___RiskAlert: _TypeAlias = RiskAlert  # noqa: Y015
 
 @_typing.final
 class QualityFlagRaised(_message.Message):
-    """A warning about an asset was raised, changed or taken back."""
+    """A warning about an asset was raised, changed or withdrawn."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -241,7 +241,7 @@ class QualityFlagRaised(_message.Message):
 
     @_builtins.property
     def flag(self) -> _quality_pb2.AssetQualityFlag:
-        """The warning as it now stands."""
+        """The warning in its current state."""
 
     def __init__(
         self,
@@ -259,7 +259,7 @@ Global___QualityFlagRaised: _TypeAlias = QualityFlagRaised  # noqa: Y015
 
 @_typing.final
 class TradingStateChanged(_message.Message):
-    """Trading was allowed, restricted or stopped. Its subject is the scope: a portfolio, an account or a venue."""
+    """Trading was allowed, restricted or stopped. The event's subject is the scope: a portfolio, an account or a venue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -276,15 +276,15 @@ class TradingStateChanged(_message.Message):
     previous_state: Global___TradingState.ValueType
     """State before the change."""
     portfolio_id: _builtins.str
-    """Portfolio that is concerned. Absent when it is not one portfolio."""
+    """Portfolio concerned. Absent if not exactly one portfolio is concerned."""
     account_id: _builtins.str
-    """Account that is concerned. Absent when it is not one account."""
+    """Account concerned. Absent if not exactly one account is concerned."""
     venue_id: _builtins.str
-    """Venue that is concerned. Absent when it is not one venue."""
+    """Venue concerned. Absent if not exactly one venue is concerned."""
     reason: _builtins.str
-    """Why, for people."""
+    """Why the state changed, in human-readable form."""
     changed_by: _builtins.str
-    """Who or what changed it: an id of a service, or of a role, never a person's name."""
+    """Who or what changed the state: the id of a service or a role, never a person's name."""
     @_builtins.property
     def metadata(self) -> _metadata_pb2.EventMetadata:
         """Id, order and origin of the event."""

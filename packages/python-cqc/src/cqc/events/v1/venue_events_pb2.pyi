@@ -83,7 +83,7 @@ Global___VenueSymbolListed: _TypeAlias = VenueSymbolListed  # noqa: Y015
 
 @_typing.final
 class VenueSymbolUpdated(_message.Message):
-    """A venue changed a listing: its rules, fees or what may be done on it."""
+    """A venue changed a listing: its rules, its fees or the operations allowed on it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -113,7 +113,7 @@ Global___VenueSymbolUpdated: _TypeAlias = VenueSymbolUpdated  # noqa: Y015
 
 @_typing.final
 class VenueSymbolDelisted(_message.Message):
-    """A venue took a product off."""
+    """A venue delisted a product."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -125,7 +125,7 @@ class VenueSymbolDelisted(_message.Message):
 
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
-        """The listing as it stands."""
+        """The listing in its current state."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ Global___VenueSymbolDelisted: _TypeAlias = VenueSymbolDelisted  # noqa: Y015
 
 @_typing.final
 class BalanceChanged(_message.Message):
-    """A balance of an account of ours changed. Its subject is the account."""
+    """A balance of one of our accounts changed. The event's subject is the account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -173,7 +173,7 @@ Global___BalanceChanged: _TypeAlias = BalanceChanged  # noqa: Y015
 
 @_typing.final
 class TransferUpdated(_message.Message):
-    """A deposit, withdrawal or internal transfer was made or changed its state. Its subject is the account."""
+    """A deposit, withdrawal or internal transfer was created or changed its state. The event's subject is the account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -185,7 +185,7 @@ class TransferUpdated(_message.Message):
 
     @_builtins.property
     def transfer(self) -> _transfer_pb2.Transfer:
-        """The transfer as it now stands."""
+        """The transfer in its current state."""
 
     def __init__(
         self,

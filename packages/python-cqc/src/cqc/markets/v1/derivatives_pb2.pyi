@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class FundingRate(_message.Message):
-    """What holders of a perpetual pay each other."""
+    """Funding that the holders of a perpetual pay each other."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -40,42 +40,48 @@ class FundingRate(_message.Message):
     ABSOLUTE_RATE_FIELD_NUMBER: _builtins.int
     ACCUMULATED_INTEREST_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that pays it."""
+    """Listing that pays the funding."""
     rate: _builtins.str
-    """Part of the notional that longs pay to shorts at the funding time, such as 0.0001. Negative is paid by shorts."""
+    """Fraction of the notional that longs pay to shorts at the funding time, such as 0.0001. Negative if shorts pay
+    longs.
+    """
     settled: _builtins.bool
-    """Whether the rate is what was paid, as opposed to an estimate of what will be. Absent where the venue does not say."""
+    """Whether `rate` is the rate that was paid, as opposed to an estimate of one still to be paid. Absent if the venue
+    does not report it.
+    """
     next_rate: _builtins.str
-    """Estimate for the payment after. Absent where the venue does not give one."""
+    """Estimated rate of the payment after this one, with the same sign convention as `rate`. Absent if the venue gives no
+    estimate.
+    """
     interest_rate: _builtins.str
-    """Part of the rate that is interest rather than premium. Absent where the venue does not say."""
+    """Part of `rate` that is interest rather than premium. Absent if the venue does not report it."""
     mark_price: _builtins.str
-    """Mark price at which the payment is computed, in quote units. Absent where the venue does not say."""
+    """Mark price from which the payment is computed, in quote units. Absent if the venue does not report it."""
     index_price: _builtins.str
-    """Index price, in quote units. Absent where the venue does not say."""
+    """Index price, in quote units. Absent if the venue does not report it."""
     absolute_rate: _builtins.str
-    """Payment per unit of the position in units of the settlement asset, where the venue states it beside the rate. Absent
-    elsewhere.
+    """Payment per unit of the position, in units of the settlement asset, from venues that report it in addition to the
+    rate. Absent elsewhere.
     """
     accumulated_interest: _builtins.str
-    """Sum of all funding so far in units of the settlement asset, from which a venue like Deribit computes each payment.
-    Absent elsewhere.
+    """Sum of all funding so far, in units of the settlement asset, from which venues such as Deribit compute each
+    payment. Absent elsewhere.
     """
     @_builtins.property
     def funding_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is or was paid. Absent where the venue does not say."""
+        """Time the funding is or was paid. Absent if the venue does not report it."""
 
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """Time from one payment to the next. Absent where the venue does not say, or pays continuously."""
+        """Time from one payment to the next. Absent if the venue does not report it, or if funding is paid continuously."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When the rate was so at the venue. Absent where it does not say."""
+        """Time at which the venue had this rate. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the rate. Always set."""
 
     def __init__(
         self,
@@ -131,7 +137,7 @@ Global___FundingRate: _TypeAlias = FundingRate  # noqa: Y015
 
 @_typing.final
 class OpenInterest(_message.Message):
-    """How much of a derivative is held, each contract counted once."""
+    """Quantity of a derivative that is held, counting each contract once."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -142,20 +148,20 @@ class OpenInterest(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that is counted."""
+    """Listing whose open interest this is."""
     quantity: _builtins.str
     """Quantity held, in `quantity_unit`."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What the quantity counts."""
+    """Unit of `quantity`."""
     notional: _builtins.str
-    """The same in quote units. Absent where the venue does not say."""
+    """Quantity held, in quote units. Absent if the venue does not report it."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it was so at the venue. Absent where it does not say."""
+        """Time at which the venue had this open interest. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the open interest. Always set."""
 
     def __init__(
         self,
@@ -179,7 +185,7 @@ Global___OpenInterest: _TypeAlias = OpenInterest  # noqa: Y015
 
 @_typing.final
 class Liquidation(_message.Message):
-    """A position that a venue closes by force, as it makes public."""
+    """A forced closing of a position by a venue, as the venue publishes it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -200,42 +206,44 @@ class Liquidation(_message.Message):
     RAW_ORDER_TYPE_FIELD_NUMBER: _builtins.int
     RAW_TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing on which it happens."""
+    """Listing on which the position is closed."""
     side: _trade_pb2.AggressorSide.ValueType
     """Side of the closing order: a long position is closed by a seller."""
     raw_side: _builtins.str
-    """The venue's own word for the side. Empty where it has none."""
+    """The venue's own value for `side`. Empty if the venue has none."""
     quantity: _builtins.str
     """Quantity to be closed, in `quantity_unit`."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What the quantity counts."""
+    """Unit of all quantities in this message."""
     price: _builtins.str
-    """Price of the closing order, in quote units. Absent where the venue does not say."""
+    """Price of the closing order, in quote units. Absent if the venue does not report it."""
     average_price: _builtins.str
-    """Mean price of its fills, in quote units. Absent where nothing is filled, or the venue does not say."""
+    """Average price of the closing order's fills, in quote units. Absent if nothing is filled, or if the venue does not
+    report it.
+    """
     filled_quantity: _builtins.str
-    """Quantity closed so far. Absent where the venue does not say."""
+    """Quantity closed so far, in `quantity_unit`. Absent if the venue does not report it."""
     raw_status: _builtins.str
-    """The venue's own word for the state of the closing order. Empty where it has none."""
+    """The venue's own value for the status of the closing order. Empty if the venue has none."""
     liquidation_id: _builtins.str
-    """The venue's id of the liquidation or its order. Absent where it has none."""
+    """The venue's id of the liquidation or its order. Absent if the venue has none."""
     last_quantity: _builtins.str
-    """Quantity of the last fill. Absent where the venue does not say."""
+    """Quantity of the last fill, in `quantity_unit`. Absent if the venue does not report it."""
     raw_order_type: _builtins.str
-    """The venue's word for the kind of the order that liquidates. Empty where it has none."""
+    """The venue's own value for the type of the closing order. Empty if the venue has none."""
     raw_time_in_force: _builtins.str
-    """The venue's word for its time in force. Empty where it has none."""
+    """The venue's own value for the time in force of the closing order. Empty if the venue has none."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it happened. Absent where the venue does not say."""
+        """Time of the liquidation. Absent if the venue does not report it."""
 
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent it. Absent where the venue does not say."""
+        """When the venue sent the liquidation. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the liquidation. Always set."""
 
     def __init__(
         self,
@@ -286,7 +294,7 @@ Global___Liquidation: _TypeAlias = Liquidation  # noqa: Y015
 
 @_typing.final
 class OptionGreeks(_message.Message):
-    """How an option's price follows what it depends on: estimates by the venue, therefore doubles."""
+    """How an option's price responds to its inputs, as estimated by the venue. Estimates are doubles."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -307,34 +315,40 @@ class OptionGreeks(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing of the option."""
     delta: _builtins.float
-    """Change of the option's price per unit of the underlying's. Absent where the venue does not say."""
+    """Change in the option's price per unit change in the underlying's price. Absent if the venue does not report it."""
     gamma: _builtins.float
-    """Change of delta per unit of the underlying's price. Absent where the venue does not say."""
+    """Change in delta per unit change in the underlying's price. Absent if the venue does not report it."""
     vega: _builtins.float
-    """Change of the price per point of volatility, a point being one percent. Absent where the venue does not say."""
+    """Change in the option's price per percentage point of volatility. Absent if the venue does not report it."""
     theta: _builtins.float
-    """Change of the price per day that passes. Absent where the venue does not say."""
+    """Change in the option's price per day that passes. Absent if the venue does not report it."""
     rho: _builtins.float
-    """Change of the price per point of interest, a point being one percent. Absent where the venue does not say."""
+    """Change in the option's price per percentage point of interest. Absent if the venue does not report it."""
     bid_implied_volatility: _builtins.float
-    """Volatility that the bid implies, per year, such as 0.65. Absent when there is no bid."""
+    """Annualized volatility implied by the bid, as a fraction such as 0.65. Absent if there is no bid."""
     ask_implied_volatility: _builtins.float
-    """Volatility that the ask implies, per year. Absent when there is no ask."""
+    """Annualized volatility implied by the ask, as a fraction such as 0.65. Absent if there is no ask."""
     mark_implied_volatility: _builtins.float
-    """Volatility that the mark price implies, per year. Absent where the venue does not say."""
+    """Annualized volatility implied by the mark price, as a fraction such as 0.65. Absent if the venue does not report
+    it.
+    """
     underlying_price: _builtins.str
-    """Price of the underlying that was used, in units of the strike asset. Absent where the venue does not say."""
+    """Price of the underlying used in the computation, in units of the strike asset. Absent if the venue does not report
+    it.
+    """
     underlying_name: _builtins.str
-    """The venue's name of the underlying that was used, such as a future. Empty where it does not say."""
+    """The venue's name of the underlying used in the computation, such as that of a future. Empty if the venue does not
+    report it.
+    """
     interest_rate: _builtins.float
-    """Interest rate that was used, per year, such as 0.05. Absent where the venue does not say."""
+    """Annual interest rate used in the computation, as a fraction such as 0.05. Absent if the venue does not report it."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it was so at the venue. Absent where it does not say."""
+        """Time at which the venue had these values. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the values. Always set."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class BorrowRate(_message.Message):
-    """What borrowing an asset costs at a venue or lending market."""
+    """Cost of borrowing an asset at a venue or lending market."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -35,30 +35,32 @@ class BorrowRate(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
-    """Venue that lends it."""
+    """Venue that lends the asset."""
     asset_id: _builtins.str
     """Asset that is borrowed."""
     venue_symbol_id: _builtins.str
-    """Listing for which it is borrowed, where the rate is for one market only. Absent elsewhere."""
+    """Listing for which the asset is borrowed, if the rate applies to one market only. Absent otherwise."""
     rate: _builtins.str
-    """Interest per `interval`, as a part of the amount, such as 0.00002."""
+    """Interest per `interval`, as a fraction of the borrowed amount, such as 0.00002."""
     supply_rate: _builtins.str
-    """Interest that lenders get, for the same interval. Absent where the venue does not say."""
+    """Interest that lenders receive per `interval`, as a fraction of the lent amount. Absent if the venue does not report
+    it.
+    """
     utilization: _builtins.str
-    """Part of what is lent that is borrowed, 0 to 1. Absent where the venue does not say."""
+    """Fraction of the lent amount that is borrowed, 0 to 1. Absent if the venue does not report it."""
     available: _builtins.str
-    """What can still be borrowed, in units of the asset. Absent where the venue does not say."""
+    """Amount that can still be borrowed, in units of the asset. Absent if the venue does not report it."""
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """Time for which the rate is stated, such as one hour or 365 days."""
+        """Period to which the rates apply, such as one hour or 365 days. Always set."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it was so at the venue. Absent where it does not say."""
+        """Time at which the venue had this rate. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the rate. Always set."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LiquidityMetrics(_message.Message):
-    """How liquid a listing was in an interval: estimates for choosing where to trade, therefore doubles."""
+    """Liquidity of a listing over an interval. The numbers are estimates for choosing where to trade, so they are doubles."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -39,32 +39,34 @@ class LiquidityMetrics(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing that was measured."""
     spread_bps: _builtins.float
-    """Mean of (ask - bid) / middle, in basis points. Absent when there was no two-sided book."""
+    """Mean of (ask - bid) / mid price, in basis points. Absent if there was no two-sided book."""
     bid_depth: _builtins.float
-    """Mean quantity within one percent below the middle, in quote units. Absent when not measured."""
+    """Mean bid quantity within one percent below the mid price, in quote units, zero or greater. Absent if not measured."""
     ask_depth: _builtins.float
-    """Mean quantity within one percent above the middle, in quote units. Absent when not measured."""
+    """Mean ask quantity within one percent above the mid price, in quote units, zero or greater. Absent if not measured."""
     volume: _builtins.float
-    """Quantity traded, in quote units. Absent when not known."""
+    """Quantity traded in the interval, in quote units, zero or greater. Absent if unknown."""
     turnover_ratio: _builtins.float
-    """Quantity traded divided by mean depth. Absent when either is missing."""
+    """Quantity traded divided by mean depth, zero or greater. Absent if either is missing."""
     buy_slippage_bps: _builtins.float
-    """Expected cost of buying `slippage_notional` at once, in basis points of the middle. Absent when the book is too
-    thin.
+    """Expected cost of buying `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
+    too thin.
     """
     sell_slippage_bps: _builtins.float
-    """Expected cost of selling `slippage_notional` at once, in basis points of the middle. Absent as above."""
+    """Expected cost of selling `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
+    too thin.
+    """
     slippage_notional: _builtins.float
-    """Size for which slippage is stated, in quote units. Absent when slippage is."""
+    """Size for which the slippage is stated, in quote units, greater than zero. Absent if no slippage is stated."""
     score: _builtins.float
-    """Overall score by whoever made the metrics, 0 (illiquid) to 1. Absent when none was given."""
+    """Overall score given by the producer of the metrics, 0 (illiquid) to 1. Absent if none was given."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """End of the interval that was measured."""
+        """End of the measured interval, exclusive. Always set."""
 
     @_builtins.property
     def window(self) -> _duration_pb2.Duration:
-        """Length of the interval."""
+        """Length of the measured interval. Always set."""
 
     def __init__(
         self,

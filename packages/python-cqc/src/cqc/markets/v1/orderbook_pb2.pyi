@@ -28,17 +28,17 @@ class _ChecksumKind:
 class _ChecksumKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChecksumKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CHECKSUM_KIND_UNSPECIFIED: _ChecksumKind.ValueType  # 0
-    """There is no checksum."""
+    """No checksum."""
     CHECKSUM_KIND_CRC32_KRAKEN: _ChecksumKind.ValueType  # 1
     """CRC-32 as Kraken defines it, over the ten best levels of each side."""
     CHECKSUM_KIND_CRC32_OKX: _ChecksumKind.ValueType  # 2
     """CRC-32 as OKX defines it, over the 25 best levels of each side."""
 
 class ChecksumKind(_ChecksumKind, metaclass=_ChecksumKindEnumTypeWrapper):
-    """Which algorithm a book's checksum uses."""
+    """Algorithm of an order book's checksum."""
 
 CHECKSUM_KIND_UNSPECIFIED: ChecksumKind.ValueType  # 0
-"""There is no checksum."""
+"""No checksum."""
 CHECKSUM_KIND_CRC32_KRAKEN: ChecksumKind.ValueType  # 1
 """CRC-32 as Kraken defines it, over the ten best levels of each side."""
 CHECKSUM_KIND_CRC32_OKX: ChecksumKind.ValueType  # 2
@@ -52,30 +52,30 @@ class _BookAction:
 class _BookActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BookAction.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     BOOK_ACTION_UNSPECIFIED: _BookAction.ValueType  # 0
-    """Not stated: the quantity decides, zero removes the level and anything else sets it."""
+    """Not stated: the quantity decides. Zero removes the level, and any other quantity sets it."""
     BOOK_ACTION_NEW: _BookAction.ValueType  # 1
     """The level is new."""
     BOOK_ACTION_CHANGE: _BookAction.ValueType  # 2
     """The level's quantity changed."""
     BOOK_ACTION_DELETE: _BookAction.ValueType  # 3
-    """The level is gone, whatever its quantity says."""
+    """The level is removed, whatever its quantity."""
 
 class BookAction(_BookAction, metaclass=_BookActionEnumTypeWrapper):
-    """What an update does to its level."""
+    """Effect of an update on its level."""
 
 BOOK_ACTION_UNSPECIFIED: BookAction.ValueType  # 0
-"""Not stated: the quantity decides, zero removes the level and anything else sets it."""
+"""Not stated: the quantity decides. Zero removes the level, and any other quantity sets it."""
 BOOK_ACTION_NEW: BookAction.ValueType  # 1
 """The level is new."""
 BOOK_ACTION_CHANGE: BookAction.ValueType  # 2
 """The level's quantity changed."""
 BOOK_ACTION_DELETE: BookAction.ValueType  # 3
-"""The level is gone, whatever its quantity says."""
+"""The level is removed, whatever its quantity."""
 Global___BookAction: _TypeAlias = BookAction  # noqa: Y015
 
 @_typing.final
 class BookLevel(_message.Message):
-    """One price of an order book, or one order of it where the venue shows single orders."""
+    """One price level of an order book, or one order if the venue publishes individual orders."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -89,18 +89,20 @@ class BookLevel(_message.Message):
     price: _builtins.str
     """Price in quote units, exactly as the venue wrote it. Negative prices exist for spreads."""
     quantity: _builtins.str
-    """Quantity resting at the price, in the book's quantity unit. Absolute, never a difference; zero removes the level."""
+    """Quantity resting at the price, in the book's quantity unit. An absolute quantity, never a difference; zero removes
+    the level.
+    """
     order_count: _builtins.int
-    """Number of orders at the price. Absent where the venue does not count them."""
+    """Number of orders at the price. Absent if the venue does not count them."""
     order_id: _builtins.str
-    """The venue's id of the single order. Absent in a book of price levels."""
+    """The venue's id of the individual order. Absent in a book of price levels."""
     action: Global___BookAction.ValueType
-    """What the update does. Always unspecified in a snapshot."""
+    """Effect of the update. Always unspecified in a snapshot."""
     raw_action: _builtins.str
-    """The venue's own word for the action. Empty where it has none."""
+    """The venue's own value for `action`. Empty if the venue has none."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When the level last changed, where the venue times levels. Absent otherwise."""
+        """When the level last changed. Absent if the venue does not report times for levels."""
 
     def __init__(
         self,
@@ -130,9 +132,9 @@ Global___BookLevel: _TypeAlias = BookLevel  # noqa: Y015
 
 @_typing.final
 class OrderBook(_message.Message):
-    """The whole order book of a listing at one moment, or its best levels.
+    """Snapshot of a listing's order book: the whole book, or its best levels.
 
-    A fact: a crossed or empty book is stated as the venue stated it.
+    A fact: a crossed or empty book is reported exactly as the venue stated it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -153,40 +155,44 @@ class OrderBook(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing whose book this is."""
     sequence: _builtins.int
-    """The venue's number of the last change that is included. Absent where the venue does not number changes."""
+    """The venue's number of the last change included in the snapshot. Absent if the venue does not number changes."""
     checksum: _builtins.int
-    """Checksum by the venue. Absent where it gives none."""
+    """The venue's checksum of the book. Absent if the venue provides none."""
     checksum_kind: Global___ChecksumKind.ValueType
-    """How the checksum is computed; unspecified when there is none."""
+    """Algorithm of `checksum`; unspecified if there is no checksum."""
     depth: _builtins.int
-    """Largest number of levels on each side that the source was asked for. Absent means all."""
+    """Maximum number of levels per side that was requested from the source, at least 1. Absent if all levels were
+    requested.
+    """
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What quantities count."""
+    """Unit of all quantities in this message."""
     first_sequence: _builtins.int
-    """The venue's number of the first change since the snapshot before, in streams that send best levels whole. Absent
-    elsewhere.
+    """The venue's number of the first change since the previous snapshot, in streams that send the best levels as
+    complete snapshots. Absent elsewhere.
     """
     previous_sequence: _builtins.int
-    """`sequence` of the snapshot before, in such streams. Absent where the venue does not state it."""
+    """`sequence` of the previous snapshot, in streams that send the best levels as complete snapshots. Absent if the
+    venue does not report it.
+    """
     @_builtins.property
     def bids(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
-        """Offers to buy, best (highest) price first."""
+        """Bids, best (highest) price first."""
 
     @_builtins.property
     def asks(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
-        """Offers to sell, best (lowest) price first."""
+        """Asks, best (lowest) price first."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When the matching engine was in this state. Absent where the venue does not say."""
+        """Time at which the matching engine was in this state. Absent if the venue does not report it."""
 
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent it. Absent where the venue does not say."""
+        """When the venue sent the snapshot. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the snapshot. Always set."""
 
     def __init__(
         self,
@@ -234,7 +240,7 @@ Global___OrderBook: _TypeAlias = OrderBook  # noqa: Y015
 
 @_typing.final
 class OrderBookDelta(_message.Message):
-    """Changes to an order book, to be applied in the order in which they come."""
+    """Changes to an order book, to be applied in the order in which they arrive."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -253,40 +259,40 @@ class OrderBookDelta(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing whose book changes."""
     first_sequence: _builtins.int
-    """The venue's number of the first change in here. Not always one more than the previous delta's last: Binance futures
-    leave numbers out. Absent where the venue does not number changes.
+    """The venue's number of the first change in this delta. Not always one more than the previous delta's `sequence`:
+    Binance futures skips numbers. Absent if the venue does not number changes.
     """
     sequence: _builtins.int
-    """The venue's number of the last change in here. Absent as above."""
+    """The venue's number of the last change in this delta. Absent if the venue does not number changes."""
     previous_sequence: _builtins.int
-    """`sequence` of the delta before, where the venue states it: a gap is where it differs from what was received last.
-    Absent elsewhere.
+    """`sequence` of the previous delta, from venues that report it. If it differs from the last `sequence` received,
+    there is a gap. Absent elsewhere.
     """
     checksum: _builtins.int
-    """Checksum by the venue of the book after these changes. Absent where it gives none."""
+    """The venue's checksum of the book after these changes. Absent if the venue provides none."""
     checksum_kind: Global___ChecksumKind.ValueType
-    """How the checksum is computed; unspecified when there is none."""
+    """Algorithm of `checksum`; unspecified if there is no checksum."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What quantities count."""
+    """Unit of all quantities in this message."""
     @_builtins.property
     def bids(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
-        """Changed offers to buy, in the venue's order."""
+        """Changed bids, in the venue's order."""
 
     @_builtins.property
     def asks(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
-        """Changed offers to sell, in the venue's order."""
+        """Changed asks, in the venue's order."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When the matching engine made the changes. Absent where the venue does not say."""
+        """Time at which the matching engine made the changes. Absent if the venue does not report it."""
 
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent them. Absent where the venue does not say."""
+        """When the venue sent the changes. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received them."""
+        """When this system received the changes. Always set."""
 
     def __init__(
         self,
@@ -329,7 +335,7 @@ Global___OrderBookDelta: _TypeAlias = OrderBookDelta  # noqa: Y015
 
 @_typing.final
 class MarketDepth(_message.Message):
-    """How much can be traded near the best prices of a book, computed from one snapshot."""
+    """Quantities available near the best prices of a book, computed from one snapshot."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -341,18 +347,18 @@ class MarketDepth(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing whose book was measured."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What quantities count."""
+    """Unit of all quantities in this message."""
     @_builtins.property
     def bands(self) -> _containers.RepeatedCompositeFieldContainer[Global___DepthBand]:
-        """Sums at growing distance from the middle of the book, nearest first."""
+        """Totals within increasing distances from the mid price, nearest first."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When the book was in this state. Absent where the venue does not say."""
+        """Time at which the book was in this state. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received the book."""
+        """When this system received the book. Always set."""
 
     def __init__(
         self,
@@ -373,7 +379,7 @@ Global___MarketDepth: _TypeAlias = MarketDepth  # noqa: Y015
 
 @_typing.final
 class DepthBand(_message.Message):
-    """Sums of a book within a distance of its middle."""
+    """Totals of an order book within a distance from its mid price."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -385,13 +391,17 @@ class DepthBand(_message.Message):
     distance_bps: _builtins.float
     """Distance from the mean of best bid and ask, in basis points (hundredths of a percent), greater than zero."""
     bid_quantity: _builtins.str
-    """Sum of the bid quantities within the distance."""
+    """Sum of the bid quantities within the distance, in the quantity unit of the MarketDepth."""
     ask_quantity: _builtins.str
-    """Sum of the ask quantities within the distance."""
+    """Sum of the ask quantities within the distance, in the quantity unit of the MarketDepth."""
     bid_notional: _builtins.str
-    """Sum of price times quantity of those bids, in quote units. Absent where the unit does not allow it."""
+    """Sum of price times quantity of the bids within the distance, in quote units. Absent if the quantity unit does not
+    allow computing it.
+    """
     ask_notional: _builtins.str
-    """Sum of price times quantity of those asks, in quote units. Absent as above."""
+    """Sum of price times quantity of the asks within the distance, in quote units. Absent if the quantity unit does not
+    allow computing it.
+    """
     def __init__(
         self,
         *,

@@ -30,13 +30,13 @@ class _PoolTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PoolType.Val
     POOL_TYPE_UNSPECIFIED: _PoolType.ValueType  # 0
     """Not known."""
     POOL_TYPE_CONSTANT_PRODUCT: _PoolType.ValueType  # 1
-    """The product of the reserves stays the same."""
+    """The product of the reserves stays constant."""
     POOL_TYPE_CONCENTRATED: _PoolType.ValueType  # 2
-    """The same within price ranges that depositors choose."""
+    """The product of the reserves stays constant within price ranges that depositors choose."""
     POOL_TYPE_STABLE: _PoolType.ValueType  # 3
-    """Flat around a fixed price, for assets that keep the same price."""
+    """The curve is flat around a fixed price, for assets that keep the same price."""
     POOL_TYPE_WEIGHTED: _PoolType.ValueType  # 4
-    """The weighted product of the reserves stays the same."""
+    """The weighted product of the reserves stays constant."""
 
 class PoolType(_PoolType, metaclass=_PoolTypeEnumTypeWrapper):
     """Kinds of pool, by the curve on which they trade."""
@@ -44,13 +44,13 @@ class PoolType(_PoolType, metaclass=_PoolTypeEnumTypeWrapper):
 POOL_TYPE_UNSPECIFIED: PoolType.ValueType  # 0
 """Not known."""
 POOL_TYPE_CONSTANT_PRODUCT: PoolType.ValueType  # 1
-"""The product of the reserves stays the same."""
+"""The product of the reserves stays constant."""
 POOL_TYPE_CONCENTRATED: PoolType.ValueType  # 2
-"""The same within price ranges that depositors choose."""
+"""The product of the reserves stays constant within price ranges that depositors choose."""
 POOL_TYPE_STABLE: PoolType.ValueType  # 3
-"""Flat around a fixed price, for assets that keep the same price."""
+"""The curve is flat around a fixed price, for assets that keep the same price."""
 POOL_TYPE_WEIGHTED: PoolType.ValueType  # 4
-"""The weighted product of the reserves stays the same."""
+"""The weighted product of the reserves stays constant."""
 Global___PoolType: _TypeAlias = PoolType  # noqa: Y015
 
 @_typing.final
@@ -70,30 +70,32 @@ class Pool(_message.Message):
     ONCHAIN_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that the pool is."""
+    """Listing of the pool."""
     address: _builtins.str
-    """Contract of the pool, in CAIP-10."""
+    """CAIP-10 id of the pool's contract."""
     type: Global___PoolType.ValueType
-    """Curve on which it trades."""
+    """Curve on which the pool trades."""
     fee_bps: _builtins.str
-    """Part of each trade that it keeps, in basis points, such as 30. Absent when it moves and is not known."""
+    """Fee that the pool keeps from each trade, in basis points, such as 30; zero or greater. Absent if the fee varies and
+    its current value is unknown.
+    """
     sqrt_price_x96: _builtins.str
-    """Square root of the price as a fixed-point number with 96 fraction bits. Absent unless concentrated."""
+    """Square root of the price, as a fixed-point number with 96 fraction bits. Absent unless the pool is concentrated."""
     liquidity: _builtins.str
-    """Liquidity within the current range. Absent unless concentrated."""
+    """Liquidity within the current range. Absent unless the pool is concentrated."""
     tick: _builtins.int
-    """Current tick: the price is 1.0001 to its power, in raw units. Absent unless concentrated."""
+    """Current tick: the price in raw units is 1.0001 to the power of the tick. Absent unless the pool is concentrated."""
     @_builtins.property
     def reserves(self) -> _containers.RepeatedCompositeFieldContainer[Global___PoolReserve]:
-        """What it holds, in the order of its contract."""
+        """Assets that the pool holds, in the order of its contract."""
 
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """Block after which it is so."""
+        """Block after which the pool was in this state."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the state. Always set."""
 
     def __init__(
         self,
@@ -134,7 +136,7 @@ Global___Pool: _TypeAlias = Pool  # noqa: Y015
 
 @_typing.final
 class PoolReserve(_message.Message):
-    """How much of an asset a pool holds."""
+    """Amount of one asset that a pool holds."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -142,11 +144,13 @@ class PoolReserve(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """The asset."""
+    """Asset that is held."""
     amount: _builtins.str
-    """Amount in the contract's integer units; divide by ten to the deployment's decimals."""
+    """Amount in the contract's integer units. Divide by 10 to the power of the deployment's `decimals` to get units of
+    the asset.
+    """
     weight: _builtins.str
-    """Weight of the asset, where weights of a pool add up to 1. Absent unless weighted."""
+    """Weight of the asset. The weights in a pool add up to 1. Absent unless the pool is weighted."""
     def __init__(
         self,
         *,
@@ -181,28 +185,28 @@ class Swap(_message.Message):
     ONCHAIN_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that the pool is."""
+    """Listing of the pool."""
     asset_in_id: _builtins.str
     """Asset that went into the pool."""
     amount_in: _builtins.str
-    """How much went in, in the contract's integer units."""
+    """Amount that went into the pool, in the contract's integer units."""
     asset_out_id: _builtins.str
     """Asset that came out of the pool."""
     amount_out: _builtins.str
-    """How much came out, in the contract's integer units."""
+    """Amount that came out of the pool, in the contract's integer units."""
     fee_amount: _builtins.str
-    """What the pool kept, in integer units of the asset that went in. Absent when not known."""
+    """Fee that the pool kept, in integer units of the asset that went in. Absent if unknown."""
     sender: _builtins.str
-    """Who called the pool, in CAIP-10. Absent when not known."""
+    """CAIP-10 id of the account that called the pool. Absent if unknown."""
     recipient: _builtins.str
-    """Who got what came out, in CAIP-10. Absent when not known."""
+    """CAIP-10 id of the account that received the assets that came out. Absent if unknown."""
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """The transaction; `log_index` tells several swaps of one transaction apart."""
+        """Transaction of the swap. `log_index` distinguishes several swaps in one transaction. Always set."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the swap. Always set."""
 
     def __init__(
         self,

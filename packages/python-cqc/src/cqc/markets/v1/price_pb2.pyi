@@ -25,7 +25,7 @@ class _PriceKind:
 class _PriceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PRICE_KIND_UNSPECIFIED: _PriceKind.ValueType  # 0
-    """The source did not say."""
+    """Not stated by the source."""
     PRICE_KIND_BID: _PriceKind.ValueType  # 1
     """Highest price at which someone offers to buy."""
     PRICE_KIND_ASK: _PriceKind.ValueType  # 2
@@ -39,13 +39,13 @@ class _PriceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceKind.V
     PRICE_KIND_INDEX: _PriceKind.ValueType  # 6
     """Price of the index that a derivative follows."""
     PRICE_KIND_REFERENCE: _PriceKind.ValueType  # 7
-    """Price for valuation, made from several venues."""
+    """Price for valuation, derived from several venues."""
 
 class PriceKind(_PriceKind, metaclass=_PriceKindEnumTypeWrapper):
-    """What kind of price a number is."""
+    """Kinds of price."""
 
 PRICE_KIND_UNSPECIFIED: PriceKind.ValueType  # 0
-"""The source did not say."""
+"""Not stated by the source."""
 PRICE_KIND_BID: PriceKind.ValueType  # 1
 """Highest price at which someone offers to buy."""
 PRICE_KIND_ASK: PriceKind.ValueType  # 2
@@ -59,7 +59,7 @@ PRICE_KIND_MARK: PriceKind.ValueType  # 5
 PRICE_KIND_INDEX: PriceKind.ValueType  # 6
 """Price of the index that a derivative follows."""
 PRICE_KIND_REFERENCE: PriceKind.ValueType  # 7
-"""Price for valuation, made from several venues."""
+"""Price for valuation, derived from several venues."""
 Global___PriceKind: _TypeAlias = PriceKind  # noqa: Y015
 
 class _PriceSource:
@@ -69,9 +69,9 @@ class _PriceSource:
 class _PriceSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceSource.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PRICE_SOURCE_UNSPECIFIED: _PriceSource.ValueType  # 0
-    """The source is not known."""
+    """Not known."""
     PRICE_SOURCE_VENUE: _PriceSource.ValueType  # 1
-    """One venue; `venue_symbol_id` says which listing."""
+    """One venue; `venue_symbol_id` identifies the listing."""
     PRICE_SOURCE_AGGREGATE: _PriceSource.ValueType  # 2
     """Several venues or markets, combined."""
     PRICE_SOURCE_ORACLE: _PriceSource.ValueType  # 3
@@ -80,12 +80,12 @@ class _PriceSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceSour
     """An information provider."""
 
 class PriceSource(_PriceSource, metaclass=_PriceSourceEnumTypeWrapper):
-    """Where a price comes from."""
+    """Origins of a price."""
 
 PRICE_SOURCE_UNSPECIFIED: PriceSource.ValueType  # 0
-"""The source is not known."""
+"""Not known."""
 PRICE_SOURCE_VENUE: PriceSource.ValueType  # 1
-"""One venue; `venue_symbol_id` says which listing."""
+"""One venue; `venue_symbol_id` identifies the listing."""
 PRICE_SOURCE_AGGREGATE: PriceSource.ValueType  # 2
 """Several venues or markets, combined."""
 PRICE_SOURCE_ORACLE: PriceSource.ValueType  # 3
@@ -98,7 +98,7 @@ Global___PriceSource: _TypeAlias = PriceSource  # noqa: Y015
 class Price(_message.Message):
     """What an asset is worth, as an estimate for valuation and display.
 
-    The value is a double. What one can trade on or be billed for is an exact decimal in books, trades and tickers.
+    The value is a double. Books, trades and tickers carry the exact decimals that can be traded on or billed.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -114,19 +114,21 @@ class Price(_message.Message):
     STALENESS_SECONDS_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """The asset valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`."""
+    """Asset being valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`."""
     value: _builtins.float
-    """Units of the quote asset per unit of the asset. Negative prices exist. NaN and infinities are not prices."""
+    """Units of the quote asset per unit of the asset. Can be negative, but never NaN or infinite."""
     quote_asset_id: _builtins.str
-    """The asset in which the value is stated; a server always answers it, also when the request left it out."""
+    """Asset in which `value` is expressed. A server always sets it in its answer, even if the request left it out."""
     venue_symbol_id: _builtins.str
-    """The listing that the price was read from. Absent when it comes from more than one."""
+    """Listing that the price was read from. Absent if the price comes from more than one."""
     kind: Global___PriceKind.ValueType
-    """What kind of price it is."""
+    """Kind of price."""
     source: Global___PriceSource.ValueType
-    """Where it comes from."""
+    """Origin of the price."""
     confidence: _builtins.float
-    """Half the width of the interval in which the true price is expected, in quote units. Absent when not estimated."""
+    """Half the width of the interval expected to contain the true price, in quote units, zero or greater. Absent if not
+    estimated.
+    """
     staleness_seconds: _builtins.float
     """How old the newest input was when the price was made, in seconds. Absent when not known."""
     @_builtins.property
@@ -135,7 +137,7 @@ class Price(_message.Message):
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received the price, or made it."""
+        """When this system received or computed the price."""
 
     def __init__(
         self,
@@ -178,7 +180,7 @@ Global___Price: _TypeAlias = Price  # noqa: Y015
 class VWAP(_message.Message):
     """Volume-weighted average price: the quote volume of an interval divided by its base volume.
 
-    An estimate made from trades, therefore of doubles.
+    An estimate computed from trades, so its numbers are doubles.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -192,18 +194,18 @@ class VWAP(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing whose trades were averaged."""
     value: _builtins.float
-    """The average, in quote units per base unit."""
+    """Average price, in quote units per base unit."""
     volume: _builtins.float
     """Quantity traded in the interval, in base units, zero or greater."""
     trade_count: _builtins.int
-    """Number of trades averaged. Absent when the source does not count them."""
+    """Number of trades averaged. Absent if the source does not count them."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Start of the interval, inclusive."""
+        """Start of the interval, inclusive. Always set."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """End of the interval, exclusive."""
+        """End of the interval, exclusive. Always set."""
 
     def __init__(
         self,

@@ -23,23 +23,25 @@ class _QuantityUnit:
 class _QuantityUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QuantityUnit.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     QUANTITY_UNIT_UNSPECIFIED: _QuantityUnit.ValueType  # 0
-    """The source did not say; a consumer must not assume the base asset."""
+    """Not stated by the source; a consumer must not assume the base asset."""
     QUANTITY_UNIT_BASE: _QuantityUnit.ValueType  # 1
     """Units of the base asset, such as bitcoins in BTC/USDT."""
     QUANTITY_UNIT_QUOTE: _QuantityUnit.ValueType  # 2
     """Units of the quote asset, such as dollars for an inverse contract of one dollar each."""
     QUANTITY_UNIT_CONTRACTS: _QuantityUnit.ValueType  # 3
-    """Contracts, each standing for the contract size of the listing."""
+    """Contracts, each representing the contract size of the listing."""
 
 class QuantityUnit(_QuantityUnit, metaclass=_QuantityUnitEnumTypeWrapper):
-    """What a quantity counts. The same number means different sizes in each unit, so every message with a quantity says it."""
+    """Unit in which a quantity is counted. The same number means a different size in each unit, so every message with a
+    quantity states its unit.
+    """
 
 QUANTITY_UNIT_UNSPECIFIED: QuantityUnit.ValueType  # 0
-"""The source did not say; a consumer must not assume the base asset."""
+"""Not stated by the source; a consumer must not assume the base asset."""
 QUANTITY_UNIT_BASE: QuantityUnit.ValueType  # 1
 """Units of the base asset, such as bitcoins in BTC/USDT."""
 QUANTITY_UNIT_QUOTE: QuantityUnit.ValueType  # 2
 """Units of the quote asset, such as dollars for an inverse contract of one dollar each."""
 QUANTITY_UNIT_CONTRACTS: QuantityUnit.ValueType  # 3
-"""Contracts, each standing for the contract size of the listing."""
+"""Contracts, each representing the contract size of the listing."""
 Global___QuantityUnit: _TypeAlias = QuantityUnit  # noqa: Y015

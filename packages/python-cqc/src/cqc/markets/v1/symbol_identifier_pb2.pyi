@@ -21,7 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class SymbolIdentifier(_message.Message):
     """The name of a product at an information provider, such as a CoinGecko pair or a FIGI.
 
-    Names at a venue one can trade on are on VenueSymbol. Providers reassign their ids, so each holds for a time.
+    Names used by trading venues are in VenueSymbol. Providers reassign their ids, so each identifier is valid for a
+    period.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -33,20 +34,20 @@ class SymbolIdentifier(_message.Message):
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     symbol_id: _builtins.str
-    """Product that is named."""
+    """Product that the identifier names."""
     data_source_id: _builtins.str
-    """Provider that gave the name, an id of a DataSource."""
+    """Id of the DataSource that assigned the identifier."""
     external_id: _builtins.str
-    """The provider's own id. A text even where it looks like a number: 18 digits do not survive JSON."""
+    """The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """Since when the name holds. Absent means that it always did."""
+        """Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Until when the name held, exclusive. Absent means that it still does."""
+        """End of the period in which the identifier is valid, exclusive. Absent if it is still valid."""
 
     def __init__(
         self,

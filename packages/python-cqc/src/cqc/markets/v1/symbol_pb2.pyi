@@ -27,10 +27,10 @@ class _SymbolType:
 class _SymbolTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SymbolType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SYMBOL_TYPE_UNSPECIFIED: _SymbolType.ValueType  # 0
-    """The kind is not known."""
+    """Not known."""
     SYMBOL_TYPE_SPOT: _SymbolType.ValueType  # 1
-    """Exchange of one asset for another, settled at once. Borrowing to trade it does not change the kind: that is
-    `margin_enabled` on the listing.
+    """Exchange of one asset for another, settled immediately. Trading with borrowed assets does not change the kind; the
+    listing's `margin_enabled` shows whether that is possible.
     """
     SYMBOL_TYPE_PERPETUAL: _SymbolType.ValueType  # 2
     """A future without expiry that pays funding."""
@@ -39,7 +39,7 @@ class _SymbolTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SymbolType
     SYMBOL_TYPE_OPTION: _SymbolType.ValueType  # 4
     """A right to buy or sell at the strike."""
     SYMBOL_TYPE_MARGIN: _SymbolType.ValueType  # 5
-    """A margin market that has an order book of its own, apart from the spot book."""
+    """A margin market with its own order book, separate from the spot book."""
     SYMBOL_TYPE_COMBO: _SymbolType.ValueType  # 6
     """Several legs traded as one product, such as a calendar spread."""
 
@@ -47,10 +47,10 @@ class SymbolType(_SymbolType, metaclass=_SymbolTypeEnumTypeWrapper):
     """Kinds of product."""
 
 SYMBOL_TYPE_UNSPECIFIED: SymbolType.ValueType  # 0
-"""The kind is not known."""
+"""Not known."""
 SYMBOL_TYPE_SPOT: SymbolType.ValueType  # 1
-"""Exchange of one asset for another, settled at once. Borrowing to trade it does not change the kind: that is
-`margin_enabled` on the listing.
+"""Exchange of one asset for another, settled immediately. Trading with borrowed assets does not change the kind; the
+listing's `margin_enabled` shows whether that is possible.
 """
 SYMBOL_TYPE_PERPETUAL: SymbolType.ValueType  # 2
 """A future without expiry that pays funding."""
@@ -59,7 +59,7 @@ SYMBOL_TYPE_FUTURE: SymbolType.ValueType  # 3
 SYMBOL_TYPE_OPTION: SymbolType.ValueType  # 4
 """A right to buy or sell at the strike."""
 SYMBOL_TYPE_MARGIN: SymbolType.ValueType  # 5
-"""A margin market that has an order book of its own, apart from the spot book."""
+"""A margin market with its own order book, separate from the spot book."""
 SYMBOL_TYPE_COMBO: SymbolType.ValueType  # 6
 """Several legs traded as one product, such as a calendar spread."""
 Global___SymbolType: _TypeAlias = SymbolType  # noqa: Y015
@@ -78,7 +78,7 @@ class _OptionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OptionType
     """The right to sell the underlying at the strike."""
 
 class OptionType(_OptionType, metaclass=_OptionTypeEnumTypeWrapper):
-    """Which right an option gives."""
+    """The right that an option gives."""
 
 OPTION_TYPE_UNSPECIFIED: OptionType.ValueType  # 0
 """The product is not an option."""
@@ -95,7 +95,7 @@ class _ExerciseStyle:
 class _ExerciseStyleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExerciseStyle.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     EXERCISE_STYLE_UNSPECIFIED: _ExerciseStyle.ValueType  # 0
-    """The product is not an option, or the style is not known."""
+    """The product is not an option, or the style is unknown."""
     EXERCISE_STYLE_EUROPEAN: _ExerciseStyle.ValueType  # 1
     """At expiry only."""
     EXERCISE_STYLE_AMERICAN: _ExerciseStyle.ValueType  # 2
@@ -105,7 +105,7 @@ class ExerciseStyle(_ExerciseStyle, metaclass=_ExerciseStyleEnumTypeWrapper):
     """When an option may be exercised."""
 
 EXERCISE_STYLE_UNSPECIFIED: ExerciseStyle.ValueType  # 0
-"""The product is not an option, or the style is not known."""
+"""The product is not an option, or the style is unknown."""
 EXERCISE_STYLE_EUROPEAN: ExerciseStyle.ValueType  # 1
 """At expiry only."""
 EXERCISE_STYLE_AMERICAN: ExerciseStyle.ValueType  # 2
@@ -119,23 +119,23 @@ class _PayoffType:
 class _PayoffTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PayoffType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PAYOFF_TYPE_UNSPECIFIED: _PayoffType.ValueType  # 0
-    """The product is not a derivative, or the payoff is not known."""
+    """The product is not a derivative, or the payoff is unknown."""
     PAYOFF_TYPE_LINEAR: _PayoffType.ValueType  # 1
-    """Profit in the quote asset is quantity times the change of price."""
+    """Profit, in the quote asset, is the quantity times the change in price."""
     PAYOFF_TYPE_INVERSE: _PayoffType.ValueType  # 2
-    """Profit in the base asset is quantity in quote units times the change of one over the price."""
+    """Profit, in the base asset, is the quantity in quote units times the change in 1 / price."""
     PAYOFF_TYPE_QUANTO: _PayoffType.ValueType  # 3
     """Profit is paid in a third asset at a fixed rate."""
 
 class PayoffType(_PayoffType, metaclass=_PayoffTypeEnumTypeWrapper):
-    """How the value of a derivative follows the price."""
+    """How the value of a derivative depends on the price."""
 
 PAYOFF_TYPE_UNSPECIFIED: PayoffType.ValueType  # 0
-"""The product is not a derivative, or the payoff is not known."""
+"""The product is not a derivative, or the payoff is unknown."""
 PAYOFF_TYPE_LINEAR: PayoffType.ValueType  # 1
-"""Profit in the quote asset is quantity times the change of price."""
+"""Profit, in the quote asset, is the quantity times the change in price."""
 PAYOFF_TYPE_INVERSE: PayoffType.ValueType  # 2
-"""Profit in the base asset is quantity in quote units times the change of one over the price."""
+"""Profit, in the base asset, is the quantity in quote units times the change in 1 / price."""
 PAYOFF_TYPE_QUANTO: PayoffType.ValueType  # 3
 """Profit is paid in a third asset at a fixed rate."""
 Global___PayoffType: _TypeAlias = PayoffType  # noqa: Y015
@@ -147,7 +147,7 @@ class _LegSide:
 class _LegSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LegSide.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LEG_SIDE_UNSPECIFIED: _LegSide.ValueType  # 0
-    """The side is not known."""
+    """Not known."""
     LEG_SIDE_BUY: _LegSide.ValueType  # 1
     """The leg is bought."""
     LEG_SIDE_SELL: _LegSide.ValueType  # 2
@@ -156,11 +156,11 @@ class _LegSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LegSide.Value
 class LegSide(_LegSide, metaclass=_LegSideEnumTypeWrapper):
     """Side on which a leg is traded when its combination is bought.
 
-    An enum of its own, because the side of an order belongs to the venues' contracts, which build on these.
+    Separate from OrderSide, which belongs to the venues package; that package depends on this one.
     """
 
 LEG_SIDE_UNSPECIFIED: LegSide.ValueType  # 0
-"""The side is not known."""
+"""Not known."""
 LEG_SIDE_BUY: LegSide.ValueType  # 1
 """The leg is bought."""
 LEG_SIDE_SELL: LegSide.ValueType  # 2
@@ -199,52 +199,62 @@ class Symbol(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     symbol_id: _builtins.str
-    """Stable id that says what the product is, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Assigned by
+    """Stable id that describes the product, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Assigned by
     AssetRegistry, immutable, never reused.
     """
     symbol: _builtins.str
-    """Short name for people, such as `BTC/USDT`. Not unique."""
+    """Short display name, such as `BTC/USDT`. Not unique."""
     type: Global___SymbolType.ValueType
     """Kind of product."""
     base_asset_id: _builtins.str
     """Asset that is bought or sold."""
     quote_asset_id: _builtins.str
-    """Asset in which the price is quoted. A Deribit option quotes in its base asset."""
+    """Asset in which the price is quoted. A Deribit option is quoted in its base asset."""
     settlement_asset_id: _builtins.str
     """Asset in which profit, loss and margin are settled. Absent for spot, which settles in its two assets."""
     strike_asset_id: _builtins.str
-    """Asset in which the strike is stated, such as `USD` for an option that quotes in BTC. Absent unless an option."""
+    """Asset in which the strike is stated, such as `USD` for an option quoted in BTC. Absent unless the product is an
+    option.
+    """
     underlying_asset_id: _builtins.str
-    """Asset whose price the derivative follows, where it is not the base asset, such as an index. Absent otherwise."""
+    """Asset whose price the derivative follows, such as an index, if it is not the base asset. Absent otherwise."""
     payoff: Global___PayoffType.ValueType
-    """How value follows price."""
+    """How the value of the derivative depends on the price; unspecified unless the product is a derivative."""
     strike: _builtins.str
-    """Strike price, in units of the strike asset per unit of the underlying. Absent unless an option."""
+    """Strike price, in units of the strike asset per unit of the underlying, greater than zero. Absent unless the product
+    is an option.
+    """
     option_type: Global___OptionType.ValueType
-    """Which right an option gives; unspecified unless an option."""
+    """Right that the option gives; unspecified unless the product is an option."""
     exercise_style: Global___ExerciseStyle.ValueType
-    """When an option may be exercised; unspecified unless an option."""
+    """When the option may be exercised; unspecified unless the product is an option."""
     tick_size: _builtins.str
-    """Usual smallest step of the price, in quote units. A default for display: an order is checked against its listing."""
+    """Usual smallest price step, in quote units, greater than zero. A default for display only: an order is checked
+    against its listing.
+    """
     lot_size: _builtins.str
-    """Usual smallest step of the quantity, in base units or contracts. A default for display only, as above."""
+    """Usual smallest quantity step, in base units or contracts, greater than zero. A default for display only: an order
+    is checked against its listing.
+    """
     min_order_quantity: _builtins.str
-    """Usual smallest quantity of an order. A default for display only."""
+    """Usual smallest quantity of an order. A default for display only: an order is checked against its listing."""
     max_order_quantity: _builtins.str
-    """Usual largest quantity of an order. A default for display only; absent means that none is known."""
+    """Usual largest quantity of an order. A default for display only: an order is checked against its listing. Absent if
+    none is known.
+    """
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def expiry(self) -> _timestamp_pb2.Timestamp:
-        """Time of the last settlement. Absent means never: a spot market or a perpetual."""
+        """Time of the final settlement. Absent if the product never expires, as with a spot market or a perpetual."""
 
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SymbolLeg]:
-        """Parts of a combination, in its own order. Empty for every other kind."""
+        """Legs of a combination, in the combination's own order. Empty for every other kind of product."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was made."""
+        """When the record was created."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
@@ -316,7 +326,7 @@ Global___Symbol: _TypeAlias = Symbol  # noqa: Y015
 
 @_typing.final
 class SymbolLeg(_message.Message):
-    """One part of a combination."""
+    """One leg of a combination."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -328,7 +338,7 @@ class SymbolLeg(_message.Message):
     side: Global___LegSide.ValueType
     """Side of the leg when the combination is bought."""
     ratio: _builtins.str
-    """Quantity of the leg for one unit of the combination, greater than zero."""
+    """Quantity of the leg per unit of the combination, greater than zero."""
     def __init__(
         self,
         *,

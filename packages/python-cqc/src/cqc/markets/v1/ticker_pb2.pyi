@@ -51,56 +51,58 @@ class Ticker(_message.Message):
     MIN_PRICE_FIELD_NUMBER: _builtins.int
     MAX_PRICE_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that is described."""
+    """Listing that the ticker describes."""
     bid_price: _builtins.str
-    """Best price to sell at, in quote units. Absent when there is no bid, or the venue does not say."""
+    """Best bid price, in quote units. Absent if there is no bid, or if the venue does not report it."""
     bid_quantity: _builtins.str
-    """Quantity at the best bid. Absent as above."""
+    """Quantity at the best bid, in `quantity_unit`. Absent if there is no bid, or if the venue does not report it."""
     ask_price: _builtins.str
-    """Best price to buy at, in quote units. Absent when there is no ask, or the venue does not say."""
+    """Best ask price, in quote units. Absent if there is no ask, or if the venue does not report it."""
     ask_quantity: _builtins.str
-    """Quantity at the best ask. Absent as above."""
+    """Quantity at the best ask, in `quantity_unit`. Absent if there is no ask, or if the venue does not report it."""
     last_price: _builtins.str
-    """Price of the last trade, in quote units. Absent when there was none, or the venue does not say."""
+    """Price of the last trade, in quote units. Absent if there was no trade, or if the venue does not report it."""
     last_quantity: _builtins.str
-    """Quantity of the last trade. Absent as above."""
+    """Quantity of the last trade, in `quantity_unit`. Absent if there was no trade, or if the venue does not report it."""
     last_trade_id: _builtins.str
-    """The venue's id of the last trade. Absent as above."""
+    """The venue's id of the last trade. Absent if there was no trade, or if the venue does not report it."""
     mark_price: _builtins.str
-    """Price at which positions are valued, in quote units. Absent unless a derivative."""
+    """Price at which positions are valued, in quote units. Absent unless the listing is a derivative."""
     index_price: _builtins.str
-    """Price of the index, in quote units. Absent unless a derivative."""
+    """Price of the index, in quote units. Absent unless the listing is a derivative."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What quantities count."""
+    """Unit of all quantities in this message."""
     sequence: _builtins.int
-    """The venue's number of the update. Absent where it does not number them."""
+    """The venue's number of the update. Absent if the venue does not number updates."""
     last_aggressor: _trade_pb2.AggressorSide.ValueType
-    """Who crossed the spread in the last trade. Coinbase states the taker's side here, but the maker's in its matches."""
+    """Side that crossed the spread in the last trade. Coinbase reports the taker's side here, but the maker's side in its
+    matches.
+    """
     raw_last_side: _builtins.str
-    """The venue's own word for that side. Empty where it has none."""
+    """The venue's own value for `last_aggressor`. Empty if the venue has none."""
     settlement_price: _builtins.str
-    """Price at which positions were last settled, in quote units. Absent unless a derivative."""
+    """Price at which positions were last settled, in quote units. Absent unless the listing is a derivative."""
     estimated_delivery_price: _builtins.str
-    """Price at which the contract would be delivered now, in quote units. Absent unless a derivative."""
+    """Price at which the contract would be delivered now, in quote units. Absent unless the listing is a derivative."""
     min_price: _builtins.str
-    """Lowest price that an order may have now, in quote units. Absent where the venue does not say."""
+    """Lowest price that an order may currently have, in quote units. Absent if the venue does not report it."""
     max_price: _builtins.str
-    """Highest price that an order may have now, in quote units. Absent where the venue does not say."""
+    """Highest price that an order may currently have, in quote units. Absent if the venue does not report it."""
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___TickerWindow]:
-        """Statistics over spans that end at `timestamp`, each span once."""
+        """Statistics over spans that end at `timestamp`, one entry per span."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When the venue was in this state. Absent where it does not say, as in Binance's spot bookTicker."""
+        """Time at which the venue was in this state. Absent if the venue does not report it, as in Binance's spot bookTicker."""
 
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent it. Absent where the venue does not say."""
+        """When the venue sent the ticker. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the ticker. Always set."""
 
     def __init__(
         self,
@@ -210,32 +212,34 @@ class TickerWindow(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     NOTIONAL_VOLUME_FIELD_NUMBER: _builtins.int
     open: _builtins.str
-    """Price at the start, in quote units. Absent where the venue does not say."""
+    """Price at the start of the span, in quote units. Absent if the venue does not report it."""
     high: _builtins.str
-    """Highest price, in quote units. Absent where the venue does not say."""
+    """Highest price, in quote units. Absent if the venue does not report it."""
     low: _builtins.str
-    """Lowest price, in quote units. Absent where the venue does not say."""
+    """Lowest price, in quote units. Absent if the venue does not report it."""
     volume: _builtins.str
-    """Quantity traded, in the ticker's quantity unit. Absent where the venue does not say."""
+    """Quantity traded, in the ticker's quantity unit. Absent if the venue does not report it."""
     quote_volume: _builtins.str
-    """Quantity traded, in quote units. Absent where the venue does not say."""
+    """Quantity traded, in quote units. Absent if the venue does not report it."""
     price_change: _builtins.str
-    """Last price less the first, in quote units. Absent where the venue does not say."""
+    """Last price minus first price of the span, in quote units. Absent if the venue does not report it."""
     price_change_percent: _builtins.str
-    """Price change in percent of the first price. Absent where the venue does not say."""
+    """Price change as a percentage of the first price. Absent if the venue does not report it."""
     vwap: _builtins.str
-    """Volume-weighted average price, in quote units. Absent where the venue does not say."""
+    """Volume-weighted average price, in quote units. Absent if the venue does not report it."""
     trade_count: _builtins.int
-    """Number of trades. Absent where the venue does not count them."""
+    """Number of trades. Absent if the venue does not count them."""
     notional_volume: _builtins.str
-    """Value traded as the venue values it, where it tells that apart from the quote volume. Absent elsewhere."""
+    """Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume. Absent
+    elsewhere.
+    """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Length of the span, such as 24 hours. Absent where it begins at a fixed time instead, as Kraken's "today" does."""
+        """Length of the span, such as 24 hours. Absent if the span begins at a fixed time instead, like Kraken's "today"."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Start of the span, inclusive, where it is fixed, such as midnight UTC. Absent where the span rolls."""
+        """Start of the span, inclusive, if the span begins at a fixed time such as midnight UTC. Absent for a rolling span."""
 
     def __init__(
         self,

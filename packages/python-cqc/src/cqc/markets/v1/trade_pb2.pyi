@@ -28,29 +28,29 @@ class _AggressorSide:
 class _AggressorSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AggressorSide.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AGGRESSOR_SIDE_UNSPECIFIED: _AggressorSide.ValueType  # 0
-    """The mapping did not look: a consumer must not guess."""
+    """Not determined by the mapping; a consumer must not guess."""
     AGGRESSOR_SIDE_BUYER: _AggressorSide.ValueType  # 1
-    """The buyer took a resting offer to sell."""
+    """The buyer took a resting ask."""
     AGGRESSOR_SIDE_SELLER: _AggressorSide.ValueType  # 2
-    """The seller took a resting offer to buy."""
+    """The seller took a resting bid."""
     AGGRESSOR_SIDE_NONE: _AggressorSide.ValueType  # 3
-    """Nobody: an auction or a negotiated trade."""
+    """Neither side: an auction or a negotiated trade."""
     AGGRESSOR_SIDE_UNKNOWN: _AggressorSide.ValueType  # 4
-    """The venue does not say."""
+    """Not reported by the venue."""
 
 class AggressorSide(_AggressorSide, metaclass=_AggressorSideEnumTypeWrapper):
-    """Who crossed the spread in a trade."""
+    """Side that crossed the spread in a trade."""
 
 AGGRESSOR_SIDE_UNSPECIFIED: AggressorSide.ValueType  # 0
-"""The mapping did not look: a consumer must not guess."""
+"""Not determined by the mapping; a consumer must not guess."""
 AGGRESSOR_SIDE_BUYER: AggressorSide.ValueType  # 1
-"""The buyer took a resting offer to sell."""
+"""The buyer took a resting ask."""
 AGGRESSOR_SIDE_SELLER: AggressorSide.ValueType  # 2
-"""The seller took a resting offer to buy."""
+"""The seller took a resting bid."""
 AGGRESSOR_SIDE_NONE: AggressorSide.ValueType  # 3
-"""Nobody: an auction or a negotiated trade."""
+"""Neither side: an auction or a negotiated trade."""
 AGGRESSOR_SIDE_UNKNOWN: AggressorSide.ValueType  # 4
-"""The venue does not say."""
+"""Not reported by the venue."""
 Global___AggressorSide: _TypeAlias = AggressorSide  # noqa: Y015
 
 class _TakerOrderType:
@@ -60,17 +60,17 @@ class _TakerOrderType:
 class _TakerOrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TakerOrderType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TAKER_ORDER_TYPE_UNSPECIFIED: _TakerOrderType.ValueType  # 0
-    """The venue does not say."""
+    """Not reported by the venue."""
     TAKER_ORDER_TYPE_MARKET: _TakerOrderType.ValueType  # 1
     """A market order."""
     TAKER_ORDER_TYPE_LIMIT: _TakerOrderType.ValueType  # 2
     """A limit order."""
 
 class TakerOrderType(_TakerOrderType, metaclass=_TakerOrderTypeEnumTypeWrapper):
-    """Kind of order that took liquidity in a trade, where the venue says so."""
+    """Type of the order that took liquidity in a trade, from venues that report it."""
 
 TAKER_ORDER_TYPE_UNSPECIFIED: TakerOrderType.ValueType  # 0
-"""The venue does not say."""
+"""Not reported by the venue."""
 TAKER_ORDER_TYPE_MARKET: TakerOrderType.ValueType  # 1
 """A market order."""
 TAKER_ORDER_TYPE_LIMIT: TakerOrderType.ValueType  # 2
@@ -93,7 +93,7 @@ class _CalendarIntervalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cale
     """A calendar year in UTC."""
 
 class CalendarInterval(_CalendarInterval, metaclass=_CalendarIntervalEnumTypeWrapper):
-    """Lengths of a candle that are not a fixed span of time."""
+    """Candle lengths that are not a fixed span of time."""
 
 CALENDAR_INTERVAL_UNSPECIFIED: CalendarInterval.ValueType  # 0
 """The candle has a fixed span instead."""
@@ -112,9 +112,9 @@ class _CandlePriceKind:
 class _CandlePriceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CandlePriceKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CANDLE_PRICE_KIND_UNSPECIFIED: _CandlePriceKind.ValueType  # 0
-    """The source did not say."""
+    """Not stated by the source."""
     CANDLE_PRICE_KIND_TRADE: _CandlePriceKind.ValueType  # 1
-    """Prices of trades."""
+    """Trade prices."""
     CANDLE_PRICE_KIND_MARK: _CandlePriceKind.ValueType  # 2
     """The mark price."""
     CANDLE_PRICE_KIND_INDEX: _CandlePriceKind.ValueType  # 3
@@ -125,12 +125,12 @@ class _CandlePriceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Candl
     """The premium of the perpetual over its index."""
 
 class CandlePriceKind(_CandlePriceKind, metaclass=_CandlePriceKindEnumTypeWrapper):
-    """Which price a candle follows."""
+    """Kinds of price that a candle follows."""
 
 CANDLE_PRICE_KIND_UNSPECIFIED: CandlePriceKind.ValueType  # 0
-"""The source did not say."""
+"""Not stated by the source."""
 CANDLE_PRICE_KIND_TRADE: CandlePriceKind.ValueType  # 1
-"""Prices of trades."""
+"""Trade prices."""
 CANDLE_PRICE_KIND_MARK: CandlePriceKind.ValueType  # 2
 """The mark price."""
 CANDLE_PRICE_KIND_INDEX: CandlePriceKind.ValueType  # 3
@@ -174,72 +174,74 @@ class Trade(_message.Message):
     MAKER_ORDER_FIELD_NUMBER: _builtins.int
     TAKER_ORDER_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.str
-    """The venue's id of the trade, unique within the listing. Absent where the venue gives none, as in the trades of
-    Kraken's first websocket version: nobody makes one up.
+    """The venue's id of the trade, unique within the listing. Absent if the venue provides none, as in the trades of
+    Kraken's first websocket version; a mapping must not make one up.
     """
     venue_symbol_id: _builtins.str
-    """Listing on which it happened."""
+    """Listing on which the trade took place."""
     price: _builtins.str
     """Price in quote units, exactly as the venue wrote it."""
     quantity: _builtins.str
     """Quantity traded, in `quantity_unit`."""
     quote_quantity: _builtins.str
-    """Quantity in quote units as the venue states it. Absent where it does not: it may be rounded, so it is not computed."""
+    """Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
+    because the venue's figure may be rounded.
+    """
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What the quantity counts."""
+    """Unit of `quantity`."""
     aggressor: Global___AggressorSide.ValueType
-    """Who crossed the spread. Coinbase states the maker's side in its matches, Binance whether the buyer was the maker:
-    a mapping turns both into this.
+    """Side that crossed the spread. Coinbase reports the maker's side in its matches, and Binance whether the buyer was
+    the maker; a mapping converts both.
     """
     raw_side: _builtins.str
-    """The venue's own word for the side. Empty where it has none."""
+    """The venue's own value for the side. Empty if the venue has none."""
     first_trade_id: _builtins.str
-    """First single trade in an aggregated one. Absent when the trade is single."""
+    """Id of the first individual trade in an aggregated one. Absent if the trade is not aggregated."""
     last_trade_id: _builtins.str
-    """Last single trade in an aggregated one. Absent when the trade is single."""
+    """Id of the last individual trade in an aggregated one. Absent if the trade is not aggregated."""
     maker_order_id: _builtins.str
-    """The venue's id of the order that rested. Absent where it is not public."""
+    """The venue's id of the maker order. Absent if the id is not public."""
     taker_order_id: _builtins.str
-    """The venue's id of the order that crossed. Absent where it is not public."""
+    """The venue's id of the taker order. Absent if the id is not public."""
     taker_order_type: Global___TakerOrderType.ValueType
-    """Kind of order that crossed."""
+    """Type of the taker order."""
     raw_taker_order_type: _builtins.str
-    """The venue's own word for the kind. Empty where it has none."""
+    """The venue's own value for `taker_order_type`. Empty if the venue has none."""
     liquidation: _builtins.bool
-    """Whether the trade closed a position by force. Absent where the venue does not say."""
+    """Whether the trade closed a position by force. Absent if the venue does not report it."""
     block: _builtins.bool
-    """Whether it was negotiated away from the book. Absent where the venue does not say."""
+    """Whether the trade was negotiated away from the book. Absent if the venue does not report it."""
     mark_price: _builtins.str
-    """Mark price at the trade, in quote units. Absent where the venue does not give it."""
+    """Mark price at the time of the trade, in quote units. Absent if the venue does not report it."""
     index_price: _builtins.str
-    """Index price at the trade, in quote units. Absent where the venue does not give it."""
+    """Index price at the time of the trade, in quote units. Absent if the venue does not report it."""
     sequence: _builtins.int
-    """The venue's number of the trade in its stream. Absent where it does not number them."""
+    """The venue's number of the trade in its stream. Absent if the venue does not number trades."""
     raw_conditions: _builtins.str
-    """The venue's remarks on the trade. Empty where it has none."""
+    """The venue's remarks on the trade. Empty if the venue has none."""
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """The transaction, for a trade on a chain. Absent elsewhere."""
+        """Transaction of a trade on a chain. Absent for other trades."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it was matched. Absent where the venue does not say."""
+        """Time at which the trade was matched. Absent if the venue does not report it."""
 
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent it. Absent where the venue does not say."""
+        """When the venue sent the trade. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the trade. Always set."""
 
     @_builtins.property
     def maker_order(self) -> Global___MatchedOrder:
-        """Order that rested, where the venue publishes it. Absent elsewhere."""
+        """Maker order, from venues that publish it. Absent elsewhere."""
 
     @_builtins.property
     def taker_order(self) -> Global___MatchedOrder:
-        """Order that crossed, where the venue publishes it. Absent elsewhere."""
+        """Taker order, from venues that publish it. Absent elsewhere."""
 
     def __init__(
         self,
@@ -339,28 +341,28 @@ class MatchedOrder(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     venue_order_id: _builtins.str
-    """The venue's id of the order. Absent where it does not say."""
+    """The venue's id of the order. Absent if the venue does not report it."""
     raw_side: _builtins.str
-    """The venue's word for its side. Empty where it has none."""
+    """The venue's own value for the side of the order. Empty if the venue has none."""
     raw_type: _builtins.str
-    """The venue's word for its kind. Empty where it has none."""
+    """The venue's own value for the type of the order. Empty if the venue has none."""
     quantity: _builtins.str
-    """Ordered quantity, in the trade's quantity unit. Absent where the venue does not say."""
+    """Quantity ordered, in the trade's quantity unit. Absent if the venue does not report it."""
     price: _builtins.str
-    """Limit price, in quote units. Absent where the venue does not say, or there is none."""
+    """Limit price, in quote units. Absent if the order has none, or if the venue does not report it."""
     reduce_only: _builtins.bool
-    """Whether it may only reduce a position. Absent where the venue does not say."""
+    """Whether the order may only reduce a position. Absent if the venue does not report it."""
     filled: _builtins.bool
-    """Whether the trade filled all of it. Absent where the venue does not say."""
+    """Whether the trade filled the order completely. Absent if the venue does not report it."""
     reduced_quantity: _builtins.str
-    """Quantity by which the venue reduced it. Absent when it did not, or does not say."""
+    """Quantity by which the venue reduced the order. Absent if the venue did not reduce it, or does not report it."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was placed. Absent where the venue does not say."""
+        """When the order was placed. Absent if the venue does not report it."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When it last changed. Absent where the venue does not say."""
+        """When the order last changed. Absent if the venue does not report it."""
 
     def __init__(
         self,
@@ -411,7 +413,8 @@ Global___MatchedOrder: _TypeAlias = MatchedOrder  # noqa: Y015
 class Candle(_message.Message):
     """Open, high, low, close and volume of an interval.
 
-    An interval without trades has a candle only if the venue makes one; its prices are then what the venue states.
+    An interval without trades has a candle only if the venue produces one; its prices are then those that the venue
+    states.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -439,9 +442,9 @@ class Candle(_message.Message):
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing whose trades or prices are summed up."""
+    """Listing whose trades or prices the candle summarizes."""
     calendar_interval: Global___CalendarInterval.ValueType
-    """A span of the calendar."""
+    """Span of the calendar, such as a month."""
     open: _builtins.str
     """First price, in quote units."""
     high: _builtins.str
@@ -449,48 +452,52 @@ class Candle(_message.Message):
     low: _builtins.str
     """Lowest price, in quote units."""
     close: _builtins.str
-    """Last price, in quote units; the latest one as long as the candle is open."""
+    """Last price, in quote units. While the candle is open, the latest price."""
     volume: _builtins.str
     """Quantity traded, in `volume_unit`. Absent for prices that are not traded, such as an index."""
     volume_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What the volume counts."""
+    """Unit of `volume`."""
     quote_volume: _builtins.str
-    """Quantity traded, in quote units. Absent where the venue does not say."""
+    """Quantity traded, in quote units. Absent if the venue does not report it."""
     taker_buy_base_volume: _builtins.str
-    """Part of the volume in which the buyer was the aggressor. Absent where the venue does not say."""
+    """Part of `volume` in which the buyer was the aggressor. Absent if the venue does not report it."""
     taker_buy_quote_volume: _builtins.str
-    """The same in quote units. Absent where the venue does not say."""
+    """Part of the quote volume in which the buyer was the aggressor, in quote units. Absent if the venue does not report
+    it.
+    """
     trade_count: _builtins.int
-    """Number of trades. Absent where the venue does not count them, which is not the same as none."""
+    """Number of trades. Absent if the venue does not count them, which differs from zero."""
     first_trade_id: _builtins.str
-    """Id of the first trade. Absent where the venue does not say."""
+    """Id of the first trade. Absent if the venue does not report it."""
     last_trade_id: _builtins.str
-    """Id of the last trade. Absent where the venue does not say."""
+    """Id of the last trade. Absent if the venue does not report it."""
     vwap: _builtins.str
-    """Volume-weighted average price as the venue states it, in quote units. Absent where it does not."""
+    """Volume-weighted average price as the venue reports it, in quote units. Absent if the venue does not report it."""
     closed: _builtins.bool
-    """Whether the candle is final. Absent where the venue does not say."""
+    """Whether the candle is final. Absent if the venue does not report it."""
     price_kind: Global___CandlePriceKind.ValueType
-    """Which price the candle follows."""
+    """Kind of price that the candle follows."""
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """A fixed span, such as 60 seconds; greater than zero."""
+        """Fixed span, such as 60 seconds; greater than zero."""
 
     @_builtins.property
     def open_time(self) -> _timestamp_pb2.Timestamp:
-        """Start of the interval, inclusive."""
+        """Start of the interval, inclusive. Always set."""
 
     @_builtins.property
     def close_time(self) -> _timestamp_pb2.Timestamp:
-        """End of the interval, exclusive: where a venue states the last millisecond, the mapping adds one."""
+        """End of the interval, exclusive. If a venue reports the last millisecond instead, the mapping adds one millisecond.
+        Always set.
+        """
 
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent it. Absent where the venue does not say."""
+        """When the venue sent the candle. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the candle. Always set."""
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ Global___PortfolioStatus: _TypeAlias = PortfolioStatus  # noqa: Y015
 
 @_typing.final
 class Portfolio(_message.Message):
-    """Accounts and strategies that are looked at as one."""
+    """Accounts and strategies viewed as one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,30 +62,30 @@ class Portfolio(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Our id, opaque, immutable."""
+    """Opaque id assigned by this system, immutable."""
     name: _builtins.str
-    """Name for people."""
+    """Display name."""
     description: _builtins.str
-    """What it is for. Empty when the name says it."""
+    """Purpose of the portfolio. Empty if the name is self-explanatory."""
     reporting_asset_id: _builtins.str
-    """Asset in which its value is stated."""
+    """Asset in which the portfolio's value is stated."""
     parent_portfolio_id: _builtins.str
-    """Portfolio that this one is a part of. Absent when it stands alone."""
+    """Portfolio that this one is part of. Absent if it is not part of another."""
     status: Global___PortfolioStatus.ValueType
-    """Whether it is in use."""
+    """Whether the portfolio is in use."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Accounts that belong to it."""
+        """Accounts that belong to the portfolio."""
 
     @_builtins.property
     def allocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Allocation]:
-        """What it is meant to hold. Empty when nothing is decided."""
+        """Target allocations of the portfolio. Empty if none have been decided."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was made."""
+        """When the record was created."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
@@ -118,7 +118,7 @@ Global___Portfolio: _TypeAlias = Portfolio  # noqa: Y015
 
 @_typing.final
 class Allocation(_message.Message):
-    """How much of a portfolio is meant to be in one thing."""
+    """Target share of a portfolio in one asset, product, group or strategy."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -138,11 +138,13 @@ class Allocation(_message.Message):
     strategy_id: _builtins.str
     """A strategy, by the id that its owner gave it."""
     weight: _builtins.str
-    """Part of the portfolio's value, such as 0.25. Negative is short; the parts need not add up to one."""
+    """Target fraction of the portfolio's value, such as 0.25. A negative weight is short. The weights need not add up to
+    1.
+    """
     min_weight: _builtins.str
-    """Smallest part before someone acts. Absent means no lower bound."""
+    """Fraction of the portfolio's value below which someone acts. Absent if there is no lower bound."""
     max_weight: _builtins.str
-    """Largest part before someone acts. Absent means no upper bound."""
+    """Fraction of the portfolio's value above which someone acts. Absent if there is no upper bound."""
     def __init__(
         self,
         *,

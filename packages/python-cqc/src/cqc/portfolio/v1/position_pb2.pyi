@@ -45,7 +45,7 @@ class _ExposureDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exp
     """The issuer or protocol that could fail."""
 
 class ExposureDimension(_ExposureDimension, metaclass=_ExposureDimensionEnumTypeWrapper):
-    """What an exposure is grouped by."""
+    """Dimensions by which exposures are grouped."""
 
 EXPOSURE_DIMENSION_UNSPECIFIED: ExposureDimension.ValueType  # 0
 """Not known."""
@@ -65,9 +65,9 @@ Global___ExposureDimension: _TypeAlias = ExposureDimension  # noqa: Y015
 
 @_typing.final
 class Position(_message.Message):
-    """What an account holds on a listing, as the venue reports it or as it follows from fills.
+    """An account's holding on a listing, as the venue reports it or as derived from fills.
 
-    A fact: nothing in here is checked against anything else.
+    A fact: no field is checked against any other.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -119,110 +119,124 @@ class Position(_message.Message):
     RAW_TERMS_FIELD_NUMBER: _builtins.int
     NEXT_ROLLOVER_AT_FIELD_NUMBER: _builtins.int
     position_id: _builtins.str
-    """Our id, opaque. The same as long as the position stays open."""
+    """Opaque id assigned by this system. Stays the same for as long as the position is open."""
     account_id: _builtins.str
-    """Account that holds it."""
+    """Account that holds the position."""
     venue_symbol_id: _builtins.str
-    """Listing it is held on."""
+    """Listing on which the position is held."""
     side: _order_pb2.PositionSide.ValueType
-    """Which of the listing's positions it is."""
+    """Which of the listing's positions this is: the net one, the long one or the short one."""
     raw_side: _builtins.str
-    """The venue's own word for the side. Empty where it has none."""
+    """The venue's own value for `side`. Empty if the venue has none."""
     margin_mode: _order_pb2.MarginMode.ValueType
-    """Collateral behind it."""
+    """Collateral that backs the position."""
     raw_margin_mode: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `margin_mode`. Empty if the venue has none."""
     quantity: _builtins.str
-    """How much, in `quantity_unit`: positive is long, negative is short, zero is closed."""
+    """Size of the position, in `quantity_unit`: positive is long, negative is short, zero is closed."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What the quantity counts."""
+    """Unit of `quantity`."""
     contract_size: _builtins.str
-    """What one contract stands for. Absent where the venue trades in units."""
+    """Size of one contract. Absent if the venue trades in units instead of contracts."""
     entry_price: _builtins.str
-    """Mean price at which it was opened, in quote units. Absent where the venue does not say."""
+    """Average price at which the position was opened, in quote units. Absent if the venue does not report it."""
     mark_price: _builtins.str
-    """Price at which the venue values it, in quote units. Absent where the venue does not say."""
+    """Price at which the venue values the position, in quote units. Absent if the venue does not report it."""
     break_even_price: _builtins.str
-    """Price at which it would close without profit or loss, fees included. Absent where the venue does not say."""
+    """Price at which closing the position would give no profit or loss, fees included, in quote units. Absent if the
+    venue does not report it.
+    """
     liquidation_price: _builtins.str
-    """Price at which it would be liquidated. Absent where there is none (a venue's 0), or it does not say."""
+    """Price at which the position would be liquidated, in quote units. Absent if there is none (0 at some venues), or if
+    the venue does not report it.
+    """
     notional: _builtins.str
-    """Its value at the mark price, in quote units. Absent where the venue does not say."""
+    """Value of the position at the mark price, in quote units. Absent if the venue does not report it."""
     collateral: _builtins.str
-    """Collateral that stands behind it, in the settlement asset. Absent where the venue does not say."""
+    """Collateral that backs the position, in the settlement asset. Absent if the venue does not report it."""
     isolated_wallet: _builtins.str
-    """Balance set apart for it, in the settlement asset. Absent unless isolated."""
+    """Balance set aside for the position, in the settlement asset. Absent unless the margin mode is isolated."""
     initial_margin: _builtins.str
-    """What opening it needs, in the settlement asset. Absent where the venue does not say."""
+    """Margin required to open the position, in the settlement asset. Absent if the venue does not report it."""
     maintenance_margin: _builtins.str
-    """What keeping it needs, in the settlement asset. Absent where the venue does not say."""
+    """Margin required to keep the position open, in the settlement asset. Absent if the venue does not report it."""
     leverage: _builtins.str
-    """Leverage that is set for it. Absent where the venue does not say."""
+    """Leverage set for the position, such as 10 for tenfold. Absent if the venue does not report it."""
     unrealized_pnl: _builtins.str
-    """Profit or loss at the mark price, in the settlement asset. Absent where the venue does not say."""
+    """Profit or loss at the mark price, in the settlement asset. Negative is a loss. Absent if the venue does not report
+    it.
+    """
     realized_pnl: _builtins.str
-    """Profit or loss realised since it was opened, in the settlement asset. Absent where the venue does not say."""
+    """Profit or loss realized since the position was opened, in the settlement asset. Negative is a loss. Absent if the
+    venue does not report it.
+    """
     session_realized_pnl: _builtins.str
-    """Profit or loss realised since the venue's last settlement. Absent where the venue does not say."""
+    """Profit or loss realized since the venue's last settlement, in the settlement asset. Negative is a loss. Absent if
+    the venue does not report it.
+    """
     accrued_funding: _builtins.str
-    """Funding that is owed and not paid yet, in the settlement asset; positive is received. Absent where the venue does
-    not say.
+    """Funding owed but not yet paid, in the settlement asset. Positive is to be received. Absent if the venue does not
+    report it.
     """
     max_notional: _builtins.str
-    """Largest value that the venue allows at this leverage, in quote units. Absent where the venue does not say."""
+    """Largest position value that the venue allows at this leverage, in quote units. Absent if the venue does not report
+    it.
+    """
     auto_add_margin: _builtins.bool
-    """Whether collateral is added by itself. Absent where the venue does not say."""
+    """Whether collateral is added automatically. Absent if the venue does not report it."""
     venue_position_id: _builtins.str
-    """The venue's id of the position: some venues hold several lots of one listing. Absent where it has none."""
+    """The venue's id of the position; some venues hold several lots of one listing. Absent if the venue has none."""
     settlement_asset_id: _builtins.str
-    """Asset in which margin, profit and loss are stated. Absent where the venue does not say."""
+    """Asset in which margin, profit and loss are stated. Absent if the venue does not report it."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change."""
+    """Version of this record, increased by one at each change."""
     position_initial_margin: _builtins.str
-    """The part of the initial margin for the position itself. Absent where the venue does not say."""
+    """Part of `initial_margin` for the position itself, in the settlement asset. Absent if the venue does not report it."""
     order_initial_margin: _builtins.str
-    """The part of the initial margin for open orders. Absent where the venue does not say."""
+    """Part of `initial_margin` for open orders, in the settlement asset. Absent if the venue does not report it."""
     open_bid_notional: _builtins.str
-    """Notional of the open buy orders on the listing, in quote units. Absent where the venue does not say."""
+    """Notional of the open buy orders on the listing, in quote units. Absent if the venue does not report it."""
     open_ask_notional: _builtins.str
-    """Notional of the open sell orders on the listing, in quote units. Absent where the venue does not say."""
+    """Notional of the open sell orders on the listing, in quote units. Absent if the venue does not report it."""
     entry_vwap: _builtins.str
-    """Volume-weighted average price of the entries, where the venue tells it apart from the entry price. Absent elsewhere."""
+    """Volume-weighted average price of the entries, in quote units, from venues that distinguish it from the entry price.
+    Absent elsewhere.
+    """
     entry_cost: _builtins.str
-    """What the entries cost, in quote units. Absent where the venue does not say."""
+    """Cost of the entries, in quote units. Absent if the venue does not report it."""
     closed_quantity: _builtins.str
-    """Quantity that was closed already. Absent where the venue does not say."""
+    """Quantity that was already closed, in `quantity_unit`. Absent if the venue does not report it."""
     opening_venue_order_id: _builtins.str
-    """The venue's id of the order that opened it. Absent where the venue does not say."""
+    """The venue's id of the order that opened the position. Absent if the venue does not report it."""
     raw_opening_order_type: _builtins.str
-    """The venue's word for the kind of that order. Empty where it has none."""
+    """The venue's own value for the type of the order that opened the position. Empty if the venue has none."""
     raw_status: _builtins.str
-    """The venue's word for its state, such as `open`. Empty where it has none."""
+    """The venue's own value for the state of the position, such as `open`. Empty if the venue has none."""
     raw_terms: _builtins.str
-    """The venue's words on what it costs to hold, such as `0.0200% per 4 hours`. Empty where it has none."""
+    """Cost of holding the position in the venue's own words, such as `0.0200% per 4 hours`. Empty if the venue has none."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """What was charged so far, one entry per asset."""
+        """Fees charged so far, one entry per asset."""
 
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was opened. Absent where the venue does not say."""
+        """When the position was opened. Absent if the venue does not report it."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue last changed it. Absent where the venue does not say."""
+        """When the venue last changed the position. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received this state."""
+        """When this system received this state. Always set."""
 
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent this state. Absent where the venue does not say."""
+        """When the venue sent this state. Absent if the venue does not report it."""
 
     @_builtins.property
     def next_rollover_at(self) -> _timestamp_pb2.Timestamp:
-        """When holding it is charged next. Absent where the venue does not say."""
+        """Time of the next charge for holding the position. Absent if the venue does not report it."""
 
     def __init__(
         self,
@@ -391,7 +405,9 @@ Global___Position: _TypeAlias = Position  # noqa: Y015
 
 @_typing.final
 class Exposure(_message.Message):
-    """How much would be won or lost with something, computed from positions and balances: an estimate, therefore doubles."""
+    """How much could be gained or lost on one asset, venue, account or other dimension, computed from positions and
+    balances. The numbers are estimates, so they are doubles.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -406,26 +422,26 @@ class Exposure(_message.Message):
     LEVERAGE_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     dimension: Global___ExposureDimension.ValueType
-    """What it is grouped by."""
+    """Dimension by which the exposure is grouped."""
     key: _builtins.str
-    """The one it is for: an id of that dimension, such as `BTC` or `binance`."""
+    """Id within the dimension, such as `BTC` or `binance`."""
     reporting_asset_id: _builtins.str
-    """Asset in which the amounts are stated."""
+    """Asset in which the values are stated."""
     long_value: _builtins.float
-    """Sum of long positions and balances, zero or greater."""
+    """Sum of long positions and balances, in the reporting asset, zero or greater."""
     short_value: _builtins.float
-    """Sum of short positions and debts, zero or greater."""
+    """Sum of short positions and debts, in the reporting asset, zero or greater."""
     net_value: _builtins.float
-    """Long less short."""
+    """Long value minus short value, in the reporting asset."""
     gross_value: _builtins.float
-    """Long plus short."""
+    """Long value plus short value, in the reporting asset, zero or greater."""
     delta: _builtins.float
-    """Change of the value per unit of change of the price, in units of the asset. Absent when not computed."""
+    """Change in value per unit change in price, in units of the asset. Absent if not computed."""
     leverage: _builtins.float
-    """Gross value divided by equity. Absent when equity is not known."""
+    """Gross value divided by equity, zero or greater. Absent if the equity is unknown."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When the positions were read."""
+        """When the positions were read. Always set."""
 
     def __init__(
         self,

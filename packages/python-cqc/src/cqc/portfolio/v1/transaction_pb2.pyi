@@ -33,11 +33,11 @@ class _TransactionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     TRANSACTION_TYPE_TRADE: _TransactionType.ValueType  # 1
     """A trade: one asset in, another out."""
     TRANSACTION_TYPE_DEPOSIT: _TransactionType.ValueType  # 2
-    """A deposit from outside."""
+    """A deposit from outside the portfolio."""
     TRANSACTION_TYPE_WITHDRAWAL: _TransactionType.ValueType  # 3
-    """A withdrawal to outside."""
+    """A withdrawal to outside the portfolio."""
     TRANSACTION_TYPE_TRANSFER: _TransactionType.ValueType  # 4
-    """A move between accounts of the portfolio."""
+    """A transfer between accounts of the portfolio."""
     TRANSACTION_TYPE_FEE: _TransactionType.ValueType  # 5
     """A fee that belongs to no trade."""
     TRANSACTION_TYPE_FUNDING: _TransactionType.ValueType  # 6
@@ -47,7 +47,7 @@ class _TransactionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     TRANSACTION_TYPE_REBATE: _TransactionType.ValueType  # 8
     """A rebate."""
     TRANSACTION_TYPE_REWARD: _TransactionType.ValueType  # 9
-    """A reward, such as of staking, or an airdrop."""
+    """A reward, such as one for staking, or an airdrop."""
     TRANSACTION_TYPE_SETTLEMENT: _TransactionType.ValueType  # 10
     """Settlement or delivery of a derivative."""
     TRANSACTION_TYPE_LIQUIDATION: _TransactionType.ValueType  # 11
@@ -56,18 +56,18 @@ class _TransactionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     """A correction."""
 
 class TransactionType(_TransactionType, metaclass=_TransactionTypeEnumTypeWrapper):
-    """What happened in the books of a portfolio."""
+    """Kinds of transaction in the books of a portfolio."""
 
 TRANSACTION_TYPE_UNSPECIFIED: TransactionType.ValueType  # 0
 """Not known."""
 TRANSACTION_TYPE_TRADE: TransactionType.ValueType  # 1
 """A trade: one asset in, another out."""
 TRANSACTION_TYPE_DEPOSIT: TransactionType.ValueType  # 2
-"""A deposit from outside."""
+"""A deposit from outside the portfolio."""
 TRANSACTION_TYPE_WITHDRAWAL: TransactionType.ValueType  # 3
-"""A withdrawal to outside."""
+"""A withdrawal to outside the portfolio."""
 TRANSACTION_TYPE_TRANSFER: TransactionType.ValueType  # 4
-"""A move between accounts of the portfolio."""
+"""A transfer between accounts of the portfolio."""
 TRANSACTION_TYPE_FEE: TransactionType.ValueType  # 5
 """A fee that belongs to no trade."""
 TRANSACTION_TYPE_FUNDING: TransactionType.ValueType  # 6
@@ -77,7 +77,7 @@ TRANSACTION_TYPE_INTEREST: TransactionType.ValueType  # 7
 TRANSACTION_TYPE_REBATE: TransactionType.ValueType  # 8
 """A rebate."""
 TRANSACTION_TYPE_REWARD: TransactionType.ValueType  # 9
-"""A reward, such as of staking, or an airdrop."""
+"""A reward, such as one for staking, or an airdrop."""
 TRANSACTION_TYPE_SETTLEMENT: TransactionType.ValueType  # 10
 """Settlement or delivery of a derivative."""
 TRANSACTION_TYPE_LIQUIDATION: TransactionType.ValueType  # 11
@@ -95,15 +95,15 @@ class _CostBasisMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostB
     COST_BASIS_METHOD_UNSPECIFIED: _CostBasisMethod.ValueType  # 0
     """Not decided."""
     COST_BASIS_METHOD_FIFO: _CostBasisMethod.ValueType  # 1
-    """The oldest first."""
+    """Oldest first."""
     COST_BASIS_METHOD_LIFO: _CostBasisMethod.ValueType  # 2
-    """The newest first."""
+    """Newest first."""
     COST_BASIS_METHOD_HIFO: _CostBasisMethod.ValueType  # 3
-    """The dearest first."""
+    """Highest cost first."""
     COST_BASIS_METHOD_AVERAGE: _CostBasisMethod.ValueType  # 4
-    """All in proportion, at the mean cost."""
+    """All lots in proportion, at the average cost."""
     COST_BASIS_METHOD_SPECIFIC: _CostBasisMethod.ValueType  # 5
-    """Those that the holder names."""
+    """Lots that the holder names."""
 
 class CostBasisMethod(_CostBasisMethod, metaclass=_CostBasisMethodEnumTypeWrapper):
     """Which lots a sale uses up."""
@@ -111,15 +111,15 @@ class CostBasisMethod(_CostBasisMethod, metaclass=_CostBasisMethodEnumTypeWrappe
 COST_BASIS_METHOD_UNSPECIFIED: CostBasisMethod.ValueType  # 0
 """Not decided."""
 COST_BASIS_METHOD_FIFO: CostBasisMethod.ValueType  # 1
-"""The oldest first."""
+"""Oldest first."""
 COST_BASIS_METHOD_LIFO: CostBasisMethod.ValueType  # 2
-"""The newest first."""
+"""Newest first."""
 COST_BASIS_METHOD_HIFO: CostBasisMethod.ValueType  # 3
-"""The dearest first."""
+"""Highest cost first."""
 COST_BASIS_METHOD_AVERAGE: CostBasisMethod.ValueType  # 4
-"""All in proportion, at the mean cost."""
+"""All lots in proportion, at the average cost."""
 COST_BASIS_METHOD_SPECIFIC: CostBasisMethod.ValueType  # 5
-"""Those that the holder names."""
+"""Lots that the holder names."""
 Global___CostBasisMethod: _TypeAlias = CostBasisMethod  # noqa: Y015
 
 class _ValuationSource:
@@ -133,30 +133,30 @@ class _ValuationSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Valua
     VALUATION_SOURCE_MARK: _ValuationSource.ValueType  # 1
     """The venue's mark price."""
     VALUATION_SOURCE_LAST: _ValuationSource.ValueType  # 2
-    """The last trade."""
+    """The price of the last trade."""
     VALUATION_SOURCE_MID: _ValuationSource.ValueType  # 3
     """The mean of best bid and ask."""
     VALUATION_SOURCE_REFERENCE: _ValuationSource.ValueType  # 4
-    """A reference price of several venues."""
+    """A reference price derived from several venues."""
 
 class ValuationSource(_ValuationSource, metaclass=_ValuationSourceEnumTypeWrapper):
-    """Which prices value what is not realised."""
+    """Which price is used to value what is unrealized."""
 
 VALUATION_SOURCE_UNSPECIFIED: ValuationSource.ValueType  # 0
 """Not known."""
 VALUATION_SOURCE_MARK: ValuationSource.ValueType  # 1
 """The venue's mark price."""
 VALUATION_SOURCE_LAST: ValuationSource.ValueType  # 2
-"""The last trade."""
+"""The price of the last trade."""
 VALUATION_SOURCE_MID: ValuationSource.ValueType  # 3
 """The mean of best bid and ask."""
 VALUATION_SOURCE_REFERENCE: ValuationSource.ValueType  # 4
-"""A reference price of several venues."""
+"""A reference price derived from several venues."""
 Global___ValuationSource: _TypeAlias = ValuationSource  # noqa: Y015
 
 @_typing.final
 class Transaction(_message.Message):
-    """One entry in the books of a portfolio. Entries are never changed: a correction is another entry."""
+    """One entry in the books of a portfolio. Entries are never changed: a correction is a new entry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -176,44 +176,44 @@ class Transaction(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
-    """Our id, opaque."""
+    """Opaque id assigned by this system."""
     portfolio_id: _builtins.str
-    """Portfolio that it belongs to."""
+    """Portfolio to which the transaction belongs."""
     account_id: _builtins.str
-    """Account in which it happened."""
+    """Account in which the transaction took place."""
     type: Global___TransactionType.ValueType
-    """What happened."""
+    """Kind of transaction."""
     venue_symbol_id: _builtins.str
-    """Listing of the trade. Absent for everything else."""
+    """Listing of the trade. Absent for every other kind of transaction."""
     order_id: _builtins.str
-    """Order behind it. Absent when there is none."""
+    """Id of the order behind the transaction. Absent if there is none."""
     exec_id: _builtins.str
-    """Execution report behind it. Absent when there is none."""
+    """`exec_id` of the execution report behind the transaction. Absent if there is none."""
     transfer_id: _builtins.str
-    """Transfer behind it. Absent when there is none."""
+    """Id of the transfer behind the transaction. Absent if there is none."""
     corrects_transaction_id: _builtins.str
-    """Entry that this one corrects. Absent otherwise."""
+    """Id of the transaction that this one corrects. Absent if this one is not a correction."""
     note: _builtins.str
-    """Free text of whoever recorded it. Empty when there is nothing to say."""
+    """Free text from whoever recorded the transaction. Empty if there is nothing to add."""
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransactionLeg]:
-        """What moved, one entry per asset."""
+        """Amounts that moved, one entry per asset."""
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """What was charged, one entry per asset; not contained in the legs."""
+        """Fees charged, one entry per asset. Not included in `legs`."""
 
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """The transaction on a chain. Absent elsewhere."""
+        """On-chain transaction behind this one. Absent if there is none."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it happened."""
+        """When the transaction took place. Always set."""
 
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was recorded."""
+        """When the transaction was recorded."""
 
     def __init__(
         self,
@@ -263,7 +263,7 @@ Global___Transaction: _TypeAlias = Transaction  # noqa: Y015
 
 @_typing.final
 class TransactionLeg(_message.Message):
-    """One asset's movement in a transaction."""
+    """Movement of one asset in a transaction."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -273,9 +273,9 @@ class TransactionLeg(_message.Message):
     asset_id: _builtins.str
     """Asset that moved."""
     amount: _builtins.str
-    """How much, in units of the asset: positive came in, negative went out."""
+    """Amount that moved, in units of the asset: positive came in, negative went out."""
     unit_value: _builtins.str
-    """What one unit was worth, in the portfolio's reporting asset. Absent when not known."""
+    """Value of one unit, in the portfolio's reporting asset. Absent if unknown."""
     def __init__(
         self,
         *,
@@ -295,7 +295,7 @@ Global___TransactionLeg: _TypeAlias = TransactionLeg  # noqa: Y015
 
 @_typing.final
 class PnL(_message.Message):
-    """Profit and loss of a portfolio or a part of it over an interval."""
+    """Profit and loss of a portfolio, or a part of one, over an interval."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -315,32 +315,34 @@ class PnL(_message.Message):
     reporting_asset_id: _builtins.str
     """Asset in which all amounts are stated."""
     realized: _builtins.str
-    """Profit or loss of what was sold or closed, before everything below."""
+    """Profit or loss on what was sold or closed, in the reporting asset, before all the other components of `total`.
+    Negative is a loss.
+    """
     unrealized: _builtins.str
-    """Change in value of what is still held."""
+    """Change in value of what is still held, in the reporting asset. Negative is a loss."""
     funding: _builtins.str
-    """Funding received less paid."""
+    """Funding received minus funding paid, in the reporting asset."""
     fees: _builtins.str
-    """Fees paid, as a negative number."""
+    """Fees paid, in the reporting asset, as a negative number."""
     interest: _builtins.str
-    """Interest received less paid."""
+    """Interest received minus interest paid, in the reporting asset."""
     rebates: _builtins.str
-    """Rebates received."""
+    """Rebates received, in the reporting asset."""
     fx: _builtins.str
-    """Profit or loss of turning other assets into the reporting asset."""
+    """Profit or loss from converting other assets into the reporting asset, in the reporting asset. Negative is a loss."""
     total: _builtins.str
-    """Sum of all of the above."""
+    """Sum of `realized`, `unrealized`, `funding`, `fees`, `interest`, `rebates` and `fx`, in the reporting asset."""
     method: Global___CostBasisMethod.ValueType
-    """Which lots sales used up."""
+    """Method that decided which lots the sales used up."""
     valuation_source: Global___ValuationSource.ValueType
-    """Which prices valued what is still held."""
+    """Price used to value what is still held."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Start of the interval, inclusive."""
+        """Start of the interval, inclusive. Always set."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """End of the interval, exclusive."""
+        """End of the interval, exclusive. Always set."""
 
     def __init__(
         self,
@@ -369,7 +371,7 @@ Global___PnL: _TypeAlias = PnL  # noqa: Y015
 
 @_typing.final
 class Lot(_message.Message):
-    """A quantity of an asset that was acquired at once, as long as any of it is left."""
+    """A quantity of an asset that was acquired in one transaction, kept for as long as any of it is left."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -385,30 +387,30 @@ class Lot(_message.Message):
     FEES_FIELD_NUMBER: _builtins.int
     SOURCE_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     lot_id: _builtins.str
-    """Our id, opaque."""
+    """Opaque id assigned by this system."""
     portfolio_id: _builtins.str
-    """Portfolio that holds it."""
+    """Portfolio that holds the lot."""
     account_id: _builtins.str
-    """Account that holds it."""
+    """Account that holds the lot."""
     asset_id: _builtins.str
     """Asset that is held."""
     quantity: _builtins.str
-    """How much was acquired, in units of the asset."""
+    """Quantity acquired, in units of the asset."""
     remaining_quantity: _builtins.str
-    """How much of it is left."""
+    """Quantity that is left, in units of the asset."""
     unit_cost: _builtins.str
-    """What one unit cost, in `cost_asset_id`, without fees."""
+    """Cost of one unit, in `cost_asset_id`, excluding fees."""
     cost_asset_id: _builtins.str
-    """Asset in which the cost is stated."""
+    """Asset in which `unit_cost` is stated."""
     source_transaction_id: _builtins.str
-    """Transaction by which it was acquired."""
+    """Id of the transaction that acquired the lot."""
     @_builtins.property
     def acquired_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was acquired."""
+        """When the lot was acquired. Always set."""
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """What acquiring it was charged."""
+        """Fees charged for acquiring the lot."""
 
     def __init__(
         self,

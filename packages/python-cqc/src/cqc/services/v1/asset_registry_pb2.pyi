@@ -35,7 +35,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetAssetRequest(_message.Message):
-    """Which record to get."""
+    """Selects the asset to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -57,14 +57,14 @@ Global___GetAssetRequest: _TypeAlias = GetAssetRequest  # noqa: Y015
 
 @_typing.final
 class GetAssetResponse(_message.Message):
-    """The record."""
+    """The requested asset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def asset(self) -> _asset_pb2.Asset:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ Global___GetAssetResponse: _TypeAlias = GetAssetResponse  # noqa: Y015
 
 @_typing.final
 class ListAssetsRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the assets to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -89,9 +89,9 @@ class ListAssetsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     symbol: _builtins.str
     """Only assets with this ticker or alias. Absent means all."""
     def __init__(
@@ -113,14 +113,14 @@ Global___ListAssetsRequest: _TypeAlias = ListAssetsRequest  # noqa: Y015
 
 @_typing.final
 class ListAssetsResponse(_message.Message):
-    """A page of records."""
+    """A page of assets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSETS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def assets(self) -> _containers.RepeatedCompositeFieldContainer[_asset_pb2.Asset]:
         """Records of this page."""
@@ -141,19 +141,19 @@ Global___ListAssetsResponse: _TypeAlias = ListAssetsResponse  # noqa: Y015
 
 @_typing.final
 class CreateAssetRequest(_message.Message):
-    """What to add."""
+    """The asset to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ASSET_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def asset(self) -> _asset_pb2.Asset:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ Global___CreateAssetRequest: _TypeAlias = CreateAssetRequest  # noqa: Y015
 
 @_typing.final
 class CreateAssetResponse(_message.Message):
-    """What was added."""
+    """The asset that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -195,7 +195,7 @@ Global___CreateAssetResponse: _TypeAlias = CreateAssetResponse  # noqa: Y015
 
 @_typing.final
 class UpdateAssetRequest(_message.Message):
-    """What to change."""
+    """A change to an asset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -203,18 +203,18 @@ class UpdateAssetRequest(_message.Message):
     ASSET_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def asset(self) -> _asset_pb2.Asset:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `name`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -233,7 +233,7 @@ Global___UpdateAssetRequest: _TypeAlias = UpdateAssetRequest  # noqa: Y015
 
 @_typing.final
 class UpdateAssetResponse(_message.Message):
-    """What was changed."""
+    """The asset that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -257,13 +257,13 @@ Global___UpdateAssetResponse: _TypeAlias = UpdateAssetResponse  # noqa: Y015
 
 @_typing.final
 class GetChainRequest(_message.Message):
-    """Which record to get."""
+    """Selects the chain to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHAIN_ID_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
-    """Chain to get, in CAIP-2."""
+    """Chain to get, in CAIP-2 format."""
     def __init__(
         self,
         *,
@@ -279,14 +279,14 @@ Global___GetChainRequest: _TypeAlias = GetChainRequest  # noqa: Y015
 
 @_typing.final
 class GetChainResponse(_message.Message):
-    """The record."""
+    """The requested chain."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHAIN_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def chain(self) -> _chain_pb2.Chain:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -303,16 +303,16 @@ Global___GetChainResponse: _TypeAlias = GetChainResponse  # noqa: Y015
 
 @_typing.final
 class ListChainsRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the chains to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     def __init__(
         self,
         *,
@@ -329,14 +329,14 @@ Global___ListChainsRequest: _TypeAlias = ListChainsRequest  # noqa: Y015
 
 @_typing.final
 class ListChainsResponse(_message.Message):
-    """A page of records."""
+    """A page of chains."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHAINS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def chains(self) -> _containers.RepeatedCompositeFieldContainer[_chain_pb2.Chain]:
         """Records of this page."""
@@ -357,19 +357,19 @@ Global___ListChainsResponse: _TypeAlias = ListChainsResponse  # noqa: Y015
 
 @_typing.final
 class CreateChainRequest(_message.Message):
-    """What to add."""
+    """The chain to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHAIN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def chain(self) -> _chain_pb2.Chain:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -387,7 +387,7 @@ Global___CreateChainRequest: _TypeAlias = CreateChainRequest  # noqa: Y015
 
 @_typing.final
 class CreateChainResponse(_message.Message):
-    """What was added."""
+    """The chain that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -411,7 +411,7 @@ Global___CreateChainResponse: _TypeAlias = CreateChainResponse  # noqa: Y015
 
 @_typing.final
 class UpdateChainRequest(_message.Message):
-    """What to change."""
+    """A change to a chain."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -419,18 +419,18 @@ class UpdateChainRequest(_message.Message):
     CHAIN_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def chain(self) -> _chain_pb2.Chain:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -449,7 +449,7 @@ Global___UpdateChainRequest: _TypeAlias = UpdateChainRequest  # noqa: Y015
 
 @_typing.final
 class UpdateChainResponse(_message.Message):
-    """What was changed."""
+    """The chain that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -473,7 +473,7 @@ Global___UpdateChainResponse: _TypeAlias = UpdateChainResponse  # noqa: Y015
 
 @_typing.final
 class GetVenueRequest(_message.Message):
-    """Which record to get."""
+    """Selects the venue to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -495,14 +495,14 @@ Global___GetVenueRequest: _TypeAlias = GetVenueRequest  # noqa: Y015
 
 @_typing.final
 class GetVenueResponse(_message.Message):
-    """The record."""
+    """The requested venue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def venue(self) -> _venue_pb2.Venue:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -519,16 +519,16 @@ Global___GetVenueResponse: _TypeAlias = GetVenueResponse  # noqa: Y015
 
 @_typing.final
 class ListVenuesRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the venues to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     def __init__(
         self,
         *,
@@ -545,14 +545,14 @@ Global___ListVenuesRequest: _TypeAlias = ListVenuesRequest  # noqa: Y015
 
 @_typing.final
 class ListVenuesResponse(_message.Message):
-    """A page of records."""
+    """A page of venues."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def venues(self) -> _containers.RepeatedCompositeFieldContainer[_venue_pb2.Venue]:
         """Records of this page."""
@@ -573,19 +573,19 @@ Global___ListVenuesResponse: _TypeAlias = ListVenuesResponse  # noqa: Y015
 
 @_typing.final
 class CreateVenueRequest(_message.Message):
-    """What to add."""
+    """The venue to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VENUE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def venue(self) -> _venue_pb2.Venue:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -603,7 +603,7 @@ Global___CreateVenueRequest: _TypeAlias = CreateVenueRequest  # noqa: Y015
 
 @_typing.final
 class CreateVenueResponse(_message.Message):
-    """What was added."""
+    """The venue that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -627,7 +627,7 @@ Global___CreateVenueResponse: _TypeAlias = CreateVenueResponse  # noqa: Y015
 
 @_typing.final
 class UpdateVenueRequest(_message.Message):
-    """What to change."""
+    """A change to a venue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -635,18 +635,18 @@ class UpdateVenueRequest(_message.Message):
     VENUE_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def venue(self) -> _venue_pb2.Venue:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -665,7 +665,7 @@ Global___UpdateVenueRequest: _TypeAlias = UpdateVenueRequest  # noqa: Y015
 
 @_typing.final
 class UpdateVenueResponse(_message.Message):
-    """What was changed."""
+    """The venue that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -689,7 +689,7 @@ Global___UpdateVenueResponse: _TypeAlias = UpdateVenueResponse  # noqa: Y015
 
 @_typing.final
 class GetSymbolRequest(_message.Message):
-    """Which record to get."""
+    """Selects the product to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -711,14 +711,14 @@ Global___GetSymbolRequest: _TypeAlias = GetSymbolRequest  # noqa: Y015
 
 @_typing.final
 class GetSymbolResponse(_message.Message):
-    """The record."""
+    """The requested product."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SYMBOL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -735,7 +735,7 @@ Global___GetSymbolResponse: _TypeAlias = GetSymbolResponse  # noqa: Y015
 
 @_typing.final
 class ListSymbolsRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the products to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -744,9 +744,9 @@ class ListSymbolsRequest(_message.Message):
     BASE_ASSET_ID_FIELD_NUMBER: _builtins.int
     QUOTE_ASSET_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     base_asset_id: _builtins.str
     """Only products with this base asset. Absent means all."""
     quote_asset_id: _builtins.str
@@ -776,14 +776,14 @@ Global___ListSymbolsRequest: _TypeAlias = ListSymbolsRequest  # noqa: Y015
 
 @_typing.final
 class ListSymbolsResponse(_message.Message):
-    """A page of records."""
+    """A page of products."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SYMBOLS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def symbols(self) -> _containers.RepeatedCompositeFieldContainer[_symbol_pb2.Symbol]:
         """Records of this page."""
@@ -804,19 +804,19 @@ Global___ListSymbolsResponse: _TypeAlias = ListSymbolsResponse  # noqa: Y015
 
 @_typing.final
 class CreateSymbolRequest(_message.Message):
-    """What to add."""
+    """The product to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -834,7 +834,7 @@ Global___CreateSymbolRequest: _TypeAlias = CreateSymbolRequest  # noqa: Y015
 
 @_typing.final
 class CreateSymbolResponse(_message.Message):
-    """What was added."""
+    """The product that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -858,7 +858,7 @@ Global___CreateSymbolResponse: _TypeAlias = CreateSymbolResponse  # noqa: Y015
 
 @_typing.final
 class UpdateSymbolRequest(_message.Message):
-    """What to change."""
+    """A change to a product."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -866,18 +866,18 @@ class UpdateSymbolRequest(_message.Message):
     SYMBOL_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `lot_size`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `lot_size`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -896,7 +896,7 @@ Global___UpdateSymbolRequest: _TypeAlias = UpdateSymbolRequest  # noqa: Y015
 
 @_typing.final
 class UpdateSymbolResponse(_message.Message):
-    """What was changed."""
+    """The product that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -920,7 +920,7 @@ Global___UpdateSymbolResponse: _TypeAlias = UpdateSymbolResponse  # noqa: Y015
 
 @_typing.final
 class GetVenueAssetRequest(_message.Message):
-    """Which record to get."""
+    """Selects the asset listing to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -930,10 +930,10 @@ class GetVenueAssetRequest(_message.Message):
     venue_id: _builtins.str
     """Venue that lists the asset."""
     code: _builtins.str
-    """The venue's code of the asset."""
+    """The venue's code for the asset."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time for which the answer shall hold. Absent means now."""
+        """Point in time that the response reflects. Absent means now."""
 
     def __init__(
         self,
@@ -952,14 +952,14 @@ Global___GetVenueAssetRequest: _TypeAlias = GetVenueAssetRequest  # noqa: Y015
 
 @_typing.final
 class GetVenueAssetResponse(_message.Message):
-    """The record."""
+    """The requested asset listing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_ASSET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def venue_asset(self) -> _venue_asset_pb2.VenueAsset:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -976,7 +976,7 @@ Global___GetVenueAssetResponse: _TypeAlias = GetVenueAssetResponse  # noqa: Y015
 
 @_typing.final
 class ListVenueAssetsRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the asset listings to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -985,9 +985,9 @@ class ListVenueAssetsRequest(_message.Message):
     VENUE_ID_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     venue_id: _builtins.str
     """Only listings of this venue. Absent means all."""
     asset_id: _builtins.str
@@ -1017,14 +1017,14 @@ Global___ListVenueAssetsRequest: _TypeAlias = ListVenueAssetsRequest  # noqa: Y0
 
 @_typing.final
 class ListVenueAssetsResponse(_message.Message):
-    """A page of records."""
+    """A page of asset listings."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_ASSETS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def venue_assets(self) -> _containers.RepeatedCompositeFieldContainer[_venue_asset_pb2.VenueAsset]:
         """Records of this page."""
@@ -1045,19 +1045,19 @@ Global___ListVenueAssetsResponse: _TypeAlias = ListVenueAssetsResponse  # noqa: 
 
 @_typing.final
 class CreateVenueAssetRequest(_message.Message):
-    """What to add."""
+    """The asset listing to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VENUE_ASSET_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def venue_asset(self) -> _venue_asset_pb2.VenueAsset:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -1075,7 +1075,7 @@ Global___CreateVenueAssetRequest: _TypeAlias = CreateVenueAssetRequest  # noqa: 
 
 @_typing.final
 class CreateVenueAssetResponse(_message.Message):
-    """What was added."""
+    """The asset listing that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1099,7 +1099,7 @@ Global___CreateVenueAssetResponse: _TypeAlias = CreateVenueAssetResponse  # noqa
 
 @_typing.final
 class UpdateVenueAssetRequest(_message.Message):
-    """What to change."""
+    """A change to an asset's listing at a venue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1107,18 +1107,18 @@ class UpdateVenueAssetRequest(_message.Message):
     VENUE_ASSET_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def venue_asset(self) -> _venue_asset_pb2.VenueAsset:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -1137,7 +1137,7 @@ Global___UpdateVenueAssetRequest: _TypeAlias = UpdateVenueAssetRequest  # noqa: 
 
 @_typing.final
 class UpdateVenueAssetResponse(_message.Message):
-    """What was changed."""
+    """The asset listing that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1161,7 +1161,7 @@ Global___UpdateVenueAssetResponse: _TypeAlias = UpdateVenueAssetResponse  # noqa
 
 @_typing.final
 class GetVenueSymbolRequest(_message.Message):
-    """Which record to get."""
+    """Selects the product listing to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1183,14 +1183,14 @@ Global___GetVenueSymbolRequest: _TypeAlias = GetVenueSymbolRequest  # noqa: Y015
 
 @_typing.final
 class GetVenueSymbolResponse(_message.Message):
-    """The record."""
+    """The requested product listing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -1207,7 +1207,7 @@ Global___GetVenueSymbolResponse: _TypeAlias = GetVenueSymbolResponse  # noqa: Y0
 
 @_typing.final
 class ListVenueSymbolsRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the product listings to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1216,9 +1216,9 @@ class ListVenueSymbolsRequest(_message.Message):
     VENUE_ID_FIELD_NUMBER: _builtins.int
     SYMBOL_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     venue_id: _builtins.str
     """Only listings of this venue. Absent means all."""
     symbol_id: _builtins.str
@@ -1248,14 +1248,14 @@ Global___ListVenueSymbolsRequest: _TypeAlias = ListVenueSymbolsRequest  # noqa: 
 
 @_typing.final
 class ListVenueSymbolsResponse(_message.Message):
-    """A page of records."""
+    """A page of product listings."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOLS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def venue_symbols(self) -> _containers.RepeatedCompositeFieldContainer[_venue_symbol_pb2.VenueSymbol]:
         """Records of this page."""
@@ -1276,19 +1276,19 @@ Global___ListVenueSymbolsResponse: _TypeAlias = ListVenueSymbolsResponse  # noqa
 
 @_typing.final
 class CreateVenueSymbolRequest(_message.Message):
-    """What to add."""
+    """The product listing to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -1306,7 +1306,7 @@ Global___CreateVenueSymbolRequest: _TypeAlias = CreateVenueSymbolRequest  # noqa
 
 @_typing.final
 class CreateVenueSymbolResponse(_message.Message):
-    """What was added."""
+    """The product listing that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1330,7 +1330,7 @@ Global___CreateVenueSymbolResponse: _TypeAlias = CreateVenueSymbolResponse  # no
 
 @_typing.final
 class UpdateVenueSymbolRequest(_message.Message):
-    """What to change."""
+    """A change to a product's listing at a venue."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1338,18 +1338,18 @@ class UpdateVenueSymbolRequest(_message.Message):
     VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `delisted_at`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `delisted_at`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -1368,7 +1368,7 @@ Global___UpdateVenueSymbolRequest: _TypeAlias = UpdateVenueSymbolRequest  # noqa
 
 @_typing.final
 class UpdateVenueSymbolResponse(_message.Message):
-    """What was changed."""
+    """The product listing that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1392,13 +1392,13 @@ Global___UpdateVenueSymbolResponse: _TypeAlias = UpdateVenueSymbolResponse  # no
 
 @_typing.final
 class GetAssetDeploymentRequest(_message.Message):
-    """Which record to get."""
+    """Selects the deployment to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
-    """Deployment to get, in CAIP-19."""
+    """Deployment to get, in CAIP-19 format."""
     def __init__(
         self,
         *,
@@ -1414,14 +1414,14 @@ Global___GetAssetDeploymentRequest: _TypeAlias = GetAssetDeploymentRequest  # no
 
 @_typing.final
 class GetAssetDeploymentResponse(_message.Message):
-    """The record."""
+    """The requested deployment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def deployment(self) -> _deployment_pb2.AssetDeployment:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -1438,7 +1438,7 @@ Global___GetAssetDeploymentResponse: _TypeAlias = GetAssetDeploymentResponse  # 
 
 @_typing.final
 class ListAssetDeploymentsRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the deployments to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1447,9 +1447,9 @@ class ListAssetDeploymentsRequest(_message.Message):
     ASSET_ID_FIELD_NUMBER: _builtins.int
     CHAIN_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     asset_id: _builtins.str
     """Only deployments of this asset. Absent means all."""
     chain_id: _builtins.str
@@ -1479,14 +1479,14 @@ Global___ListAssetDeploymentsRequest: _TypeAlias = ListAssetDeploymentsRequest  
 
 @_typing.final
 class ListAssetDeploymentsResponse(_message.Message):
-    """A page of records."""
+    """A page of deployments."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DEPLOYMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def deployments(self) -> _containers.RepeatedCompositeFieldContainer[_deployment_pb2.AssetDeployment]:
         """Records of this page."""
@@ -1507,19 +1507,19 @@ Global___ListAssetDeploymentsResponse: _TypeAlias = ListAssetDeploymentsResponse
 
 @_typing.final
 class CreateAssetDeploymentRequest(_message.Message):
-    """What to add."""
+    """The deployment to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def deployment(self) -> _deployment_pb2.AssetDeployment:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -1537,7 +1537,7 @@ Global___CreateAssetDeploymentRequest: _TypeAlias = CreateAssetDeploymentRequest
 
 @_typing.final
 class CreateAssetDeploymentResponse(_message.Message):
-    """What was added."""
+    """The deployment that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1561,7 +1561,7 @@ Global___CreateAssetDeploymentResponse: _TypeAlias = CreateAssetDeploymentRespon
 
 @_typing.final
 class UpdateAssetDeploymentRequest(_message.Message):
-    """What to change."""
+    """A change to an asset's deployment on a chain."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1569,18 +1569,18 @@ class UpdateAssetDeploymentRequest(_message.Message):
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def deployment(self) -> _deployment_pb2.AssetDeployment:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -1599,7 +1599,7 @@ Global___UpdateAssetDeploymentRequest: _TypeAlias = UpdateAssetDeploymentRequest
 
 @_typing.final
 class UpdateAssetDeploymentResponse(_message.Message):
-    """What was changed."""
+    """The deployment that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1623,7 +1623,7 @@ Global___UpdateAssetDeploymentResponse: _TypeAlias = UpdateAssetDeploymentRespon
 
 @_typing.final
 class GetAssetIdentifierRequest(_message.Message):
-    """Which record to get."""
+    """Selects the asset name to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1636,7 +1636,7 @@ class GetAssetIdentifierRequest(_message.Message):
     """The provider's own id."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time for which the answer shall hold. Absent means now."""
+        """Point in time that the response reflects. Absent means now."""
 
     def __init__(
         self,
@@ -1655,14 +1655,14 @@ Global___GetAssetIdentifierRequest: _TypeAlias = GetAssetIdentifierRequest  # no
 
 @_typing.final
 class GetAssetIdentifierResponse(_message.Message):
-    """The record."""
+    """The requested asset name."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDENTIFIER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def identifier(self) -> _asset_pb2.AssetIdentifier:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -1679,7 +1679,7 @@ Global___GetAssetIdentifierResponse: _TypeAlias = GetAssetIdentifierResponse  # 
 
 @_typing.final
 class ListAssetIdentifiersRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the asset names to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1688,9 +1688,9 @@ class ListAssetIdentifiersRequest(_message.Message):
     ASSET_ID_FIELD_NUMBER: _builtins.int
     DATA_SOURCE_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     asset_id: _builtins.str
     """Only names of this asset. Absent means all."""
     data_source_id: _builtins.str
@@ -1720,14 +1720,14 @@ Global___ListAssetIdentifiersRequest: _TypeAlias = ListAssetIdentifiersRequest  
 
 @_typing.final
 class ListAssetIdentifiersResponse(_message.Message):
-    """A page of records."""
+    """A page of asset names."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDENTIFIERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_asset_pb2.AssetIdentifier]:
         """Records of this page."""
@@ -1748,19 +1748,19 @@ Global___ListAssetIdentifiersResponse: _TypeAlias = ListAssetIdentifiersResponse
 
 @_typing.final
 class CreateAssetIdentifierRequest(_message.Message):
-    """What to add."""
+    """The asset name to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     IDENTIFIER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def identifier(self) -> _asset_pb2.AssetIdentifier:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -1778,7 +1778,7 @@ Global___CreateAssetIdentifierRequest: _TypeAlias = CreateAssetIdentifierRequest
 
 @_typing.final
 class CreateAssetIdentifierResponse(_message.Message):
-    """What was added."""
+    """The asset name that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1802,7 +1802,7 @@ Global___CreateAssetIdentifierResponse: _TypeAlias = CreateAssetIdentifierRespon
 
 @_typing.final
 class UpdateAssetIdentifierRequest(_message.Message):
-    """What to change."""
+    """A change to an asset's name at an information provider."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1810,18 +1810,18 @@ class UpdateAssetIdentifierRequest(_message.Message):
     IDENTIFIER_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def identifier(self) -> _asset_pb2.AssetIdentifier:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -1840,7 +1840,7 @@ Global___UpdateAssetIdentifierRequest: _TypeAlias = UpdateAssetIdentifierRequest
 
 @_typing.final
 class UpdateAssetIdentifierResponse(_message.Message):
-    """What was changed."""
+    """The asset name that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1864,7 +1864,7 @@ Global___UpdateAssetIdentifierResponse: _TypeAlias = UpdateAssetIdentifierRespon
 
 @_typing.final
 class GetSymbolIdentifierRequest(_message.Message):
-    """Which record to get."""
+    """Selects the product name to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1877,7 +1877,7 @@ class GetSymbolIdentifierRequest(_message.Message):
     """The provider's own id."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time for which the answer shall hold. Absent means now."""
+        """Point in time that the response reflects. Absent means now."""
 
     def __init__(
         self,
@@ -1896,14 +1896,14 @@ Global___GetSymbolIdentifierRequest: _TypeAlias = GetSymbolIdentifierRequest  # 
 
 @_typing.final
 class GetSymbolIdentifierResponse(_message.Message):
-    """The record."""
+    """The requested product name."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDENTIFIER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def identifier(self) -> _symbol_identifier_pb2.SymbolIdentifier:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -1920,7 +1920,7 @@ Global___GetSymbolIdentifierResponse: _TypeAlias = GetSymbolIdentifierResponse  
 
 @_typing.final
 class ListSymbolIdentifiersRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the product names to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1929,9 +1929,9 @@ class ListSymbolIdentifiersRequest(_message.Message):
     SYMBOL_ID_FIELD_NUMBER: _builtins.int
     DATA_SOURCE_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     symbol_id: _builtins.str
     """Only names of this product. Absent means all."""
     data_source_id: _builtins.str
@@ -1961,14 +1961,14 @@ Global___ListSymbolIdentifiersRequest: _TypeAlias = ListSymbolIdentifiersRequest
 
 @_typing.final
 class ListSymbolIdentifiersResponse(_message.Message):
-    """A page of records."""
+    """A page of product names."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IDENTIFIERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_symbol_identifier_pb2.SymbolIdentifier]:
         """Records of this page."""
@@ -1989,19 +1989,19 @@ Global___ListSymbolIdentifiersResponse: _TypeAlias = ListSymbolIdentifiersRespon
 
 @_typing.final
 class CreateSymbolIdentifierRequest(_message.Message):
-    """What to add."""
+    """The product name to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     IDENTIFIER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def identifier(self) -> _symbol_identifier_pb2.SymbolIdentifier:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -2019,7 +2019,7 @@ Global___CreateSymbolIdentifierRequest: _TypeAlias = CreateSymbolIdentifierReque
 
 @_typing.final
 class CreateSymbolIdentifierResponse(_message.Message):
-    """What was added."""
+    """The product name that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2043,7 +2043,7 @@ Global___CreateSymbolIdentifierResponse: _TypeAlias = CreateSymbolIdentifierResp
 
 @_typing.final
 class UpdateSymbolIdentifierRequest(_message.Message):
-    """What to change."""
+    """A change to a product's name at an information provider."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2051,18 +2051,18 @@ class UpdateSymbolIdentifierRequest(_message.Message):
     IDENTIFIER_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def identifier(self) -> _symbol_identifier_pb2.SymbolIdentifier:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -2081,7 +2081,7 @@ Global___UpdateSymbolIdentifierRequest: _TypeAlias = UpdateSymbolIdentifierReque
 
 @_typing.final
 class UpdateSymbolIdentifierResponse(_message.Message):
-    """What was changed."""
+    """The product name that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2105,7 +2105,7 @@ Global___UpdateSymbolIdentifierResponse: _TypeAlias = UpdateSymbolIdentifierResp
 
 @_typing.final
 class GetAssetRelationshipRequest(_message.Message):
-    """Which record to get."""
+    """Selects the relationship to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2127,14 +2127,14 @@ Global___GetAssetRelationshipRequest: _TypeAlias = GetAssetRelationshipRequest  
 
 @_typing.final
 class GetAssetRelationshipResponse(_message.Message):
-    """The record."""
+    """The requested relationship."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RELATIONSHIP_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def relationship(self) -> _relationship_pb2.AssetRelationship:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -2151,7 +2151,7 @@ Global___GetAssetRelationshipResponse: _TypeAlias = GetAssetRelationshipResponse
 
 @_typing.final
 class ListAssetRelationshipsRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the relationships to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2160,11 +2160,11 @@ class ListAssetRelationshipsRequest(_message.Message):
     FROM_ASSET_ID_FIELD_NUMBER: _builtins.int
     TO_ASSET_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     from_asset_id: _builtins.str
-    """Only relationships of this dependent asset. Absent means all."""
+    """Only relationships from this asset, the dependent one. Absent means all."""
     to_asset_id: _builtins.str
     """Only relationships to this asset. Absent means all."""
     def __init__(
@@ -2192,14 +2192,14 @@ Global___ListAssetRelationshipsRequest: _TypeAlias = ListAssetRelationshipsReque
 
 @_typing.final
 class ListAssetRelationshipsResponse(_message.Message):
-    """A page of records."""
+    """A page of relationships."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RELATIONSHIPS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def relationships(self) -> _containers.RepeatedCompositeFieldContainer[_relationship_pb2.AssetRelationship]:
         """Records of this page."""
@@ -2220,19 +2220,19 @@ Global___ListAssetRelationshipsResponse: _TypeAlias = ListAssetRelationshipsResp
 
 @_typing.final
 class CreateAssetRelationshipRequest(_message.Message):
-    """What to add."""
+    """The relationship to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RELATIONSHIP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def relationship(self) -> _relationship_pb2.AssetRelationship:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -2250,7 +2250,7 @@ Global___CreateAssetRelationshipRequest: _TypeAlias = CreateAssetRelationshipReq
 
 @_typing.final
 class CreateAssetRelationshipResponse(_message.Message):
-    """What was added."""
+    """The relationship that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2274,7 +2274,7 @@ Global___CreateAssetRelationshipResponse: _TypeAlias = CreateAssetRelationshipRe
 
 @_typing.final
 class UpdateAssetRelationshipRequest(_message.Message):
-    """What to change."""
+    """A change to a relationship between two assets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2282,18 +2282,18 @@ class UpdateAssetRelationshipRequest(_message.Message):
     RELATIONSHIP_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def relationship(self) -> _relationship_pb2.AssetRelationship:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `valid_to`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -2312,7 +2312,7 @@ Global___UpdateAssetRelationshipRequest: _TypeAlias = UpdateAssetRelationshipReq
 
 @_typing.final
 class UpdateAssetRelationshipResponse(_message.Message):
-    """What was changed."""
+    """The relationship that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2336,7 +2336,7 @@ Global___UpdateAssetRelationshipResponse: _TypeAlias = UpdateAssetRelationshipRe
 
 @_typing.final
 class GetAssetQualityFlagRequest(_message.Message):
-    """Which record to get."""
+    """Selects the warning to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2358,14 +2358,14 @@ Global___GetAssetQualityFlagRequest: _TypeAlias = GetAssetQualityFlagRequest  # 
 
 @_typing.final
 class GetAssetQualityFlagResponse(_message.Message):
-    """The record."""
+    """The requested warning."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FLAG_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def flag(self) -> _quality_pb2.AssetQualityFlag:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -2382,7 +2382,7 @@ Global___GetAssetQualityFlagResponse: _TypeAlias = GetAssetQualityFlagResponse  
 
 @_typing.final
 class ListAssetQualityFlagsRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the warnings to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2390,9 +2390,9 @@ class ListAssetQualityFlagsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     asset_id: _builtins.str
     """Only warnings about this asset. Absent means all."""
     def __init__(
@@ -2414,14 +2414,14 @@ Global___ListAssetQualityFlagsRequest: _TypeAlias = ListAssetQualityFlagsRequest
 
 @_typing.final
 class ListAssetQualityFlagsResponse(_message.Message):
-    """A page of records."""
+    """A page of warnings."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FLAGS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[_quality_pb2.AssetQualityFlag]:
         """Records of this page."""
@@ -2442,19 +2442,19 @@ Global___ListAssetQualityFlagsResponse: _TypeAlias = ListAssetQualityFlagsRespon
 
 @_typing.final
 class CreateAssetQualityFlagRequest(_message.Message):
-    """What to add."""
+    """The warning to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     FLAG_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def flag(self) -> _quality_pb2.AssetQualityFlag:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -2472,7 +2472,7 @@ Global___CreateAssetQualityFlagRequest: _TypeAlias = CreateAssetQualityFlagReque
 
 @_typing.final
 class CreateAssetQualityFlagResponse(_message.Message):
-    """What was added."""
+    """The warning that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2496,7 +2496,7 @@ Global___CreateAssetQualityFlagResponse: _TypeAlias = CreateAssetQualityFlagResp
 
 @_typing.final
 class UpdateAssetQualityFlagRequest(_message.Message):
-    """What to change."""
+    """A change to a warning about an asset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2504,18 +2504,18 @@ class UpdateAssetQualityFlagRequest(_message.Message):
     FLAG_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def flag(self) -> _quality_pb2.AssetQualityFlag:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `resolved_at`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `resolved_at`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -2534,7 +2534,7 @@ Global___UpdateAssetQualityFlagRequest: _TypeAlias = UpdateAssetQualityFlagReque
 
 @_typing.final
 class UpdateAssetQualityFlagResponse(_message.Message):
-    """What was changed."""
+    """The warning that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2558,7 +2558,7 @@ Global___UpdateAssetQualityFlagResponse: _TypeAlias = UpdateAssetQualityFlagResp
 
 @_typing.final
 class GetAssetGroupRequest(_message.Message):
-    """Which record to get."""
+    """Selects the group of assets to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2580,14 +2580,14 @@ Global___GetAssetGroupRequest: _TypeAlias = GetAssetGroupRequest  # noqa: Y015
 
 @_typing.final
 class GetAssetGroupResponse(_message.Message):
-    """The record."""
+    """The requested group of assets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUP_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def group(self) -> _group_pb2.AssetGroup:
-        """The record as it stands."""
+        """The record in its current state."""
 
     def __init__(
         self,
@@ -2604,7 +2604,7 @@ Global___GetAssetGroupResponse: _TypeAlias = GetAssetGroupResponse  # noqa: Y015
 
 @_typing.final
 class ListAssetGroupsRequest(_message.Message):
-    """Which page of which records to list."""
+    """Selects the groups of assets to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2612,9 +2612,9 @@ class ListAssetGroupsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     asset_id: _builtins.str
     """Only groups that this asset belongs to. Absent means all."""
     def __init__(
@@ -2636,14 +2636,14 @@ Global___ListAssetGroupsRequest: _TypeAlias = ListAssetGroupsRequest  # noqa: Y0
 
 @_typing.final
 class ListAssetGroupsResponse(_message.Message):
-    """A page of records."""
+    """A page of groups of assets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     GROUPS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[_group_pb2.AssetGroup]:
         """Records of this page."""
@@ -2664,19 +2664,19 @@ Global___ListAssetGroupsResponse: _TypeAlias = ListAssetGroupsResponse  # noqa: 
 
 @_typing.final
 class CreateAssetGroupRequest(_message.Message):
-    """What to add."""
+    """The group of assets to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     GROUP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def group(self) -> _group_pb2.AssetGroup:
-        """The record to add. Its revision and times are set by the registry."""
+        """Record to add. The registry sets its revision and times."""
 
     def __init__(
         self,
@@ -2694,7 +2694,7 @@ Global___CreateAssetGroupRequest: _TypeAlias = CreateAssetGroupRequest  # noqa: 
 
 @_typing.final
 class CreateAssetGroupResponse(_message.Message):
-    """What was added."""
+    """The group of assets that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2718,7 +2718,7 @@ Global___CreateAssetGroupResponse: _TypeAlias = CreateAssetGroupResponse  # noqa
 
 @_typing.final
 class UpdateAssetGroupRequest(_message.Message):
-    """What to change."""
+    """A change to a group of assets with its members."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2726,18 +2726,18 @@ class UpdateAssetGroupRequest(_message.Message):
     GROUP_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def group(self) -> _group_pb2.AssetGroup:
-        """The whole record as it was read, with the new values put in: a part of it fails validation. The ids say which
-        one it is, and the revision which state the caller saw.
+        """The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
+        select the record to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `members`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `members`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -2756,7 +2756,7 @@ Global___UpdateAssetGroupRequest: _TypeAlias = UpdateAssetGroupRequest  # noqa: 
 
 @_typing.final
 class UpdateAssetGroupResponse(_message.Message):
-    """What was changed."""
+    """The group of assets that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2780,7 +2780,7 @@ Global___UpdateAssetGroupResponse: _TypeAlias = UpdateAssetGroupResponse  # noqa
 
 @_typing.final
 class ResolveAssetRequest(_message.Message):
-    """Which name to find the asset of."""
+    """Selects the asset to find by one of its names."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2789,18 +2789,18 @@ class ResolveAssetRequest(_message.Message):
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     deployment_id: _builtins.str
-    """A deployment on a chain, in CAIP-19."""
+    """Deployment on a chain, in CAIP-19 format."""
     @_builtins.property
     def external_name(self) -> Global___ExternalName:
-        """An id at an information provider."""
+        """Id at an information provider."""
 
     @_builtins.property
     def venue_code(self) -> Global___VenueCode:
-        """A code at a venue."""
+        """Code at a venue."""
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time for which the answer shall hold. Absent means now."""
+        """Point in time that the response reflects. Absent means now."""
 
     def __init__(
         self,
@@ -2822,14 +2822,14 @@ Global___ResolveAssetRequest: _TypeAlias = ResolveAssetRequest  # noqa: Y015
 
 @_typing.final
 class ExternalName(_message.Message):
-    """A name that an information provider gave."""
+    """An asset's id at an information provider."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DATA_SOURCE_ID_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     data_source_id: _builtins.str
-    """The provider."""
+    """Provider that gave the id."""
     external_id: _builtins.str
     """The provider's own id."""
     def __init__(
@@ -2848,16 +2848,16 @@ Global___ExternalName: _TypeAlias = ExternalName  # noqa: Y015
 
 @_typing.final
 class VenueCode(_message.Message):
-    """A code that a venue gave to an asset."""
+    """A venue's code for an asset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_ID_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
-    """The venue."""
+    """Venue that gave the code."""
     code: _builtins.str
-    """The code, such as `XXBT`."""
+    """The venue's code for the asset, such as `XXBT`."""
     def __init__(
         self,
         *,
@@ -2881,7 +2881,7 @@ class ResolveAssetResponse(_message.Message):
     ASSET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def asset(self) -> _asset_pb2.Asset:
-        """The asset."""
+        """The asset in its current state."""
 
     def __init__(
         self,
@@ -2898,7 +2898,7 @@ Global___ResolveAssetResponse: _TypeAlias = ResolveAssetResponse  # noqa: Y015
 
 @_typing.final
 class ResolveVenueSymbolRequest(_message.Message):
-    """Which native name to find the listing of."""
+    """Selects the listing to find by its native name."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2907,14 +2907,14 @@ class ResolveVenueSymbolRequest(_message.Message):
     NATIVE_SYMBOL_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
-    """The venue."""
+    """Venue that gave the name."""
     segment: _builtins.str
-    """Part of the venue, in its words. Empty where the venue has none, or where the name alone says it."""
+    """Part of the venue, in the venue's words. Empty if the venue has no parts, or if the name alone is enough."""
     native_symbol: _builtins.str
-    """The venue's name, such as `BTCUSDT`."""
+    """The venue's name for the listing, such as `BTCUSDT`."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time for which the answer shall hold. Absent means now."""
+        """Point in time that the response reflects. Absent means now."""
 
     def __init__(
         self,
@@ -2941,7 +2941,7 @@ class ResolveVenueSymbolResponse(_message.Message):
     VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
-        """The listing."""
+        """The listing in its current state."""
 
     def __init__(
         self,
@@ -2958,7 +2958,7 @@ Global___ResolveVenueSymbolResponse: _TypeAlias = ResolveVenueSymbolResponse  # 
 
 @_typing.final
 class ListAssetActionsRequest(_message.Message):
-    """Which actions to list."""
+    """Selects the actions to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2968,18 +2968,18 @@ class ListAssetActionsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     asset_id: _builtins.str
     """Only actions on this asset. Absent means all."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only actions that take effect at or after this time. Absent means from the first."""
+        """Only actions that take effect at or after this time. Absent means from the first action."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only actions that take effect before this time. Absent means without end."""
+        """Only actions that take effect before this time. Absent means no end."""
 
     def __init__(
         self,
@@ -3009,7 +3009,7 @@ class ListAssetActionsResponse(_message.Message):
     ACTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.AssetAction]:
         """Actions of this page, newest first."""
@@ -3030,17 +3030,17 @@ Global___ListAssetActionsResponse: _TypeAlias = ListAssetActionsResponse  # noqa
 
 @_typing.final
 class WatchRegistryRequest(_message.Message):
-    """Which records to follow."""
+    """Selects the records to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORD_TYPES_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with what comes next."""
+    """`resume_token` of the last message that the caller processed. Empty starts with the next change."""
     @_builtins.property
     def record_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only records of these kinds, by their message's full name, such as `cqc.venues.v1.VenueSymbol`. Empty means all."""
+        """Only records of these types, by full message name, such as `cqc.venues.v1.VenueSymbol`. Empty means all."""
 
     def __init__(
         self,
@@ -3058,7 +3058,7 @@ Global___WatchRegistryRequest: _TypeAlias = WatchRegistryRequest  # noqa: Y015
 
 @_typing.final
 class WatchRegistryResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -3079,66 +3079,66 @@ class WatchRegistryResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def asset(self) -> _asset_pb2.Asset:
-        """An asset as it now stands."""
+        """An asset in its current state."""
 
     @_builtins.property
     def chain(self) -> _chain_pb2.Chain:
-        """A chain as it now stands."""
+        """A chain in its current state."""
 
     @_builtins.property
     def venue(self) -> _venue_pb2.Venue:
-        """A venue as it now stands."""
+        """A venue in its current state."""
 
     @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
-        """A product as it now stands."""
+        """A product in its current state."""
 
     @_builtins.property
     def venue_asset(self) -> _venue_asset_pb2.VenueAsset:
-        """An asset's listing at a venue as it now stands."""
+        """An asset's listing at a venue, in its current state."""
 
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
-        """A product's listing at a venue as it now stands."""
+        """A product's listing at a venue, in its current state."""
 
     @_builtins.property
     def deployment(self) -> _deployment_pb2.AssetDeployment:
-        """An asset's deployment on a chain as it now stands."""
+        """An asset's deployment on a chain, in its current state."""
 
     @_builtins.property
     def asset_identifier(self) -> _asset_pb2.AssetIdentifier:
-        """An asset's name at an information provider as it now stands."""
+        """An asset's name at an information provider, in its current state."""
 
     @_builtins.property
     def symbol_identifier(self) -> _symbol_identifier_pb2.SymbolIdentifier:
-        """A product's name at an information provider as it now stands."""
+        """A product's name at an information provider, in its current state."""
 
     @_builtins.property
     def relationship(self) -> _relationship_pb2.AssetRelationship:
-        """A relationship between assets as it now stands."""
+        """A relationship between assets, in its current state."""
 
     @_builtins.property
     def flag(self) -> _quality_pb2.AssetQualityFlag:
-        """A warning about an asset as it now stands."""
+        """A warning about an asset, in its current state."""
 
     @_builtins.property
     def group(self) -> _group_pb2.AssetGroup:
-        """A group of assets as it now stands."""
+        """A group of assets, in its current state."""
 
     @_builtins.property
     def action(self) -> _action_pb2.AssetAction:
-        """An action on an asset as it now stands."""
+        """An action on an asset, in its current state."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Changes were lost: list the records again."""
+        """Changes were lost. List the records again."""
 
     def __init__(
         self,

@@ -26,11 +26,12 @@ if _version_not_supported:
 
 
 class AssetRegistryStub(object):
-    """Owns the records of what exists: assets, chains, venues, products, listings, and how they hang together.
+    """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
 
-    Every other service names things by the ids that are assigned here. Ids are immutable and never reused; nothing is
-    deleted: a record that does not hold any more gets a `valid_to` or a status. Reads of what is not there fail with
-    NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest.
+    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
+    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
+    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest.
     """
 
     def __init__(self, channel):
@@ -302,11 +303,12 @@ class AssetRegistryStub(object):
 
 
 class AssetRegistryServicer(object):
-    """Owns the records of what exists: assets, chains, venues, products, listings, and how they hang together.
+    """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
 
-    Every other service names things by the ids that are assigned here. Ids are immutable and never reused; nothing is
-    deleted: a record that does not hold any more gets a `valid_to` or a status. Reads of what is not there fail with
-    NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest.
+    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
+    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
+    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest.
     """
 
     def GetAsset(self, request, context):
@@ -326,8 +328,8 @@ class AssetRegistryServicer(object):
     def CreateAsset(self, request, context):
         """Adds an asset.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -336,8 +338,8 @@ class AssetRegistryServicer(object):
     def UpdateAsset(self, request, context):
         """Changes the masked fields of an asset.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -360,8 +362,8 @@ class AssetRegistryServicer(object):
     def CreateChain(self, request, context):
         """Adds a chain.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -370,8 +372,8 @@ class AssetRegistryServicer(object):
     def UpdateChain(self, request, context):
         """Changes the masked fields of a chain.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -394,8 +396,8 @@ class AssetRegistryServicer(object):
     def CreateVenue(self, request, context):
         """Adds a venue.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -404,8 +406,8 @@ class AssetRegistryServicer(object):
     def UpdateVenue(self, request, context):
         """Changes the masked fields of a venue.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -428,8 +430,8 @@ class AssetRegistryServicer(object):
     def CreateSymbol(self, request, context):
         """Adds a product.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -438,8 +440,8 @@ class AssetRegistryServicer(object):
     def UpdateSymbol(self, request, context):
         """Changes the masked fields of a product.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -462,8 +464,8 @@ class AssetRegistryServicer(object):
     def CreateVenueAsset(self, request, context):
         """Adds an asset's listing at a venue.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -472,8 +474,8 @@ class AssetRegistryServicer(object):
     def UpdateVenueAsset(self, request, context):
         """Changes the masked fields of an asset's listing at a venue.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -496,8 +498,8 @@ class AssetRegistryServicer(object):
     def CreateVenueSymbol(self, request, context):
         """Adds a product's listing at a venue.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -506,8 +508,8 @@ class AssetRegistryServicer(object):
     def UpdateVenueSymbol(self, request, context):
         """Changes the masked fields of a product's listing at a venue.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -530,8 +532,8 @@ class AssetRegistryServicer(object):
     def CreateAssetDeployment(self, request, context):
         """Adds an asset's deployment on a chain.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -540,8 +542,8 @@ class AssetRegistryServicer(object):
     def UpdateAssetDeployment(self, request, context):
         """Changes the masked fields of an asset's deployment on a chain.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -564,8 +566,8 @@ class AssetRegistryServicer(object):
     def CreateAssetIdentifier(self, request, context):
         """Adds an asset's name at an information provider.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -574,8 +576,8 @@ class AssetRegistryServicer(object):
     def UpdateAssetIdentifier(self, request, context):
         """Changes the masked fields of an asset's name at an information provider.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -598,8 +600,8 @@ class AssetRegistryServicer(object):
     def CreateSymbolIdentifier(self, request, context):
         """Adds a product's name at an information provider.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -608,8 +610,8 @@ class AssetRegistryServicer(object):
     def UpdateSymbolIdentifier(self, request, context):
         """Changes the masked fields of a product's name at an information provider.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -632,8 +634,8 @@ class AssetRegistryServicer(object):
     def CreateAssetRelationship(self, request, context):
         """Adds a relationship between two assets.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -642,8 +644,8 @@ class AssetRegistryServicer(object):
     def UpdateAssetRelationship(self, request, context):
         """Changes the masked fields of a relationship between two assets.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -666,8 +668,8 @@ class AssetRegistryServicer(object):
     def CreateAssetQualityFlag(self, request, context):
         """Adds a warning about an asset.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -676,8 +678,8 @@ class AssetRegistryServicer(object):
     def UpdateAssetQualityFlag(self, request, context):
         """Changes the masked fields of a warning about an asset.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -700,8 +702,8 @@ class AssetRegistryServicer(object):
     def CreateAssetGroup(self, request, context):
         """Adds a group of assets with its members.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -710,39 +712,39 @@ class AssetRegistryServicer(object):
     def UpdateAssetGroup(self, request, context):
         """Changes the masked fields of a group of assets with its members.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolveAsset(self, request, context):
-        """Finds the asset that someone else's name, a venue's code or a deployment stands for.
+        """Finds the asset that a provider's id, a venue's code or a deployment refers to.
 
-        Names are reassigned: the answer holds for the time that is asked for.
+        Names are reassigned: the result holds for the requested time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolveVenueSymbol(self, request, context):
-        """Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
-        than one listing and the segment would tell them apart.
+        """Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
+        one listing and the segment would distinguish them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAssetActions(self, request, context):
-        """Lists actions that change what holders of assets have, newest first.
+        """Lists actions that change the holdings of assets, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRegistry(self, request, context):
-        """Follows every record that is added or changed.
+        """Streams every record that is added or changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1020,11 +1022,12 @@ def add_AssetRegistryServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AssetRegistry(object):
-    """Owns the records of what exists: assets, chains, venues, products, listings, and how they hang together.
+    """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
 
-    Every other service names things by the ids that are assigned here. Ids are immutable and never reused; nothing is
-    deleted: a record that does not hold any more gets a `valid_to` or a status. Reads of what is not there fail with
-    NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest.
+    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
+    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
+    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest.
     """
 
     @staticmethod

@@ -27,11 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AssetRegistryStub:
-    """Owns the records of what exists: assets, chains, venues, products, listings, and how they hang together.
+    """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
 
-    Every other service names things by the ids that are assigned here. Ids are immutable and never reused; nothing is
-    deleted: a record that does not hold any more gets a `valid_to` or a status. Reads of what is not there fail with
-    NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest.
+    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
+    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
+    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest.
     """
 
     @_typing.overload
@@ -45,14 +46,14 @@ class AssetRegistryStub:
     CreateAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetRequest, _asset_registry_pb2.CreateAssetResponse]
     """Adds an asset.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetRequest, _asset_registry_pb2.UpdateAssetResponse]
     """Changes the masked fields of an asset.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetChain: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetChainRequest, _asset_registry_pb2.GetChainResponse]
     """Returns a chain."""
@@ -61,14 +62,14 @@ class AssetRegistryStub:
     CreateChain: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateChainRequest, _asset_registry_pb2.CreateChainResponse]
     """Adds a chain.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateChain: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateChainRequest, _asset_registry_pb2.UpdateChainResponse]
     """Changes the masked fields of a chain.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetVenue: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueRequest, _asset_registry_pb2.GetVenueResponse]
     """Returns a venue."""
@@ -77,14 +78,14 @@ class AssetRegistryStub:
     CreateVenue: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueRequest, _asset_registry_pb2.CreateVenueResponse]
     """Adds a venue.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateVenue: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueRequest, _asset_registry_pb2.UpdateVenueResponse]
     """Changes the masked fields of a venue.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetSymbolRequest, _asset_registry_pb2.GetSymbolResponse]
     """Returns a product."""
@@ -93,14 +94,14 @@ class AssetRegistryStub:
     CreateSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateSymbolRequest, _asset_registry_pb2.CreateSymbolResponse]
     """Adds a product.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateSymbolRequest, _asset_registry_pb2.UpdateSymbolResponse]
     """Changes the masked fields of a product.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetVenueAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueAssetRequest, _asset_registry_pb2.GetVenueAssetResponse]
     """Returns an asset's listing at a venue."""
@@ -109,14 +110,14 @@ class AssetRegistryStub:
     CreateVenueAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueAssetRequest, _asset_registry_pb2.CreateVenueAssetResponse]
     """Adds an asset's listing at a venue.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateVenueAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueAssetRequest, _asset_registry_pb2.UpdateVenueAssetResponse]
     """Changes the masked fields of an asset's listing at a venue.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueSymbolRequest, _asset_registry_pb2.GetVenueSymbolResponse]
     """Returns a product's listing at a venue."""
@@ -125,14 +126,14 @@ class AssetRegistryStub:
     CreateVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueSymbolRequest, _asset_registry_pb2.CreateVenueSymbolResponse]
     """Adds a product's listing at a venue.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueSymbolRequest, _asset_registry_pb2.UpdateVenueSymbolResponse]
     """Changes the masked fields of a product's listing at a venue.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetDeployment: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetDeploymentRequest, _asset_registry_pb2.GetAssetDeploymentResponse]
     """Returns an asset's deployment on a chain."""
@@ -141,14 +142,14 @@ class AssetRegistryStub:
     CreateAssetDeployment: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetDeploymentRequest, _asset_registry_pb2.CreateAssetDeploymentResponse]
     """Adds an asset's deployment on a chain.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetDeployment: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetDeploymentRequest, _asset_registry_pb2.UpdateAssetDeploymentResponse]
     """Changes the masked fields of an asset's deployment on a chain.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetIdentifierRequest, _asset_registry_pb2.GetAssetIdentifierResponse]
     """Returns an asset's name at an information provider."""
@@ -157,14 +158,14 @@ class AssetRegistryStub:
     CreateAssetIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetIdentifierRequest, _asset_registry_pb2.CreateAssetIdentifierResponse]
     """Adds an asset's name at an information provider.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetIdentifierRequest, _asset_registry_pb2.UpdateAssetIdentifierResponse]
     """Changes the masked fields of an asset's name at an information provider.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetSymbolIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetSymbolIdentifierRequest, _asset_registry_pb2.GetSymbolIdentifierResponse]
     """Returns a product's name at an information provider."""
@@ -173,14 +174,14 @@ class AssetRegistryStub:
     CreateSymbolIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateSymbolIdentifierRequest, _asset_registry_pb2.CreateSymbolIdentifierResponse]
     """Adds a product's name at an information provider.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateSymbolIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateSymbolIdentifierRequest, _asset_registry_pb2.UpdateSymbolIdentifierResponse]
     """Changes the masked fields of a product's name at an information provider.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetRelationship: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetRelationshipRequest, _asset_registry_pb2.GetAssetRelationshipResponse]
     """Returns a relationship between two assets."""
@@ -189,14 +190,14 @@ class AssetRegistryStub:
     CreateAssetRelationship: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetRelationshipRequest, _asset_registry_pb2.CreateAssetRelationshipResponse]
     """Adds a relationship between two assets.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetRelationship: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetRelationshipRequest, _asset_registry_pb2.UpdateAssetRelationshipResponse]
     """Changes the masked fields of a relationship between two assets.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetQualityFlag: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetQualityFlagRequest, _asset_registry_pb2.GetAssetQualityFlagResponse]
     """Returns a warning about an asset."""
@@ -205,14 +206,14 @@ class AssetRegistryStub:
     CreateAssetQualityFlag: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetQualityFlagRequest, _asset_registry_pb2.CreateAssetQualityFlagResponse]
     """Adds a warning about an asset.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetQualityFlag: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetQualityFlagRequest, _asset_registry_pb2.UpdateAssetQualityFlagResponse]
     """Changes the masked fields of a warning about an asset.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetGroup: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetGroupRequest, _asset_registry_pb2.GetAssetGroupResponse]
     """Returns a group of assets with its members."""
@@ -221,36 +222,37 @@ class AssetRegistryStub:
     CreateAssetGroup: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetGroupRequest, _asset_registry_pb2.CreateAssetGroupResponse]
     """Adds a group of assets with its members.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetGroup: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetGroupRequest, _asset_registry_pb2.UpdateAssetGroupResponse]
     """Changes the masked fields of a group of assets with its members.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     ResolveAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ResolveAssetRequest, _asset_registry_pb2.ResolveAssetResponse]
-    """Finds the asset that someone else's name, a venue's code or a deployment stands for.
+    """Finds the asset that a provider's id, a venue's code or a deployment refers to.
 
-    Names are reassigned: the answer holds for the time that is asked for.
+    Names are reassigned: the result holds for the requested time.
     """
     ResolveVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ResolveVenueSymbolRequest, _asset_registry_pb2.ResolveVenueSymbolResponse]
-    """Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
-    than one listing and the segment would tell them apart.
+    """Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
+    one listing and the segment would distinguish them.
     """
     ListAssetActions: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetActionsRequest, _asset_registry_pb2.ListAssetActionsResponse]
-    """Lists actions that change what holders of assets have, newest first."""
+    """Lists actions that change the holdings of assets, newest first."""
     WatchRegistry: _grpc.UnaryStreamMultiCallable[_asset_registry_pb2.WatchRegistryRequest, _asset_registry_pb2.WatchRegistryResponse]
-    """Follows every record that is added or changed."""
+    """Streams every record that is added or changed."""
 
 @_typing.type_check_only
 class AssetRegistryAsyncStub(AssetRegistryStub):
-    """Owns the records of what exists: assets, chains, venues, products, listings, and how they hang together.
+    """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
 
-    Every other service names things by the ids that are assigned here. Ids are immutable and never reused; nothing is
-    deleted: a record that does not hold any more gets a `valid_to` or a status. Reads of what is not there fail with
-    NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest.
+    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
+    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
+    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -261,14 +263,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetRequest, _asset_registry_pb2.CreateAssetResponse]  # type: ignore[assignment]
     """Adds an asset.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetRequest, _asset_registry_pb2.UpdateAssetResponse]  # type: ignore[assignment]
     """Changes the masked fields of an asset.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetChain: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetChainRequest, _asset_registry_pb2.GetChainResponse]  # type: ignore[assignment]
     """Returns a chain."""
@@ -277,14 +279,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateChain: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateChainRequest, _asset_registry_pb2.CreateChainResponse]  # type: ignore[assignment]
     """Adds a chain.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateChain: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateChainRequest, _asset_registry_pb2.UpdateChainResponse]  # type: ignore[assignment]
     """Changes the masked fields of a chain.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetVenue: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueRequest, _asset_registry_pb2.GetVenueResponse]  # type: ignore[assignment]
     """Returns a venue."""
@@ -293,14 +295,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateVenue: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueRequest, _asset_registry_pb2.CreateVenueResponse]  # type: ignore[assignment]
     """Adds a venue.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateVenue: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueRequest, _asset_registry_pb2.UpdateVenueResponse]  # type: ignore[assignment]
     """Changes the masked fields of a venue.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetSymbolRequest, _asset_registry_pb2.GetSymbolResponse]  # type: ignore[assignment]
     """Returns a product."""
@@ -309,14 +311,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateSymbolRequest, _asset_registry_pb2.CreateSymbolResponse]  # type: ignore[assignment]
     """Adds a product.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateSymbolRequest, _asset_registry_pb2.UpdateSymbolResponse]  # type: ignore[assignment]
     """Changes the masked fields of a product.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetVenueAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueAssetRequest, _asset_registry_pb2.GetVenueAssetResponse]  # type: ignore[assignment]
     """Returns an asset's listing at a venue."""
@@ -325,14 +327,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateVenueAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueAssetRequest, _asset_registry_pb2.CreateVenueAssetResponse]  # type: ignore[assignment]
     """Adds an asset's listing at a venue.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateVenueAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueAssetRequest, _asset_registry_pb2.UpdateVenueAssetResponse]  # type: ignore[assignment]
     """Changes the masked fields of an asset's listing at a venue.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueSymbolRequest, _asset_registry_pb2.GetVenueSymbolResponse]  # type: ignore[assignment]
     """Returns a product's listing at a venue."""
@@ -341,14 +343,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueSymbolRequest, _asset_registry_pb2.CreateVenueSymbolResponse]  # type: ignore[assignment]
     """Adds a product's listing at a venue.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueSymbolRequest, _asset_registry_pb2.UpdateVenueSymbolResponse]  # type: ignore[assignment]
     """Changes the masked fields of a product's listing at a venue.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetDeployment: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetDeploymentRequest, _asset_registry_pb2.GetAssetDeploymentResponse]  # type: ignore[assignment]
     """Returns an asset's deployment on a chain."""
@@ -357,14 +359,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateAssetDeployment: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetDeploymentRequest, _asset_registry_pb2.CreateAssetDeploymentResponse]  # type: ignore[assignment]
     """Adds an asset's deployment on a chain.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetDeployment: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetDeploymentRequest, _asset_registry_pb2.UpdateAssetDeploymentResponse]  # type: ignore[assignment]
     """Changes the masked fields of an asset's deployment on a chain.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetIdentifierRequest, _asset_registry_pb2.GetAssetIdentifierResponse]  # type: ignore[assignment]
     """Returns an asset's name at an information provider."""
@@ -373,14 +375,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateAssetIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetIdentifierRequest, _asset_registry_pb2.CreateAssetIdentifierResponse]  # type: ignore[assignment]
     """Adds an asset's name at an information provider.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetIdentifierRequest, _asset_registry_pb2.UpdateAssetIdentifierResponse]  # type: ignore[assignment]
     """Changes the masked fields of an asset's name at an information provider.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetSymbolIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetSymbolIdentifierRequest, _asset_registry_pb2.GetSymbolIdentifierResponse]  # type: ignore[assignment]
     """Returns a product's name at an information provider."""
@@ -389,14 +391,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateSymbolIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateSymbolIdentifierRequest, _asset_registry_pb2.CreateSymbolIdentifierResponse]  # type: ignore[assignment]
     """Adds a product's name at an information provider.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateSymbolIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateSymbolIdentifierRequest, _asset_registry_pb2.UpdateSymbolIdentifierResponse]  # type: ignore[assignment]
     """Changes the masked fields of a product's name at an information provider.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetRelationship: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetRelationshipRequest, _asset_registry_pb2.GetAssetRelationshipResponse]  # type: ignore[assignment]
     """Returns a relationship between two assets."""
@@ -405,14 +407,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateAssetRelationship: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetRelationshipRequest, _asset_registry_pb2.CreateAssetRelationshipResponse]  # type: ignore[assignment]
     """Adds a relationship between two assets.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetRelationship: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetRelationshipRequest, _asset_registry_pb2.UpdateAssetRelationshipResponse]  # type: ignore[assignment]
     """Changes the masked fields of a relationship between two assets.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetQualityFlag: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetQualityFlagRequest, _asset_registry_pb2.GetAssetQualityFlagResponse]  # type: ignore[assignment]
     """Returns a warning about an asset."""
@@ -421,14 +423,14 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateAssetQualityFlag: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetQualityFlagRequest, _asset_registry_pb2.CreateAssetQualityFlagResponse]  # type: ignore[assignment]
     """Adds a warning about an asset.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetQualityFlag: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetQualityFlagRequest, _asset_registry_pb2.UpdateAssetQualityFlagResponse]  # type: ignore[assignment]
     """Changes the masked fields of a warning about an asset.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     GetAssetGroup: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetGroupRequest, _asset_registry_pb2.GetAssetGroupResponse]  # type: ignore[assignment]
     """Returns a group of assets with its members."""
@@ -437,35 +439,36 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     CreateAssetGroup: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetGroupRequest, _asset_registry_pb2.CreateAssetGroupResponse]  # type: ignore[assignment]
     """Adds a group of assets with its members.
 
-    Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-    one that does not exist.
+    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+    does not exist.
     """
     UpdateAssetGroup: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetGroupRequest, _asset_registry_pb2.UpdateAssetGroupResponse]  # type: ignore[assignment]
     """Changes the masked fields of a group of assets with its members.
 
-    Fails with ABORTED when the revision is not the current one: read again, then
-    decide again. An id cannot be changed.
+    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+    changed.
     """
     ResolveAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ResolveAssetRequest, _asset_registry_pb2.ResolveAssetResponse]  # type: ignore[assignment]
-    """Finds the asset that someone else's name, a venue's code or a deployment stands for.
+    """Finds the asset that a provider's id, a venue's code or a deployment refers to.
 
-    Names are reassigned: the answer holds for the time that is asked for.
+    Names are reassigned: the result holds for the requested time.
     """
     ResolveVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ResolveVenueSymbolRequest, _asset_registry_pb2.ResolveVenueSymbolResponse]  # type: ignore[assignment]
-    """Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
-    than one listing and the segment would tell them apart.
+    """Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
+    one listing and the segment would distinguish them.
     """
     ListAssetActions: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetActionsRequest, _asset_registry_pb2.ListAssetActionsResponse]  # type: ignore[assignment]
-    """Lists actions that change what holders of assets have, newest first."""
+    """Lists actions that change the holdings of assets, newest first."""
     WatchRegistry: _aio.UnaryStreamMultiCallable[_asset_registry_pb2.WatchRegistryRequest, _asset_registry_pb2.WatchRegistryResponse]  # type: ignore[assignment]
-    """Follows every record that is added or changed."""
+    """Streams every record that is added or changed."""
 
 class AssetRegistryServicer:
-    """Owns the records of what exists: assets, chains, venues, products, listings, and how they hang together.
+    """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
 
-    Every other service names things by the ids that are assigned here. Ids are immutable and never reused; nothing is
-    deleted: a record that does not hold any more gets a `valid_to` or a status. Reads of what is not there fail with
-    NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest.
+    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
+    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
+    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest.
     """
 
     def GetAsset(
@@ -489,8 +492,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateAssetResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetResponse]]:
         """Adds an asset.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateAsset(
@@ -500,8 +503,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateAssetResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetResponse]]:
         """Changes the masked fields of an asset.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetChain(
@@ -525,8 +528,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateChainResponse, _abc.Awaitable[_asset_registry_pb2.CreateChainResponse]]:
         """Adds a chain.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateChain(
@@ -536,8 +539,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateChainResponse, _abc.Awaitable[_asset_registry_pb2.UpdateChainResponse]]:
         """Changes the masked fields of a chain.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetVenue(
@@ -561,8 +564,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateVenueResponse, _abc.Awaitable[_asset_registry_pb2.CreateVenueResponse]]:
         """Adds a venue.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateVenue(
@@ -572,8 +575,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateVenueResponse, _abc.Awaitable[_asset_registry_pb2.UpdateVenueResponse]]:
         """Changes the masked fields of a venue.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetSymbol(
@@ -597,8 +600,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateSymbolResponse, _abc.Awaitable[_asset_registry_pb2.CreateSymbolResponse]]:
         """Adds a product.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateSymbol(
@@ -608,8 +611,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateSymbolResponse, _abc.Awaitable[_asset_registry_pb2.UpdateSymbolResponse]]:
         """Changes the masked fields of a product.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetVenueAsset(
@@ -633,8 +636,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateVenueAssetResponse, _abc.Awaitable[_asset_registry_pb2.CreateVenueAssetResponse]]:
         """Adds an asset's listing at a venue.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateVenueAsset(
@@ -644,8 +647,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateVenueAssetResponse, _abc.Awaitable[_asset_registry_pb2.UpdateVenueAssetResponse]]:
         """Changes the masked fields of an asset's listing at a venue.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetVenueSymbol(
@@ -669,8 +672,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateVenueSymbolResponse, _abc.Awaitable[_asset_registry_pb2.CreateVenueSymbolResponse]]:
         """Adds a product's listing at a venue.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateVenueSymbol(
@@ -680,8 +683,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateVenueSymbolResponse, _abc.Awaitable[_asset_registry_pb2.UpdateVenueSymbolResponse]]:
         """Changes the masked fields of a product's listing at a venue.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetAssetDeployment(
@@ -705,8 +708,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateAssetDeploymentResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetDeploymentResponse]]:
         """Adds an asset's deployment on a chain.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateAssetDeployment(
@@ -716,8 +719,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateAssetDeploymentResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetDeploymentResponse]]:
         """Changes the masked fields of an asset's deployment on a chain.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetAssetIdentifier(
@@ -741,8 +744,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateAssetIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetIdentifierResponse]]:
         """Adds an asset's name at an information provider.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateAssetIdentifier(
@@ -752,8 +755,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateAssetIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetIdentifierResponse]]:
         """Changes the masked fields of an asset's name at an information provider.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetSymbolIdentifier(
@@ -777,8 +780,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateSymbolIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.CreateSymbolIdentifierResponse]]:
         """Adds a product's name at an information provider.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateSymbolIdentifier(
@@ -788,8 +791,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateSymbolIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.UpdateSymbolIdentifierResponse]]:
         """Changes the masked fields of a product's name at an information provider.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetAssetRelationship(
@@ -813,8 +816,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateAssetRelationshipResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetRelationshipResponse]]:
         """Adds a relationship between two assets.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateAssetRelationship(
@@ -824,8 +827,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateAssetRelationshipResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetRelationshipResponse]]:
         """Changes the masked fields of a relationship between two assets.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetAssetQualityFlag(
@@ -849,8 +852,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateAssetQualityFlagResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetQualityFlagResponse]]:
         """Adds a warning about an asset.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateAssetQualityFlag(
@@ -860,8 +863,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateAssetQualityFlagResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetQualityFlagResponse]]:
         """Changes the masked fields of a warning about an asset.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def GetAssetGroup(
@@ -885,8 +888,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.CreateAssetGroupResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetGroupResponse]]:
         """Adds a group of assets with its members.
 
-        Fails with ALREADY_EXISTS when the id is taken, with FAILED_PRECONDITION when the record names another
-        one that does not exist.
+        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
+        does not exist.
         """
 
     def UpdateAssetGroup(
@@ -896,8 +899,8 @@ class AssetRegistryServicer:
     ) -> _typing.Union[_asset_registry_pb2.UpdateAssetGroupResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetGroupResponse]]:
         """Changes the masked fields of a group of assets with its members.
 
-        Fails with ABORTED when the revision is not the current one: read again, then
-        decide again. An id cannot be changed.
+        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
+        changed.
         """
 
     def ResolveAsset(
@@ -905,9 +908,9 @@ class AssetRegistryServicer:
         request: _asset_registry_pb2.ResolveAssetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_asset_registry_pb2.ResolveAssetResponse, _abc.Awaitable[_asset_registry_pb2.ResolveAssetResponse]]:
-        """Finds the asset that someone else's name, a venue's code or a deployment stands for.
+        """Finds the asset that a provider's id, a venue's code or a deployment refers to.
 
-        Names are reassigned: the answer holds for the time that is asked for.
+        Names are reassigned: the result holds for the requested time.
         """
 
     def ResolveVenueSymbol(
@@ -915,8 +918,8 @@ class AssetRegistryServicer:
         request: _asset_registry_pb2.ResolveVenueSymbolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_asset_registry_pb2.ResolveVenueSymbolResponse, _abc.Awaitable[_asset_registry_pb2.ResolveVenueSymbolResponse]]:
-        """Finds the listing that a venue's own name stands for. Fails with FAILED_PRECONDITION when the name stands for more
-        than one listing and the segment would tell them apart.
+        """Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
+        one listing and the segment would distinguish them.
         """
 
     def ListAssetActions(
@@ -924,13 +927,13 @@ class AssetRegistryServicer:
         request: _asset_registry_pb2.ListAssetActionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_asset_registry_pb2.ListAssetActionsResponse, _abc.Awaitable[_asset_registry_pb2.ListAssetActionsResponse]]:
-        """Lists actions that change what holders of assets have, newest first."""
+        """Lists actions that change the holdings of assets, newest first."""
 
     def WatchRegistry(
         self,
         request: _asset_registry_pb2.WatchRegistryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_asset_registry_pb2.WatchRegistryResponse], _abc.AsyncIterator[_asset_registry_pb2.WatchRegistryResponse]]:
-        """Follows every record that is added or changed."""
+        """Streams every record that is added or changed."""
 
 def add_AssetRegistryServicer_to_server(servicer: AssetRegistryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -32,13 +32,13 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetPriceRequest(_message.Message):
-    """Which price to return."""
+    """Selects the price to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSET_ID_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """The asset to value, optionally with the asset to value it in: `BTC` (in US dollars), `BTC-EUR`."""
+    """Asset to value, optionally with the asset to value it in, such as `BTC` (in US dollars) or `BTC-EUR`."""
     def __init__(
         self,
         *,
@@ -54,14 +54,14 @@ Global___GetPriceRequest: _TypeAlias = GetPriceRequest  # noqa: Y015
 
 @_typing.final
 class StreamPricesRequest(_message.Message):
-    """Which prices to follow."""
+    """Selects the prices to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSET_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with the newest prices."""
+    """`resume_token` of the last message that the caller processed. Empty starts with the newest prices."""
     @_builtins.property
     def asset_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Asset references to follow, such as `BTC-EUR`."""
@@ -82,7 +82,7 @@ Global___StreamPricesRequest: _TypeAlias = StreamPricesRequest  # noqa: Y015
 
 @_typing.final
 class StreamPricesResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -91,18 +91,18 @@ class StreamPricesResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def price(self) -> _price_pb2.Price:
-        """A price, the newest of its asset."""
+        """The newest price of its asset."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost; the newest prices follow."""
+        """Updates were lost. The newest prices follow."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ Global___StreamPricesResponse: _TypeAlias = StreamPricesResponse  # noqa: Y015
 
 @_typing.final
 class GetOrderBookRequest(_message.Message):
-    """Which book to return."""
+    """Selects the order book to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -133,7 +133,7 @@ class GetOrderBookRequest(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing whose book to return."""
     depth: _builtins.int
-    """Largest number of levels on each side. Zero means all."""
+    """Maximum number of levels on each side. Zero means all."""
     def __init__(
         self,
         *,
@@ -150,14 +150,14 @@ Global___GetOrderBookRequest: _TypeAlias = GetOrderBookRequest  # noqa: Y015
 
 @_typing.final
 class GetOrderBookResponse(_message.Message):
-    """The book."""
+    """The requested order book."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_BOOK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order_book(self) -> _orderbook_pb2.OrderBook:
-        """The book as it stands."""
+        """The current order book."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ Global___GetOrderBookResponse: _TypeAlias = GetOrderBookResponse  # noqa: Y015
 
 @_typing.final
 class StreamOrderBookRequest(_message.Message):
-    """Which book to follow."""
+    """Selects the order book to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -184,9 +184,9 @@ class StreamOrderBookRequest(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing whose book to follow."""
     depth: _builtins.int
-    """Largest number of levels on each side. Zero means all."""
+    """Maximum number of levels on each side. Zero means all."""
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with a snapshot."""
+    """`resume_token` of the last message that the caller processed. Empty starts with a snapshot."""
     def __init__(
         self,
         *,
@@ -204,7 +204,7 @@ Global___StreamOrderBookRequest: _TypeAlias = StreamOrderBookRequest  # noqa: Y0
 
 @_typing.final
 class StreamOrderBookResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -214,22 +214,24 @@ class StreamOrderBookResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def snapshot(self) -> _orderbook_pb2.OrderBook:
-        """The whole book: it takes the place of everything before."""
+        """The whole book, which replaces everything before it."""
 
     @_builtins.property
     def delta(self) -> _orderbook_pb2.OrderBookDelta:
-        """Changes to the book. One whose last sequence is not above that of the snapshot is already in it: skip it."""
+        """Changes to the book. Skip a delta whose last sequence is not above the snapshot's: the snapshot already contains
+        it.
+        """
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """The book is not valid any more; a snapshot follows."""
+        """The book is no longer valid. A snapshot follows."""
 
     def __init__(
         self,
@@ -252,7 +254,7 @@ Global___StreamOrderBookResponse: _TypeAlias = StreamOrderBookResponse  # noqa: 
 
 @_typing.final
 class ListTradesRequest(_message.Message):
-    """Which trades to list."""
+    """Selects the trades to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -262,14 +264,14 @@ class ListTradesRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     venue_symbol_id: _builtins.str
     """Listing whose trades to list."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only trades at or after this time. Absent means from the oldest that is kept."""
+        """Only trades at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -301,7 +303,7 @@ class ListTradesResponse(_message.Message):
     TRADES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def trades(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.Trade]:
         """Trades of this page, oldest first."""
@@ -322,14 +324,14 @@ Global___ListTradesResponse: _TypeAlias = ListTradesResponse  # noqa: Y015
 
 @_typing.final
 class StreamTradesRequest(_message.Message):
-    """Which listings to follow."""
+    """Selects the listings to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with what comes next."""
+    """`resume_token` of the last message that the caller processed. Empty starts with the next trade."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
@@ -350,7 +352,7 @@ Global___StreamTradesRequest: _TypeAlias = StreamTradesRequest  # noqa: Y015
 
 @_typing.final
 class StreamTradesResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -359,18 +361,18 @@ class StreamTradesResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def trade(self) -> _trade_pb2.Trade:
         """A trade."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost."""
+        """Updates were lost."""
 
     def __init__(
         self,
@@ -392,7 +394,7 @@ Global___StreamTradesResponse: _TypeAlias = StreamTradesResponse  # noqa: Y015
 
 @_typing.final
 class ListCandlesRequest(_message.Message):
-    """Which candles to list."""
+    """Selects the candles to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -405,22 +407,22 @@ class ListCandlesRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     PRICE_KIND_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     venue_symbol_id: _builtins.str
     """Listing whose candles to list."""
     calendar_interval: _trade_pb2.CalendarInterval.ValueType
-    """A span of the calendar."""
+    """Calendar interval."""
     price_kind: _trade_pb2.CandlePriceKind.ValueType
-    """Which price the candles follow. Unspecified means prices of trades."""
+    """Kind of price that the candles follow. Unspecified means trade prices."""
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """A fixed span, such as 60 seconds; greater than zero."""
+        """Fixed duration, such as 60 seconds. Greater than zero."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only candles that open at or after this time. Absent means from the oldest that is kept."""
+        """Only candles that open at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -457,7 +459,7 @@ class ListCandlesResponse(_message.Message):
     CANDLES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def candles(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.Candle]:
         """Candles of this page, oldest first."""
@@ -478,7 +480,7 @@ Global___ListCandlesResponse: _TypeAlias = ListCandlesResponse  # noqa: Y015
 
 @_typing.final
 class StreamCandlesRequest(_message.Message):
-    """Which candles to follow."""
+    """Selects the candles to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -488,18 +490,18 @@ class StreamCandlesRequest(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     PRICE_KIND_FIELD_NUMBER: _builtins.int
     calendar_interval: _trade_pb2.CalendarInterval.ValueType
-    """A span of the calendar."""
+    """Calendar interval."""
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with the open candles."""
+    """`resume_token` of the last message that the caller processed. Empty starts with the open candles."""
     price_kind: _trade_pb2.CandlePriceKind.ValueType
-    """Which price the candles follow. Unspecified means prices of trades."""
+    """Kind of price that the candles follow. Unspecified means trade prices."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
 
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """A fixed span, such as 60 seconds; greater than zero."""
+        """Fixed duration, such as 60 seconds. Greater than zero."""
 
     def __init__(
         self,
@@ -522,7 +524,7 @@ Global___StreamCandlesRequest: _TypeAlias = StreamCandlesRequest  # noqa: Y015
 
 @_typing.final
 class StreamCandlesResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -531,18 +533,18 @@ class StreamCandlesResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def candle(self) -> _trade_pb2.Candle:
-        """A candle, open or closed: it takes the place of the one with the same open time."""
+        """An open or closed candle. Replaces the candle with the same open time."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost; the open candles follow."""
+        """Updates were lost. The open candles follow."""
 
     def __init__(
         self,
@@ -564,7 +566,7 @@ Global___StreamCandlesResponse: _TypeAlias = StreamCandlesResponse  # noqa: Y015
 
 @_typing.final
 class GetVWAPRequest(_message.Message):
-    """Over which trades to average."""
+    """Selects the trades to average."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -598,14 +600,14 @@ Global___GetVWAPRequest: _TypeAlias = GetVWAPRequest  # noqa: Y015
 
 @_typing.final
 class GetVWAPResponse(_message.Message):
-    """The average."""
+    """The requested average."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VWAP_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def vwap(self) -> _price_pb2.VWAP:
-        """The average of the interval."""
+        """Volume-weighted average price over the interval."""
 
     def __init__(
         self,
@@ -622,7 +624,7 @@ Global___GetVWAPResponse: _TypeAlias = GetVWAPResponse  # noqa: Y015
 
 @_typing.final
 class GetMarketDepthRequest(_message.Message):
-    """Which depth to measure."""
+    """Selects the order book to measure, and how far from the middle."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -632,7 +634,9 @@ class GetMarketDepthRequest(_message.Message):
     """Listing whose book to measure."""
     @_builtins.property
     def distances_bps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Distances from the middle of the book to sum up to, in basis points, rising. Empty means 10, 50, 100 and 200."""
+        """Distances from the middle of the book up to which to sum, in basis points, in ascending order. Empty means 10, 50,
+        100 and 200.
+        """
 
     def __init__(
         self,
@@ -650,14 +654,14 @@ Global___GetMarketDepthRequest: _TypeAlias = GetMarketDepthRequest  # noqa: Y015
 
 @_typing.final
 class GetMarketDepthResponse(_message.Message):
-    """The depth."""
+    """The requested market depth."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MARKET_DEPTH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def market_depth(self) -> _orderbook_pb2.MarketDepth:
-        """Sums of the book."""
+        """Sums of the book up to each distance."""
 
     def __init__(
         self,
@@ -674,14 +678,14 @@ Global___GetMarketDepthResponse: _TypeAlias = GetMarketDepthResponse  # noqa: Y0
 
 @_typing.final
 class GetLiquidityMetricsRequest(_message.Message):
-    """Which metrics to return."""
+    """Selects the metrics to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing to describe."""
+    """Listing whose metrics to return."""
     @_builtins.property
     def window(self) -> _duration_pb2.Duration:
         """Length of the measured interval. Absent means 24 hours."""
@@ -702,7 +706,7 @@ Global___GetLiquidityMetricsRequest: _TypeAlias = GetLiquidityMetricsRequest  # 
 
 @_typing.final
 class GetLiquidityMetricsResponse(_message.Message):
-    """The metrics."""
+    """The requested metrics."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -726,13 +730,13 @@ Global___GetLiquidityMetricsResponse: _TypeAlias = GetLiquidityMetricsResponse  
 
 @_typing.final
 class GetTickerRequest(_message.Message):
-    """Which ticker to return."""
+    """Selects the ticker to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing to describe."""
+    """Listing whose ticker to return."""
     def __init__(
         self,
         *,
@@ -748,7 +752,7 @@ Global___GetTickerRequest: _TypeAlias = GetTickerRequest  # noqa: Y015
 
 @_typing.final
 class GetTickerResponse(_message.Message):
-    """The ticker."""
+    """The requested ticker."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -772,14 +776,14 @@ Global___GetTickerResponse: _TypeAlias = GetTickerResponse  # noqa: Y015
 
 @_typing.final
 class StreamTickersRequest(_message.Message):
-    """Which listings to follow."""
+    """Selects the listings to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with what comes next."""
+    """`resume_token` of the last message that the caller processed. Empty starts with the next ticker."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
@@ -800,7 +804,7 @@ Global___StreamTickersRequest: _TypeAlias = StreamTickersRequest  # noqa: Y015
 
 @_typing.final
 class StreamTickersResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -809,18 +813,18 @@ class StreamTickersResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def ticker(self) -> _ticker_pb2.Ticker:
         """The newest ticker of its listing."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost."""
+        """Updates were lost."""
 
     def __init__(
         self,
@@ -842,7 +846,7 @@ Global___StreamTickersResponse: _TypeAlias = StreamTickersResponse  # noqa: Y015
 
 @_typing.final
 class ListFundingRatesRequest(_message.Message):
-    """Which funding rates to list."""
+    """Selects the funding rates to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -852,14 +856,14 @@ class ListFundingRatesRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     venue_symbol_id: _builtins.str
     """Listing whose rates to list."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only rates paid at or after this time. Absent means from the oldest that is kept."""
+        """Only rates paid at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -891,7 +895,7 @@ class ListFundingRatesResponse(_message.Message):
     FUNDING_RATES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def funding_rates(self) -> _containers.RepeatedCompositeFieldContainer[_derivatives_pb2.FundingRate]:
         """Rates of this page, oldest first."""
@@ -912,7 +916,7 @@ Global___ListFundingRatesResponse: _TypeAlias = ListFundingRatesResponse  # noqa
 
 @_typing.final
 class ListOpenInterestRequest(_message.Message):
-    """Which open interest to list."""
+    """Selects the open interest to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -922,14 +926,14 @@ class ListOpenInterestRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     venue_symbol_id: _builtins.str
     """Listing whose open interest to list."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only values at or after this time. Absent means from the oldest that is kept."""
+        """Only values at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -961,7 +965,7 @@ class ListOpenInterestResponse(_message.Message):
     OPEN_INTEREST_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def open_interest(self) -> _containers.RepeatedCompositeFieldContainer[_derivatives_pb2.OpenInterest]:
         """Values of this page, oldest first."""
@@ -982,7 +986,7 @@ Global___ListOpenInterestResponse: _TypeAlias = ListOpenInterestResponse  # noqa
 
 @_typing.final
 class ListOptionChainRequest(_message.Message):
-    """Which options to list."""
+    """Selects the options to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -993,13 +997,13 @@ class ListOptionChainRequest(_message.Message):
     EXPIRY_FROM_FIELD_NUMBER: _builtins.int
     EXPIRY_TO_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     venue_id: _builtins.str
     """Venue that lists the options."""
     base_asset_id: _builtins.str
-    """Asset that the options are on."""
+    """Underlying asset of the options."""
     @_builtins.property
     def expiry_from(self) -> _timestamp_pb2.Timestamp:
         """Only options that expire at or after this time. Absent means from the next expiry."""
@@ -1035,10 +1039,10 @@ class ListOptionChainResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___OptionChainEntry]:
-        """Options of this page, by expiry, strike and type."""
+        """Options of this page, ordered by expiry, strike and type."""
 
     def __init__(
         self,
@@ -1056,7 +1060,7 @@ Global___ListOptionChainResponse: _TypeAlias = ListOptionChainResponse  # noqa: 
 
 @_typing.final
 class OptionChainEntry(_message.Message):
-    """One option of a chain, with what its market says."""
+    """One option of a chain, with its market data."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1067,23 +1071,23 @@ class OptionChainEntry(_message.Message):
     OPEN_INTEREST_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
-        """The product."""
+        """Product of the option."""
 
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
-        """Its listing."""
+        """Listing of the option."""
 
     @_builtins.property
     def ticker(self) -> _ticker_pb2.Ticker:
-        """Its newest ticker. Absent when there is none."""
+        """Newest ticker. Absent if there is none."""
 
     @_builtins.property
     def greeks(self) -> _derivatives_pb2.OptionGreeks:
-        """Its newest greeks. Absent when the venue gives none."""
+        """Newest greeks. Absent if the venue gives none."""
 
     @_builtins.property
     def open_interest(self) -> _derivatives_pb2.OpenInterest:
-        """Its newest open interest. Absent when the venue gives none."""
+        """Newest open interest. Absent if the venue gives none."""
 
     def __init__(
         self,
@@ -1104,14 +1108,14 @@ Global___OptionChainEntry: _TypeAlias = OptionChainEntry  # noqa: Y015
 
 @_typing.final
 class StreamLiquidationsRequest(_message.Message):
-    """Whose liquidations to follow."""
+    """Selects the listings whose liquidations to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts anew."""
+    """`resume_token` of the last message that the caller processed. Empty starts a new stream."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
@@ -1132,7 +1136,7 @@ Global___StreamLiquidationsRequest: _TypeAlias = StreamLiquidationsRequest  # no
 
 @_typing.final
 class StreamLiquidationsResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1141,18 +1145,18 @@ class StreamLiquidationsResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def liquidation(self) -> _derivatives_pb2.Liquidation:
         """A liquidation."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost."""
+        """Updates were lost."""
 
     def __init__(
         self,
@@ -1174,14 +1178,14 @@ Global___StreamLiquidationsResponse: _TypeAlias = StreamLiquidationsResponse  # 
 
 @_typing.final
 class StreamVenueSymbolStatusRequest(_message.Message):
-    """Whose status to follow."""
+    """Selects the listings whose status to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts anew."""
+    """`resume_token` of the last message that the caller processed. Empty starts a new stream."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
@@ -1202,7 +1206,7 @@ Global___StreamVenueSymbolStatusRequest: _TypeAlias = StreamVenueSymbolStatusReq
 
 @_typing.final
 class StreamVenueSymbolStatusResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1211,18 +1215,18 @@ class StreamVenueSymbolStatusResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def status(self) -> _instrument_status_pb2.InstrumentStatus:
-        """What may be done on a listing now."""
+        """Operations that the venue currently allows on a listing."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost."""
+        """Updates were lost."""
 
     def __init__(
         self,

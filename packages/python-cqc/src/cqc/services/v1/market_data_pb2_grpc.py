@@ -27,11 +27,12 @@ if _version_not_supported:
 
 
 class MarketDataStub(object):
-    """Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
-    trades or values.
+    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
+    values assets.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest, a venue that does not answer with UNAVAILABLE and a google.rpc.RetryInfo.
+    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
+    UNAVAILABLE and a google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -133,22 +134,23 @@ class MarketDataStub(object):
 
 
 class MarketDataServicer(object):
-    """Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
-    trades or values.
+    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
+    values assets.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest, a venue that does not answer with UNAVAILABLE and a google.rpc.RetryInfo.
+    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
+    UNAVAILABLE and a google.rpc.RetryInfo.
     """
 
     def GetPrice(self, request, context):
-        """Returns the newest price of an asset. Fails with NOT_FOUND when there is none.
+        """Returns the newest price of an asset. Fails with NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamPrices(self, request, context):
-        """Follows prices of assets: the newest of each first, then every change.
+        """Streams prices of assets: first the newest price of each asset, then every change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,9 +164,9 @@ class MarketDataServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamOrderBook(self, request, context):
-        """Follows the order book of a listing: a snapshot first, then deltas in their order, with heartbeats in between.
+        """Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
 
-        After a reset a snapshot follows again. A resumed stream starts with the delta after the token, or with a reset.
+        A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,7 +180,7 @@ class MarketDataServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamTrades(self, request, context):
-        """Follows trades of listings.
+        """Streams trades of listings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -192,21 +194,21 @@ class MarketDataServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamCandles(self, request, context):
-        """Follows candles of listings: every change of the open one, then the closed one.
+        """Streams candles of listings: every change of the open candle, then the closed candle.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetVWAP(self, request, context):
-        """Computes the volume-weighted average price of an interval. Fails with NOT_FOUND when nothing was traded in it.
+        """Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMarketDepth(self, request, context):
-        """Computes how much can be traded near the best prices of a listing now.
+        """Computes how much can be traded near the current best prices of a listing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,7 +229,7 @@ class MarketDataServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamTickers(self, request, context):
-        """Follows tickers of listings.
+        """Streams tickers of listings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -248,21 +250,21 @@ class MarketDataServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListOptionChain(self, request, context):
-        """Lists the options on an underlying with their tickers and greeks, by expiry, strike and type.
+        """Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamLiquidations(self, request, context):
-        """Follows liquidations on listings, as the venues make them public.
+        """Streams liquidations on listings, as the venues publish them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamVenueSymbolStatus(self, request, context):
-        """Follows what may be done on listings: how it stands first, then every change.
+        """Streams the operations that venues allow on listings: first the current status of each listing, then every change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -370,11 +372,12 @@ def add_MarketDataServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MarketData(object):
-    """Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
-    trades or values.
+    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
+    values assets.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest, a venue that does not answer with UNAVAILABLE and a google.rpc.RetryInfo.
+    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
+    UNAVAILABLE and a google.rpc.RetryInfo.
     """
 
     @staticmethod

@@ -28,11 +28,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class MarketDataStub:
-    """Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
-    trades or values.
+    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
+    values assets.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest, a venue that does not answer with UNAVAILABLE and a google.rpc.RetryInfo.
+    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
+    UNAVAILABLE and a google.rpc.RetryInfo.
     """
 
     @_typing.overload
@@ -40,101 +41,103 @@ class MarketDataStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MarketDataAsyncStub: ...
     GetPrice: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetPriceRequest, _price_pb2.Price]
-    """Returns the newest price of an asset. Fails with NOT_FOUND when there is none."""
+    """Returns the newest price of an asset. Fails with NOT_FOUND if there is none."""
     StreamPrices: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamPricesRequest, _market_data_pb2.StreamPricesResponse]
-    """Follows prices of assets: the newest of each first, then every change."""
+    """Streams prices of assets: first the newest price of each asset, then every change."""
     GetOrderBook: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetOrderBookRequest, _market_data_pb2.GetOrderBookResponse]
     """Returns the order book of a listing."""
     StreamOrderBook: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamOrderBookRequest, _market_data_pb2.StreamOrderBookResponse]
-    """Follows the order book of a listing: a snapshot first, then deltas in their order, with heartbeats in between.
+    """Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
 
-    After a reset a snapshot follows again. A resumed stream starts with the delta after the token, or with a reset.
+    A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
     """
     ListTrades: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListTradesRequest, _market_data_pb2.ListTradesResponse]
     """Lists past trades of a listing, oldest first."""
     StreamTrades: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamTradesRequest, _market_data_pb2.StreamTradesResponse]
-    """Follows trades of listings."""
+    """Streams trades of listings."""
     ListCandles: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListCandlesRequest, _market_data_pb2.ListCandlesResponse]
     """Lists past candles of a listing, oldest first."""
     StreamCandles: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamCandlesRequest, _market_data_pb2.StreamCandlesResponse]
-    """Follows candles of listings: every change of the open one, then the closed one."""
+    """Streams candles of listings: every change of the open candle, then the closed candle."""
     GetVWAP: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetVWAPRequest, _market_data_pb2.GetVWAPResponse]
-    """Computes the volume-weighted average price of an interval. Fails with NOT_FOUND when nothing was traded in it."""
+    """Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it."""
     GetMarketDepth: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketDepthRequest, _market_data_pb2.GetMarketDepthResponse]
-    """Computes how much can be traded near the best prices of a listing now."""
+    """Computes how much can be traded near the current best prices of a listing."""
     GetLiquidityMetrics: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetLiquidityMetricsRequest, _market_data_pb2.GetLiquidityMetricsResponse]
     """Returns the newest liquidity metrics of a listing."""
     GetTicker: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetTickerRequest, _market_data_pb2.GetTickerResponse]
     """Returns the newest ticker of a listing."""
     StreamTickers: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamTickersRequest, _market_data_pb2.StreamTickersResponse]
-    """Follows tickers of listings."""
+    """Streams tickers of listings."""
     ListFundingRates: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListFundingRatesRequest, _market_data_pb2.ListFundingRatesResponse]
     """Lists past funding rates of a perpetual, oldest first."""
     ListOpenInterest: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListOpenInterestRequest, _market_data_pb2.ListOpenInterestResponse]
     """Lists past open interest of a derivative, oldest first."""
     ListOptionChain: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListOptionChainRequest, _market_data_pb2.ListOptionChainResponse]
-    """Lists the options on an underlying with their tickers and greeks, by expiry, strike and type."""
+    """Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type."""
     StreamLiquidations: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamLiquidationsRequest, _market_data_pb2.StreamLiquidationsResponse]
-    """Follows liquidations on listings, as the venues make them public."""
+    """Streams liquidations on listings, as the venues publish them."""
     StreamVenueSymbolStatus: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamVenueSymbolStatusRequest, _market_data_pb2.StreamVenueSymbolStatusResponse]
-    """Follows what may be done on listings: how it stands first, then every change."""
+    """Streams the operations that venues allow on listings: first the current status of each listing, then every change."""
 
 @_typing.type_check_only
 class MarketDataAsyncStub(MarketDataStub):
-    """Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
-    trades or values.
+    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
+    values assets.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest, a venue that does not answer with UNAVAILABLE and a google.rpc.RetryInfo.
+    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
+    UNAVAILABLE and a google.rpc.RetryInfo.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPrice: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetPriceRequest, _price_pb2.Price]  # type: ignore[assignment]
-    """Returns the newest price of an asset. Fails with NOT_FOUND when there is none."""
+    """Returns the newest price of an asset. Fails with NOT_FOUND if there is none."""
     StreamPrices: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamPricesRequest, _market_data_pb2.StreamPricesResponse]  # type: ignore[assignment]
-    """Follows prices of assets: the newest of each first, then every change."""
+    """Streams prices of assets: first the newest price of each asset, then every change."""
     GetOrderBook: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetOrderBookRequest, _market_data_pb2.GetOrderBookResponse]  # type: ignore[assignment]
     """Returns the order book of a listing."""
     StreamOrderBook: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamOrderBookRequest, _market_data_pb2.StreamOrderBookResponse]  # type: ignore[assignment]
-    """Follows the order book of a listing: a snapshot first, then deltas in their order, with heartbeats in between.
+    """Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
 
-    After a reset a snapshot follows again. A resumed stream starts with the delta after the token, or with a reset.
+    A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
     """
     ListTrades: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListTradesRequest, _market_data_pb2.ListTradesResponse]  # type: ignore[assignment]
     """Lists past trades of a listing, oldest first."""
     StreamTrades: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamTradesRequest, _market_data_pb2.StreamTradesResponse]  # type: ignore[assignment]
-    """Follows trades of listings."""
+    """Streams trades of listings."""
     ListCandles: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListCandlesRequest, _market_data_pb2.ListCandlesResponse]  # type: ignore[assignment]
     """Lists past candles of a listing, oldest first."""
     StreamCandles: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamCandlesRequest, _market_data_pb2.StreamCandlesResponse]  # type: ignore[assignment]
-    """Follows candles of listings: every change of the open one, then the closed one."""
+    """Streams candles of listings: every change of the open candle, then the closed candle."""
     GetVWAP: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetVWAPRequest, _market_data_pb2.GetVWAPResponse]  # type: ignore[assignment]
-    """Computes the volume-weighted average price of an interval. Fails with NOT_FOUND when nothing was traded in it."""
+    """Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it."""
     GetMarketDepth: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketDepthRequest, _market_data_pb2.GetMarketDepthResponse]  # type: ignore[assignment]
-    """Computes how much can be traded near the best prices of a listing now."""
+    """Computes how much can be traded near the current best prices of a listing."""
     GetLiquidityMetrics: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetLiquidityMetricsRequest, _market_data_pb2.GetLiquidityMetricsResponse]  # type: ignore[assignment]
     """Returns the newest liquidity metrics of a listing."""
     GetTicker: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetTickerRequest, _market_data_pb2.GetTickerResponse]  # type: ignore[assignment]
     """Returns the newest ticker of a listing."""
     StreamTickers: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamTickersRequest, _market_data_pb2.StreamTickersResponse]  # type: ignore[assignment]
-    """Follows tickers of listings."""
+    """Streams tickers of listings."""
     ListFundingRates: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListFundingRatesRequest, _market_data_pb2.ListFundingRatesResponse]  # type: ignore[assignment]
     """Lists past funding rates of a perpetual, oldest first."""
     ListOpenInterest: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListOpenInterestRequest, _market_data_pb2.ListOpenInterestResponse]  # type: ignore[assignment]
     """Lists past open interest of a derivative, oldest first."""
     ListOptionChain: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListOptionChainRequest, _market_data_pb2.ListOptionChainResponse]  # type: ignore[assignment]
-    """Lists the options on an underlying with their tickers and greeks, by expiry, strike and type."""
+    """Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type."""
     StreamLiquidations: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamLiquidationsRequest, _market_data_pb2.StreamLiquidationsResponse]  # type: ignore[assignment]
-    """Follows liquidations on listings, as the venues make them public."""
+    """Streams liquidations on listings, as the venues publish them."""
     StreamVenueSymbolStatus: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamVenueSymbolStatusRequest, _market_data_pb2.StreamVenueSymbolStatusResponse]  # type: ignore[assignment]
-    """Follows what may be done on listings: how it stands first, then every change."""
+    """Streams the operations that venues allow on listings: first the current status of each listing, then every change."""
 
 class MarketDataServicer:
-    """Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
-    trades or values.
+    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
+    values assets.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest, a venue that does not answer with UNAVAILABLE and a google.rpc.RetryInfo.
+    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
+    UNAVAILABLE and a google.rpc.RetryInfo.
     """
 
     def GetPrice(
@@ -142,14 +145,14 @@ class MarketDataServicer:
         request: _market_data_pb2.GetPriceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_price_pb2.Price, _abc.Awaitable[_price_pb2.Price]]:
-        """Returns the newest price of an asset. Fails with NOT_FOUND when there is none."""
+        """Returns the newest price of an asset. Fails with NOT_FOUND if there is none."""
 
     def StreamPrices(
         self,
         request: _market_data_pb2.StreamPricesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamPricesResponse], _abc.AsyncIterator[_market_data_pb2.StreamPricesResponse]]:
-        """Follows prices of assets: the newest of each first, then every change."""
+        """Streams prices of assets: first the newest price of each asset, then every change."""
 
     def GetOrderBook(
         self,
@@ -163,9 +166,9 @@ class MarketDataServicer:
         request: _market_data_pb2.StreamOrderBookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamOrderBookResponse], _abc.AsyncIterator[_market_data_pb2.StreamOrderBookResponse]]:
-        """Follows the order book of a listing: a snapshot first, then deltas in their order, with heartbeats in between.
+        """Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
 
-        After a reset a snapshot follows again. A resumed stream starts with the delta after the token, or with a reset.
+        A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
         """
 
     def ListTrades(
@@ -180,7 +183,7 @@ class MarketDataServicer:
         request: _market_data_pb2.StreamTradesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamTradesResponse], _abc.AsyncIterator[_market_data_pb2.StreamTradesResponse]]:
-        """Follows trades of listings."""
+        """Streams trades of listings."""
 
     def ListCandles(
         self,
@@ -194,21 +197,21 @@ class MarketDataServicer:
         request: _market_data_pb2.StreamCandlesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamCandlesResponse], _abc.AsyncIterator[_market_data_pb2.StreamCandlesResponse]]:
-        """Follows candles of listings: every change of the open one, then the closed one."""
+        """Streams candles of listings: every change of the open candle, then the closed candle."""
 
     def GetVWAP(
         self,
         request: _market_data_pb2.GetVWAPRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.GetVWAPResponse, _abc.Awaitable[_market_data_pb2.GetVWAPResponse]]:
-        """Computes the volume-weighted average price of an interval. Fails with NOT_FOUND when nothing was traded in it."""
+        """Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it."""
 
     def GetMarketDepth(
         self,
         request: _market_data_pb2.GetMarketDepthRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.GetMarketDepthResponse, _abc.Awaitable[_market_data_pb2.GetMarketDepthResponse]]:
-        """Computes how much can be traded near the best prices of a listing now."""
+        """Computes how much can be traded near the current best prices of a listing."""
 
     def GetLiquidityMetrics(
         self,
@@ -229,7 +232,7 @@ class MarketDataServicer:
         request: _market_data_pb2.StreamTickersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamTickersResponse], _abc.AsyncIterator[_market_data_pb2.StreamTickersResponse]]:
-        """Follows tickers of listings."""
+        """Streams tickers of listings."""
 
     def ListFundingRates(
         self,
@@ -250,20 +253,20 @@ class MarketDataServicer:
         request: _market_data_pb2.ListOptionChainRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.ListOptionChainResponse, _abc.Awaitable[_market_data_pb2.ListOptionChainResponse]]:
-        """Lists the options on an underlying with their tickers and greeks, by expiry, strike and type."""
+        """Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type."""
 
     def StreamLiquidations(
         self,
         request: _market_data_pb2.StreamLiquidationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamLiquidationsResponse], _abc.AsyncIterator[_market_data_pb2.StreamLiquidationsResponse]]:
-        """Follows liquidations on listings, as the venues make them public."""
+        """Streams liquidations on listings, as the venues publish them."""
 
     def StreamVenueSymbolStatus(
         self,
         request: _market_data_pb2.StreamVenueSymbolStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamVenueSymbolStatusResponse], _abc.AsyncIterator[_market_data_pb2.StreamVenueSymbolStatusResponse]]:
-        """Follows what may be done on listings: how it stands first, then every change."""
+        """Streams the operations that venues allow on listings: first the current status of each listing, then every change."""
 
 def add_MarketDataServicer_to_server(servicer: MarketDataServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class GetPortfolioRequest(_message.Message):
-    """Which portfolio to return."""
+    """Selects the portfolio to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -48,14 +48,14 @@ Global___GetPortfolioRequest: _TypeAlias = GetPortfolioRequest  # noqa: Y015
 
 @_typing.final
 class GetPortfolioResponse(_message.Message):
-    """The portfolio."""
+    """The requested portfolio."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PORTFOLIO_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def portfolio(self) -> _portfolio_pb2.Portfolio:
-        """The portfolio as it stands."""
+        """The portfolio in its current state."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ Global___GetPortfolioResponse: _TypeAlias = GetPortfolioResponse  # noqa: Y015
 
 @_typing.final
 class ListPortfoliosRequest(_message.Message):
-    """Which portfolios to list."""
+    """Selects the portfolios to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -80,11 +80,11 @@ class ListPortfoliosRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PARENT_PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     parent_portfolio_id: _builtins.str
-    """Only parts of this portfolio. Absent means all."""
+    """Only portfolios that are part of this one. Absent means all."""
     def __init__(
         self,
         *,
@@ -111,7 +111,7 @@ class ListPortfoliosResponse(_message.Message):
     PORTFOLIOS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def portfolios(self) -> _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Portfolio]:
         """Portfolios of this page."""
@@ -132,19 +132,19 @@ Global___ListPortfoliosResponse: _TypeAlias = ListPortfoliosResponse  # noqa: Y0
 
 @_typing.final
 class CreatePortfolioRequest(_message.Message):
-    """What to add."""
+    """The portfolio to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PORTFOLIO_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def portfolio(self) -> _portfolio_pb2.Portfolio:
-        """The portfolio to add. Its revision and times are set by the service."""
+        """Portfolio to add. The service sets its revision and times."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ Global___CreatePortfolioRequest: _TypeAlias = CreatePortfolioRequest  # noqa: Y0
 
 @_typing.final
 class CreatePortfolioResponse(_message.Message):
-    """What was added."""
+    """The portfolio that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -186,7 +186,7 @@ Global___CreatePortfolioResponse: _TypeAlias = CreatePortfolioResponse  # noqa: 
 
 @_typing.final
 class UpdatePortfolioRequest(_message.Message):
-    """What to change."""
+    """A change to a portfolio."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -194,18 +194,18 @@ class UpdatePortfolioRequest(_message.Message):
     PORTFOLIO_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def portfolio(self) -> _portfolio_pb2.Portfolio:
-        """The whole portfolio as it was read, with the new values put in: a part of it fails validation. The id says which
-        one it is, and the revision which state the caller saw.
+        """The complete portfolio as it was read, with the new values filled in. A partial record fails validation. The id
+        selects the portfolio to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `name`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -224,7 +224,7 @@ Global___UpdatePortfolioRequest: _TypeAlias = UpdatePortfolioRequest  # noqa: Y0
 
 @_typing.final
 class UpdatePortfolioResponse(_message.Message):
-    """What was changed."""
+    """The portfolio that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -248,7 +248,7 @@ Global___UpdatePortfolioResponse: _TypeAlias = UpdatePortfolioResponse  # noqa: 
 
 @_typing.final
 class GetPositionRequest(_message.Message):
-    """Which position to return."""
+    """Selects the position to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -270,14 +270,14 @@ Global___GetPositionRequest: _TypeAlias = GetPositionRequest  # noqa: Y015
 
 @_typing.final
 class GetPositionResponse(_message.Message):
-    """The position."""
+    """The requested position."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def position(self) -> _position_pb2.Position:
-        """The position as it stands."""
+        """The position in its current state."""
 
     def __init__(
         self,
@@ -294,7 +294,7 @@ Global___GetPositionResponse: _TypeAlias = GetPositionResponse  # noqa: Y015
 
 @_typing.final
 class ListPositionsRequest(_message.Message):
-    """Which positions to list."""
+    """Selects the positions to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -304,16 +304,16 @@ class ListPositionsRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     portfolio_id: _builtins.str
     """Portfolio whose positions to list."""
     account_id: _builtins.str
     """Only positions of this account. Absent means all."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time for which the answer shall hold. Absent means now."""
+        """Point in time that the response reflects. Absent means now."""
 
     def __init__(
         self,
@@ -343,7 +343,7 @@ class ListPositionsResponse(_message.Message):
     POSITIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[_position_pb2.Position]:
         """Positions of this page."""
@@ -364,7 +364,7 @@ Global___ListPositionsResponse: _TypeAlias = ListPositionsResponse  # noqa: Y015
 
 @_typing.final
 class StreamPositionsRequest(_message.Message):
-    """Whose positions to follow."""
+    """Selects the portfolio whose positions to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -373,7 +373,7 @@ class StreamPositionsRequest(_message.Message):
     portfolio_id: _builtins.str
     """Portfolio whose positions to follow."""
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with all open positions."""
+    """`resume_token` of the last message that the caller processed. Empty starts with all open positions."""
     def __init__(
         self,
         *,
@@ -390,7 +390,7 @@ Global___StreamPositionsRequest: _TypeAlias = StreamPositionsRequest  # noqa: Y0
 
 @_typing.final
 class StreamPositionsResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -399,18 +399,18 @@ class StreamPositionsResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def position(self) -> _position_pb2.Position:
-        """A position: it takes the place of the one with the same id."""
+        """A position. Replaces the position with the same id."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost; all open positions follow."""
+        """Updates were lost. All open positions follow."""
 
     def __init__(
         self,
@@ -432,7 +432,7 @@ Global___StreamPositionsResponse: _TypeAlias = StreamPositionsResponse  # noqa: 
 
 @_typing.final
 class GetPnLRequest(_message.Message):
-    """Which profit and loss to compute."""
+    """Selects the profit and loss to compute."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -444,15 +444,15 @@ class GetPnLRequest(_message.Message):
     METHOD_FIELD_NUMBER: _builtins.int
     REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Portfolio to compute it for."""
+    """Portfolio to compute profit and loss for."""
     account_id: _builtins.str
-    """Only this account's. Absent means all accounts of the portfolio."""
+    """Only profit and loss of this account. Absent means all accounts of the portfolio."""
     venue_symbol_id: _builtins.str
-    """Only this listing's. Absent means all listings."""
+    """Only profit and loss on this listing. Absent means all listings."""
     method: _transaction_pb2.CostBasisMethod.ValueType
-    """Which lots sales use up. Unspecified means FIFO."""
+    """Which lots a sale consumes. Unspecified means FIFO."""
     reporting_asset_id: _builtins.str
-    """Asset to state it in. Absent means the portfolio's reporting asset."""
+    """Asset in which to state profit and loss. Absent means the portfolio's reporting asset."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Start of the interval, inclusive."""
@@ -493,14 +493,14 @@ Global___GetPnLRequest: _TypeAlias = GetPnLRequest  # noqa: Y015
 
 @_typing.final
 class GetPnLResponse(_message.Message):
-    """The profit and loss."""
+    """The requested profit and loss."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PNL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def pnl(self) -> _transaction_pb2.PnL:
-        """Profit and loss of the interval."""
+        """Profit and loss over the interval."""
 
     def __init__(
         self,
@@ -517,7 +517,7 @@ Global___GetPnLResponse: _TypeAlias = GetPnLResponse  # noqa: Y015
 
 @_typing.final
 class ListTransactionsRequest(_message.Message):
-    """Which entries to list."""
+    """Selects the entries to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -528,16 +528,16 @@ class ListTransactionsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     portfolio_id: _builtins.str
     """Portfolio whose books to read."""
     account_id: _builtins.str
     """Only entries of this account. Absent means all."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only entries at or after this time. Absent means from the first."""
+        """Only entries at or after this time. Absent means from the first entry."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -572,7 +572,7 @@ class ListTransactionsResponse(_message.Message):
     TRANSACTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
         """Entries of this page, oldest first."""
@@ -593,19 +593,19 @@ Global___ListTransactionsResponse: _TypeAlias = ListTransactionsResponse  # noqa
 
 @_typing.final
 class RecordTransactionRequest(_message.Message):
-    """What to record."""
+    """The entry to add to a portfolio's books."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TRANSACTION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def transaction(self) -> _transaction_pb2.Transaction:
-        """The entry. Its time of recording is set by the service."""
+        """Entry to add. The service sets its recording time."""
 
     def __init__(
         self,
@@ -623,14 +623,14 @@ Global___RecordTransactionRequest: _TypeAlias = RecordTransactionRequest  # noqa
 
 @_typing.final
 class RecordTransactionResponse(_message.Message):
-    """What was recorded."""
+    """The entry that was recorded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSACTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def transaction(self) -> _transaction_pb2.Transaction:
-        """The entry with its time of recording."""
+        """The entry with its recording time."""
 
     def __init__(
         self,
@@ -647,7 +647,7 @@ Global___RecordTransactionResponse: _TypeAlias = RecordTransactionResponse  # no
 
 @_typing.final
 class ListLotsRequest(_message.Message):
-    """Which lots to list."""
+    """Selects the lots to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -657,16 +657,16 @@ class ListLotsRequest(_message.Message):
     ASSET_ID_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     portfolio_id: _builtins.str
     """Portfolio whose lots to list."""
     asset_id: _builtins.str
     """Only lots of this asset. Absent means all."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time for which the answer shall hold. Absent means now."""
+        """Point in time that the response reflects. Absent means now."""
 
     def __init__(
         self,
@@ -696,7 +696,7 @@ class ListLotsResponse(_message.Message):
     LOTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def lots(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Lot]:
         """Lots of this page, oldest first."""
@@ -717,13 +717,13 @@ Global___ListLotsResponse: _TypeAlias = ListLotsResponse  # noqa: Y015
 
 @_typing.final
 class GetAllocationsRequest(_message.Message):
-    """Whose allocations to return."""
+    """Selects the portfolio whose target allocations to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Portfolio to describe."""
+    """Portfolio whose target allocations to return."""
     def __init__(
         self,
         *,
@@ -739,17 +739,17 @@ Global___GetAllocationsRequest: _TypeAlias = GetAllocationsRequest  # noqa: Y015
 
 @_typing.final
 class GetAllocationsResponse(_message.Message):
-    """The allocations."""
+    """The requested target allocations."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ALLOCATIONS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
-    """Revision of the portfolio that they stand in."""
+    """Revision of the portfolio that contains the allocations."""
     @_builtins.property
     def allocations(self) -> _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Allocation]:
-        """What the portfolio is meant to hold."""
+        """Target allocations of the portfolio."""
 
     def __init__(
         self,
@@ -767,7 +767,7 @@ Global___GetAllocationsResponse: _TypeAlias = GetAllocationsResponse  # noqa: Y0
 
 @_typing.final
 class SetAllocationsRequest(_message.Message):
-    """What to set."""
+    """The target allocations to set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -776,8 +776,8 @@ class SetAllocationsRequest(_message.Message):
     ALLOCATIONS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     portfolio_id: _builtins.str
     """Portfolio to change."""
@@ -785,7 +785,7 @@ class SetAllocationsRequest(_message.Message):
     """Revision of the portfolio that the caller read."""
     @_builtins.property
     def allocations(self) -> _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Allocation]:
-        """All allocations that shall hold; those that are not in here are removed."""
+        """All target allocations of the portfolio. Allocations that are not listed are removed."""
 
     def __init__(
         self,
@@ -805,7 +805,7 @@ Global___SetAllocationsRequest: _TypeAlias = SetAllocationsRequest  # noqa: Y015
 
 @_typing.final
 class SetAllocationsResponse(_message.Message):
-    """What was set."""
+    """The target allocations that were set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -815,7 +815,7 @@ class SetAllocationsResponse(_message.Message):
     """Revision of the portfolio after the change."""
     @_builtins.property
     def allocations(self) -> _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Allocation]:
-        """What the portfolio is meant to hold."""
+        """Target allocations of the portfolio."""
 
     def __init__(
         self,

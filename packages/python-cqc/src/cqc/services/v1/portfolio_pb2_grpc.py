@@ -26,11 +26,11 @@ if _version_not_supported:
 
 
 class PortfolioStub(object):
-    """Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
-    or reports.
+    """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
+    that decides or reports.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     def __init__(self, channel):
@@ -107,11 +107,11 @@ class PortfolioStub(object):
 
 
 class PortfolioServicer(object):
-    """Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
-    or reports.
+    """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
+    that decides or reports.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     def GetPortfolio(self, request, context):
@@ -129,14 +129,14 @@ class PortfolioServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreatePortfolio(self, request, context):
-        """Adds a portfolio. Fails with ALREADY_EXISTS when the id is taken.
+        """Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePortfolio(self, request, context):
-        """Changes the masked fields of a portfolio. Fails with ABORTED when the revision is not the current one.
+        """Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,14 +157,14 @@ class PortfolioServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamPositions(self, request, context):
-        """Follows the positions of a portfolio: all open ones first, then every change.
+        """Streams the positions of a portfolio: first all open positions, then every change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPnL(self, request, context):
-        """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION when a price for the valuation is missing.
+        """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,28 +178,28 @@ class PortfolioServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RecordTransaction(self, request, context):
-        """Adds an entry to a portfolio's books. Entries are never changed: correct one with another.
+        """Adds an entry to a portfolio's books. Entries never change: correct an entry with another one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLots(self, request, context):
-        """Lists what is left of what was acquired, oldest first.
+        """Lists the lots that remain of what was acquired, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAllocations(self, request, context):
-        """Returns what a portfolio is meant to hold.
+        """Returns a portfolio's target allocations.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetAllocations(self, request, context):
-        """Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one.
+        """Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -282,11 +282,11 @@ def add_PortfolioServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Portfolio(object):
-    """Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
-    or reports.
+    """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
+    that decides or reports.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     @staticmethod

@@ -27,11 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PortfolioStub:
-    """Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
-    or reports.
+    """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
+    that decides or reports.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     @_typing.overload
@@ -43,35 +43,35 @@ class PortfolioStub:
     ListPortfolios: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListPortfoliosRequest, _portfolio_pb2.ListPortfoliosResponse]
     """Lists portfolios, in the order of their ids."""
     CreatePortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.CreatePortfolioRequest, _portfolio_pb2.CreatePortfolioResponse]
-    """Adds a portfolio. Fails with ALREADY_EXISTS when the id is taken."""
+    """Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken."""
     UpdatePortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.UpdatePortfolioRequest, _portfolio_pb2.UpdatePortfolioResponse]
-    """Changes the masked fields of a portfolio. Fails with ABORTED when the revision is not the current one."""
+    """Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one."""
     GetPosition: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPositionRequest, _portfolio_pb2.GetPositionResponse]
     """Returns a position."""
     ListPositions: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListPositionsRequest, _portfolio_pb2.ListPositionsResponse]
     """Lists open positions, in the order of their listings."""
     StreamPositions: _grpc.UnaryStreamMultiCallable[_portfolio_pb2.StreamPositionsRequest, _portfolio_pb2.StreamPositionsResponse]
-    """Follows the positions of a portfolio: all open ones first, then every change."""
+    """Streams the positions of a portfolio: first all open positions, then every change."""
     GetPnL: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPnLRequest, _portfolio_pb2.GetPnLResponse]
-    """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION when a price for the valuation is missing."""
+    """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing."""
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListTransactionsRequest, _portfolio_pb2.ListTransactionsResponse]
     """Lists the entries of a portfolio's books, oldest first."""
     RecordTransaction: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.RecordTransactionRequest, _portfolio_pb2.RecordTransactionResponse]
-    """Adds an entry to a portfolio's books. Entries are never changed: correct one with another."""
+    """Adds an entry to a portfolio's books. Entries never change: correct an entry with another one."""
     ListLots: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListLotsRequest, _portfolio_pb2.ListLotsResponse]
-    """Lists what is left of what was acquired, oldest first."""
+    """Lists the lots that remain of what was acquired, oldest first."""
     GetAllocations: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetAllocationsRequest, _portfolio_pb2.GetAllocationsResponse]
-    """Returns what a portfolio is meant to hold."""
+    """Returns a portfolio's target allocations."""
     SetAllocations: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.SetAllocationsRequest, _portfolio_pb2.SetAllocationsResponse]
-    """Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one."""
+    """Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one."""
 
 @_typing.type_check_only
 class PortfolioAsyncStub(PortfolioStub):
-    """Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
-    or reports.
+    """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
+    that decides or reports.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -80,34 +80,34 @@ class PortfolioAsyncStub(PortfolioStub):
     ListPortfolios: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListPortfoliosRequest, _portfolio_pb2.ListPortfoliosResponse]  # type: ignore[assignment]
     """Lists portfolios, in the order of their ids."""
     CreatePortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.CreatePortfolioRequest, _portfolio_pb2.CreatePortfolioResponse]  # type: ignore[assignment]
-    """Adds a portfolio. Fails with ALREADY_EXISTS when the id is taken."""
+    """Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken."""
     UpdatePortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.UpdatePortfolioRequest, _portfolio_pb2.UpdatePortfolioResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a portfolio. Fails with ABORTED when the revision is not the current one."""
+    """Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one."""
     GetPosition: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPositionRequest, _portfolio_pb2.GetPositionResponse]  # type: ignore[assignment]
     """Returns a position."""
     ListPositions: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListPositionsRequest, _portfolio_pb2.ListPositionsResponse]  # type: ignore[assignment]
     """Lists open positions, in the order of their listings."""
     StreamPositions: _aio.UnaryStreamMultiCallable[_portfolio_pb2.StreamPositionsRequest, _portfolio_pb2.StreamPositionsResponse]  # type: ignore[assignment]
-    """Follows the positions of a portfolio: all open ones first, then every change."""
+    """Streams the positions of a portfolio: first all open positions, then every change."""
     GetPnL: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPnLRequest, _portfolio_pb2.GetPnLResponse]  # type: ignore[assignment]
-    """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION when a price for the valuation is missing."""
+    """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing."""
     ListTransactions: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListTransactionsRequest, _portfolio_pb2.ListTransactionsResponse]  # type: ignore[assignment]
     """Lists the entries of a portfolio's books, oldest first."""
     RecordTransaction: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.RecordTransactionRequest, _portfolio_pb2.RecordTransactionResponse]  # type: ignore[assignment]
-    """Adds an entry to a portfolio's books. Entries are never changed: correct one with another."""
+    """Adds an entry to a portfolio's books. Entries never change: correct an entry with another one."""
     ListLots: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListLotsRequest, _portfolio_pb2.ListLotsResponse]  # type: ignore[assignment]
-    """Lists what is left of what was acquired, oldest first."""
+    """Lists the lots that remain of what was acquired, oldest first."""
     GetAllocations: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetAllocationsRequest, _portfolio_pb2.GetAllocationsResponse]  # type: ignore[assignment]
-    """Returns what a portfolio is meant to hold."""
+    """Returns a portfolio's target allocations."""
     SetAllocations: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.SetAllocationsRequest, _portfolio_pb2.SetAllocationsResponse]  # type: ignore[assignment]
-    """Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one."""
+    """Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one."""
 
 class PortfolioServicer:
-    """Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
-    or reports.
+    """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
+    that decides or reports.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     def GetPortfolio(
@@ -129,14 +129,14 @@ class PortfolioServicer:
         request: _portfolio_pb2.CreatePortfolioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.CreatePortfolioResponse, _abc.Awaitable[_portfolio_pb2.CreatePortfolioResponse]]:
-        """Adds a portfolio. Fails with ALREADY_EXISTS when the id is taken."""
+        """Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken."""
 
     def UpdatePortfolio(
         self,
         request: _portfolio_pb2.UpdatePortfolioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.UpdatePortfolioResponse, _abc.Awaitable[_portfolio_pb2.UpdatePortfolioResponse]]:
-        """Changes the masked fields of a portfolio. Fails with ABORTED when the revision is not the current one."""
+        """Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one."""
 
     def GetPosition(
         self,
@@ -157,14 +157,14 @@ class PortfolioServicer:
         request: _portfolio_pb2.StreamPositionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_portfolio_pb2.StreamPositionsResponse], _abc.AsyncIterator[_portfolio_pb2.StreamPositionsResponse]]:
-        """Follows the positions of a portfolio: all open ones first, then every change."""
+        """Streams the positions of a portfolio: first all open positions, then every change."""
 
     def GetPnL(
         self,
         request: _portfolio_pb2.GetPnLRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.GetPnLResponse, _abc.Awaitable[_portfolio_pb2.GetPnLResponse]]:
-        """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION when a price for the valuation is missing."""
+        """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing."""
 
     def ListTransactions(
         self,
@@ -178,27 +178,27 @@ class PortfolioServicer:
         request: _portfolio_pb2.RecordTransactionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.RecordTransactionResponse, _abc.Awaitable[_portfolio_pb2.RecordTransactionResponse]]:
-        """Adds an entry to a portfolio's books. Entries are never changed: correct one with another."""
+        """Adds an entry to a portfolio's books. Entries never change: correct an entry with another one."""
 
     def ListLots(
         self,
         request: _portfolio_pb2.ListLotsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.ListLotsResponse, _abc.Awaitable[_portfolio_pb2.ListLotsResponse]]:
-        """Lists what is left of what was acquired, oldest first."""
+        """Lists the lots that remain of what was acquired, oldest first."""
 
     def GetAllocations(
         self,
         request: _portfolio_pb2.GetAllocationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.GetAllocationsResponse, _abc.Awaitable[_portfolio_pb2.GetAllocationsResponse]]:
-        """Returns what a portfolio is meant to hold."""
+        """Returns a portfolio's target allocations."""
 
     def SetAllocations(
         self,
         request: _portfolio_pb2.SetAllocationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.SetAllocationsResponse, _abc.Awaitable[_portfolio_pb2.SetAllocationsResponse]]:
-        """Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one."""
+        """Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one."""
 
 def add_PortfolioServicer_to_server(servicer: PortfolioServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -35,39 +35,39 @@ class _RiskMetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskMetric
     RISK_METRIC_UNSPECIFIED: _RiskMetric.ValueType  # 0
     """Not known."""
     RISK_METRIC_GROSS_EXPOSURE: _RiskMetric.ValueType  # 1
-    """Long plus short, in the limit's asset."""
+    """Long plus short exposure, in the limit's reporting asset."""
     RISK_METRIC_NET_EXPOSURE: _RiskMetric.ValueType  # 2
-    """Long less short, as an absolute value, in the limit's asset."""
+    """Absolute value of long minus short exposure, in the limit's reporting asset."""
     RISK_METRIC_ORDER_NOTIONAL: _RiskMetric.ValueType  # 3
-    """Value of one order, in the limit's asset."""
+    """Value of one order, in the limit's reporting asset."""
     RISK_METRIC_LEVERAGE: _RiskMetric.ValueType  # 4
     """Gross exposure divided by equity, a plain number."""
     RISK_METRIC_DAILY_LOSS: _RiskMetric.ValueType  # 5
-    """Loss since the start of the UTC day, in the limit's asset."""
+    """Loss since the start of the UTC day, in the limit's reporting asset."""
     RISK_METRIC_DRAWDOWN: _RiskMetric.ValueType  # 6
-    """Loss since the highest equity, as a part of it."""
+    """Loss since the highest equity, as a fraction of the highest equity."""
     RISK_METRIC_ORDER_RATE: _RiskMetric.ValueType  # 7
     """Orders sent per second, a plain number."""
     RISK_METRIC_PRICE_DEVIATION_BPS: _RiskMetric.ValueType  # 8
     """Distance of the order's price from the middle of the book, in basis points."""
 
 class RiskMetric(_RiskMetric, metaclass=_RiskMetricEnumTypeWrapper):
-    """What a limit bounds."""
+    """Quantity that a limit bounds."""
 
 RISK_METRIC_UNSPECIFIED: RiskMetric.ValueType  # 0
 """Not known."""
 RISK_METRIC_GROSS_EXPOSURE: RiskMetric.ValueType  # 1
-"""Long plus short, in the limit's asset."""
+"""Long plus short exposure, in the limit's reporting asset."""
 RISK_METRIC_NET_EXPOSURE: RiskMetric.ValueType  # 2
-"""Long less short, as an absolute value, in the limit's asset."""
+"""Absolute value of long minus short exposure, in the limit's reporting asset."""
 RISK_METRIC_ORDER_NOTIONAL: RiskMetric.ValueType  # 3
-"""Value of one order, in the limit's asset."""
+"""Value of one order, in the limit's reporting asset."""
 RISK_METRIC_LEVERAGE: RiskMetric.ValueType  # 4
 """Gross exposure divided by equity, a plain number."""
 RISK_METRIC_DAILY_LOSS: RiskMetric.ValueType  # 5
-"""Loss since the start of the UTC day, in the limit's asset."""
+"""Loss since the start of the UTC day, in the limit's reporting asset."""
 RISK_METRIC_DRAWDOWN: RiskMetric.ValueType  # 6
-"""Loss since the highest equity, as a part of it."""
+"""Loss since the highest equity, as a fraction of the highest equity."""
 RISK_METRIC_ORDER_RATE: RiskMetric.ValueType  # 7
 """Orders sent per second, a plain number."""
 RISK_METRIC_PRICE_DEVIATION_BPS: RiskMetric.ValueType  # 8
@@ -85,11 +85,11 @@ class _RiskActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAction
     RISK_ACTION_ALERT: _RiskAction.ValueType  # 1
     """An alert is raised."""
     RISK_ACTION_REJECT: _RiskAction.ValueType  # 2
-    """Orders that make it worse are refused."""
+    """Orders that worsen the breach are rejected."""
     RISK_ACTION_REDUCE_ONLY: _RiskAction.ValueType  # 3
-    """Only orders that reduce positions are let through."""
+    """Only orders that reduce positions are allowed."""
     RISK_ACTION_HALT: _RiskAction.ValueType  # 4
-    """All orders are refused, and open ones cancelled."""
+    """All orders are rejected, and open orders are cancelled."""
 
 class RiskAction(_RiskAction, metaclass=_RiskActionEnumTypeWrapper):
     """What happens when a limit is exceeded."""
@@ -99,11 +99,11 @@ RISK_ACTION_UNSPECIFIED: RiskAction.ValueType  # 0
 RISK_ACTION_ALERT: RiskAction.ValueType  # 1
 """An alert is raised."""
 RISK_ACTION_REJECT: RiskAction.ValueType  # 2
-"""Orders that make it worse are refused."""
+"""Orders that worsen the breach are rejected."""
 RISK_ACTION_REDUCE_ONLY: RiskAction.ValueType  # 3
-"""Only orders that reduce positions are let through."""
+"""Only orders that reduce positions are allowed."""
 RISK_ACTION_HALT: RiskAction.ValueType  # 4
-"""All orders are refused, and open ones cancelled."""
+"""All orders are rejected, and open orders are cancelled."""
 Global___RiskAction: _TypeAlias = RiskAction  # noqa: Y015
 
 class _RiskDecision:
@@ -113,17 +113,17 @@ class _RiskDecision:
 class _RiskDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskDecision.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RISK_DECISION_UNSPECIFIED: _RiskDecision.ValueType  # 0
-    """Not decided: treat as refused."""
+    """Not decided. Treat as rejected."""
     RISK_DECISION_APPROVED: _RiskDecision.ValueType  # 1
     """The order may be sent."""
     RISK_DECISION_REJECTED: _RiskDecision.ValueType  # 2
     """The order must not be sent."""
 
 class RiskDecision(_RiskDecision, metaclass=_RiskDecisionEnumTypeWrapper):
-    """What an order check decided."""
+    """Result of an order check."""
 
 RISK_DECISION_UNSPECIFIED: RiskDecision.ValueType  # 0
-"""Not decided: treat as refused."""
+"""Not decided. Treat as rejected."""
 RISK_DECISION_APPROVED: RiskDecision.ValueType  # 1
 """The order may be sent."""
 RISK_DECISION_REJECTED: RiskDecision.ValueType  # 2
@@ -132,7 +132,7 @@ Global___RiskDecision: _TypeAlias = RiskDecision  # noqa: Y015
 
 @_typing.final
 class RiskLimit(_message.Message):
-    """A bound on what may be risked. All parts of the scope that are set must fit."""
+    """A limit on risk. The limit applies where every scope field that is set matches."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -152,36 +152,38 @@ class RiskLimit(_message.Message):
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     limit_id: _builtins.str
-    """Our id, opaque."""
+    """Id of the limit in this system, opaque."""
     name: _builtins.str
-    """Name for people."""
+    """Display name."""
     metric: Global___RiskMetric.ValueType
-    """What is bounded."""
+    """Quantity that the limit bounds."""
     action: Global___RiskAction.ValueType
-    """What happens when it is exceeded."""
+    """What happens when the limit is exceeded."""
     portfolio_id: _builtins.str
-    """Portfolio that it holds for. Absent means all."""
+    """Portfolio that the limit applies to. Absent means all."""
     account_id: _builtins.str
-    """Account that it holds for. Absent means all."""
+    """Account that the limit applies to. Absent means all."""
     venue_id: _builtins.str
-    """Venue that it holds for. Absent means all."""
+    """Venue that the limit applies to. Absent means all."""
     asset_id: _builtins.str
-    """Asset whose exposure is bounded. Absent means all together."""
+    """Asset whose exposure the limit bounds. Absent means all assets together."""
     venue_symbol_id: _builtins.str
-    """Listing that it holds for. Absent means all."""
+    """Listing that the limit applies to. Absent means all."""
     threshold: _builtins.str
-    """Value that must not be exceeded, in the metric's unit."""
+    """Value that must not be exceeded, in the unit of `metric`."""
     warning_threshold: _builtins.str
-    """Value from which an alert is raised before. Absent means none is."""
+    """Value from which an alert is raised before the limit is exceeded, in the unit of `metric`. Absent means no such
+    alert.
+    """
     reporting_asset_id: _builtins.str
     """Asset in which amounts are stated. Absent for metrics that are plain numbers."""
     enabled: _builtins.bool
-    """Whether it is looked at."""
+    """Whether the limit is checked."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """When it ended. Absent while it holds."""
+        """When the limit ended. Absent while it applies."""
 
     def __init__(
         self,
@@ -239,7 +241,7 @@ Global___RiskLimit: _TypeAlias = RiskLimit  # noqa: Y015
 
 @_typing.final
 class RiskBreach(_message.Message):
-    """That a limit is, or would be, exceeded."""
+    """A limit that is, or would be, exceeded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -248,13 +250,13 @@ class RiskBreach(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     limit_id: _builtins.str
-    """The limit."""
+    """Limit that is exceeded."""
     observed: _builtins.str
-    """Value that was or would be reached, in the metric's unit."""
+    """Value that was or would be reached, in the unit of the limit's metric."""
     threshold: _builtins.str
-    """Value that must not be exceeded."""
+    """Value that must not be exceeded, in the unit of the limit's metric."""
     message: _builtins.str
-    """The same for people."""
+    """Human-readable description of the breach."""
     def __init__(
         self,
         *,
@@ -273,7 +275,7 @@ Global___RiskBreach: _TypeAlias = RiskBreach  # noqa: Y015
 
 @_typing.final
 class GetRiskLimitRequest(_message.Message):
-    """Which limit to return."""
+    """Selects the limit to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -295,14 +297,14 @@ Global___GetRiskLimitRequest: _TypeAlias = GetRiskLimitRequest  # noqa: Y015
 
 @_typing.final
 class GetRiskLimitResponse(_message.Message):
-    """The limit."""
+    """The requested limit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LIMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def limit(self) -> Global___RiskLimit:
-        """The limit as it stands."""
+        """The limit in its current state."""
 
     def __init__(
         self,
@@ -319,7 +321,7 @@ Global___GetRiskLimitResponse: _TypeAlias = GetRiskLimitResponse  # noqa: Y015
 
 @_typing.final
 class ListRiskLimitsRequest(_message.Message):
-    """Which limits to list."""
+    """Selects the limits to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -328,9 +330,9 @@ class ListRiskLimitsRequest(_message.Message):
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     portfolio_id: _builtins.str
     """Only limits of this portfolio. Absent means all."""
     account_id: _builtins.str
@@ -367,7 +369,7 @@ class ListRiskLimitsResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskLimit]:
         """Limits of this page."""
@@ -388,19 +390,19 @@ Global___ListRiskLimitsResponse: _TypeAlias = ListRiskLimitsResponse  # noqa: Y0
 
 @_typing.final
 class CreateRiskLimitRequest(_message.Message):
-    """What to add."""
+    """The limit to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def limit(self) -> Global___RiskLimit:
-        """The limit to add. Its revision is set by the engine."""
+        """Limit to add. The engine sets its revision."""
 
     def __init__(
         self,
@@ -418,7 +420,7 @@ Global___CreateRiskLimitRequest: _TypeAlias = CreateRiskLimitRequest  # noqa: Y0
 
 @_typing.final
 class CreateRiskLimitResponse(_message.Message):
-    """What was added."""
+    """The limit that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -442,7 +444,7 @@ Global___CreateRiskLimitResponse: _TypeAlias = CreateRiskLimitResponse  # noqa: 
 
 @_typing.final
 class UpdateRiskLimitRequest(_message.Message):
-    """What to change."""
+    """A change to a limit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -450,18 +452,18 @@ class UpdateRiskLimitRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def limit(self) -> Global___RiskLimit:
-        """The whole limit as it was read, with the new values put in: a part of it fails validation. The id says which
-        one it is, and the revision which state the caller saw.
+        """The complete limit as it was read, with the new values filled in. A partial record fails validation. The id selects
+        the limit to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `threshold`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `threshold`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -480,7 +482,7 @@ Global___UpdateRiskLimitRequest: _TypeAlias = UpdateRiskLimitRequest  # noqa: Y0
 
 @_typing.final
 class UpdateRiskLimitResponse(_message.Message):
-    """What was changed."""
+    """The limit that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -504,7 +506,7 @@ Global___UpdateRiskLimitResponse: _TypeAlias = UpdateRiskLimitResponse  # noqa: 
 
 @_typing.final
 class DeleteRiskLimitRequest(_message.Message):
-    """What to end."""
+    """Selects the limit to end."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -512,13 +514,13 @@ class DeleteRiskLimitRequest(_message.Message):
     LIMIT_ID_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     limit_id: _builtins.str
     """Limit to end."""
     revision: _builtins.int
-    """The revision that the caller read. Another current one fails with ABORTED."""
+    """Revision that the caller read. Fails with ABORTED if it is not the current one."""
     def __init__(
         self,
         *,
@@ -536,7 +538,7 @@ Global___DeleteRiskLimitRequest: _TypeAlias = DeleteRiskLimitRequest  # noqa: Y0
 
 @_typing.final
 class DeleteRiskLimitResponse(_message.Message):
-    """What was ended."""
+    """The limit that was ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -560,7 +562,7 @@ Global___DeleteRiskLimitResponse: _TypeAlias = DeleteRiskLimitResponse  # noqa: 
 
 @_typing.final
 class GetExposureRequest(_message.Message):
-    """Which exposures to compute."""
+    """Selects the exposures to compute."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -569,13 +571,13 @@ class GetExposureRequest(_message.Message):
     GROUP_BY_FIELD_NUMBER: _builtins.int
     REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """A portfolio's."""
+    """Portfolio whose exposures to compute."""
     account_id: _builtins.str
-    """An account's."""
+    """Account whose exposures to compute."""
     group_by: _position_pb2.ExposureDimension.ValueType
-    """What to group them by."""
+    """Dimension to group the exposures by."""
     reporting_asset_id: _builtins.str
-    """Asset to state them in. Absent means the portfolio's reporting asset, or US dollars for an account."""
+    """Asset in which to state the exposures. Absent means the portfolio's reporting asset, or US dollars for an account."""
     def __init__(
         self,
         *,
@@ -601,7 +603,7 @@ Global___GetExposureRequest: _TypeAlias = GetExposureRequest  # noqa: Y015
 
 @_typing.final
 class GetExposureResponse(_message.Message):
-    """The exposures."""
+    """The requested exposures."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -625,7 +627,7 @@ Global___GetExposureResponse: _TypeAlias = GetExposureResponse  # noqa: Y015
 
 @_typing.final
 class ListAlertsRequest(_message.Message):
-    """Which alerts to list."""
+    """Selects the alerts to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -636,16 +638,16 @@ class ListAlertsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     open_only: _builtins.bool
-    """Only alerts that are not resolved. False lists all."""
+    """True lists only alerts that are not resolved. False lists all."""
     portfolio_id: _builtins.str
     """Only alerts of this portfolio. Absent means all."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only alerts raised at or after this time. Absent means from the oldest that is kept."""
+        """Only alerts raised at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -680,7 +682,7 @@ class ListAlertsResponse(_message.Message):
     ALERTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def alerts(self) -> _containers.RepeatedCompositeFieldContainer[_risk_events_pb2.RiskAlert]:
         """Alerts of this page, newest first."""
@@ -701,7 +703,7 @@ Global___ListAlertsResponse: _TypeAlias = ListAlertsResponse  # noqa: Y015
 
 @_typing.final
 class StreamAlertsRequest(_message.Message):
-    """Which alerts to follow."""
+    """Selects the alerts to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -710,7 +712,7 @@ class StreamAlertsRequest(_message.Message):
     portfolio_id: _builtins.str
     """Only alerts of this portfolio. Absent means all."""
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with the open alerts."""
+    """`resume_token` of the last message that the caller processed. Empty starts with the open alerts."""
     def __init__(
         self,
         *,
@@ -729,7 +731,7 @@ Global___StreamAlertsRequest: _TypeAlias = StreamAlertsRequest  # noqa: Y015
 
 @_typing.final
 class StreamAlertsResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -738,18 +740,18 @@ class StreamAlertsResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def alert(self) -> _risk_events_pb2.RiskAlert:
-        """An alert: it takes the place of the one with the same alert_id."""
+        """An alert. Replaces the alert with the same `alert_id`."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost; the open alerts follow."""
+        """Updates were lost. The open alerts follow."""
 
     def __init__(
         self,
@@ -771,7 +773,7 @@ Global___StreamAlertsResponse: _TypeAlias = StreamAlertsResponse  # noqa: Y015
 
 @_typing.final
 class AcknowledgeAlertRequest(_message.Message):
-    """Which alert someone took notice of."""
+    """Selects the alert to acknowledge."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -779,13 +781,13 @@ class AcknowledgeAlertRequest(_message.Message):
     ALERT_ID_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     alert_id: _builtins.str
-    """The alert."""
+    """Alert to acknowledge."""
     note: _builtins.str
-    """What is being done about it. Empty when there is nothing to say."""
+    """What is being done about the alert. Empty if there is nothing to add."""
     def __init__(
         self,
         *,
@@ -803,14 +805,14 @@ Global___AcknowledgeAlertRequest: _TypeAlias = AcknowledgeAlertRequest  # noqa: 
 
 @_typing.final
 class AcknowledgeAlertResponse(_message.Message):
-    """The alert."""
+    """The alert that was acknowledged."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ALERT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def alert(self) -> _risk_events_pb2.RiskAlert:
-        """The alert with the time at which it was noticed."""
+        """The alert with the time at which it was acknowledged."""
 
     def __init__(
         self,
@@ -827,15 +829,15 @@ Global___AcknowledgeAlertResponse: _TypeAlias = AcknowledgeAlertResponse  # noqa
 
 @_typing.final
 class CheckOrderRequest(_message.Message):
-    """Which order to decide about."""
+    """The order to check."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def order(self) -> _venue_gateway_pb2.NewOrder:
@@ -857,7 +859,7 @@ Global___CheckOrderRequest: _TypeAlias = CheckOrderRequest  # noqa: Y015
 
 @_typing.final
 class CheckOrderResponse(_message.Message):
-    """The decision."""
+    """The decision about the order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -865,14 +867,14 @@ class CheckOrderResponse(_message.Message):
     BREACHES_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     decision: Global___RiskDecision.ValueType
-    """What was decided."""
+    """Whether the order may be sent."""
     @_builtins.property
     def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskBreach]:
-        """Limits that the order would exceed; empty when it may be sent."""
+        """Limits that the order would exceed. Empty if the order may be sent."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """Until when the decision holds, exclusive."""
+        """Time until which the decision holds, exclusive."""
 
     def __init__(
         self,
@@ -891,7 +893,7 @@ Global___CheckOrderResponse: _TypeAlias = CheckOrderResponse  # noqa: Y015
 
 @_typing.final
 class TradingScope(_message.Message):
-    """Where a trading state holds. All parts that are set must fit; none set means everywhere."""
+    """Scope of a trading state. Every field that is set must match. No field set means everywhere."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -899,11 +901,11 @@ class TradingScope(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     VENUE_ID_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Portfolio. Absent means all."""
+    """Portfolio in scope. Absent means all."""
     account_id: _builtins.str
-    """Account. Absent means all."""
+    """Account in scope. Absent means all."""
     venue_id: _builtins.str
-    """Venue. Absent means all."""
+    """Venue in scope. Absent means all."""
     def __init__(
         self,
         *,
@@ -944,16 +946,16 @@ class TradingStateRecord(_message.Message):
     state: _risk_events_pb2.TradingState.ValueType
     """Whether trading is allowed."""
     reason: _builtins.str
-    """Why, for people. Empty when there is nothing to say."""
+    """Why the state was set, in human-readable form. Empty if there is nothing to add."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with a change."""
+    """Version of this record, increased by one at each change. Send this value back with a change."""
     @_builtins.property
     def scope(self) -> Global___TradingScope:
-        """Where it holds."""
+        """Scope that the state applies to."""
 
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """Since when it holds."""
+        """Since when the state has applied."""
 
     def __init__(
         self,
@@ -974,14 +976,14 @@ Global___TradingStateRecord: _TypeAlias = TradingStateRecord  # noqa: Y015
 
 @_typing.final
 class GetTradingStateRequest(_message.Message):
-    """Which scope to describe."""
+    """Selects the scope whose trading state to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SCOPE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def scope(self) -> Global___TradingScope:
-        """The scope. Absent means everywhere."""
+        """Scope whose trading state to return. Absent means everywhere."""
 
     def __init__(
         self,
@@ -998,14 +1000,14 @@ Global___GetTradingStateRequest: _TypeAlias = GetTradingStateRequest  # noqa: Y0
 
 @_typing.final
 class GetTradingStateResponse(_message.Message):
-    """The state."""
+    """The requested trading state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRADING_STATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def trading_state(self) -> Global___TradingStateRecord:
-        """The strictest state of all scopes that contain the one that was asked for."""
+        """The strictest state of all scopes that contain the requested scope."""
 
     def __init__(
         self,
@@ -1022,7 +1024,7 @@ Global___GetTradingStateResponse: _TypeAlias = GetTradingStateResponse  # noqa: 
 
 @_typing.final
 class SetTradingStateRequest(_message.Message):
-    """What to set."""
+    """The trading state to set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1033,22 +1035,22 @@ class SetTradingStateRequest(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CANCEL_OPEN_ORDERS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     state: _risk_events_pb2.TradingState.ValueType
     """Whether trading is allowed."""
     reason: _builtins.str
-    """Why, for people."""
+    """Why the state is set, in human-readable form."""
     revision: _builtins.int
-    """Revision that the caller read; another current one fails with ABORTED. Absent sets it in any case, as an emergency
-    needs.
+    """Revision that the caller read. Fails with ABORTED if it is not the current one. Absent sets the state
+    unconditionally, as an emergency requires.
     """
     cancel_open_orders: _builtins.bool
-    """Whether all open orders of the scope are cancelled as well. Only where trading is halted."""
+    """Whether to also cancel all open orders of the scope. Allowed only if the state is halted."""
     @_builtins.property
     def scope(self) -> Global___TradingScope:
-        """Where. Absent means everywhere."""
+        """Scope to set the state for. Absent means everywhere."""
 
     def __init__(
         self,
@@ -1072,7 +1074,7 @@ Global___SetTradingStateRequest: _TypeAlias = SetTradingStateRequest  # noqa: Y0
 
 @_typing.final
 class SetTradingStateResponse(_message.Message):
-    """What was set."""
+    """The trading state that was set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1096,13 +1098,13 @@ Global___SetTradingStateResponse: _TypeAlias = SetTradingStateResponse  # noqa: 
 
 @_typing.final
 class StreamTradingStateRequest(_message.Message):
-    """Which states to follow."""
+    """Starts or resumes a stream of the trading states of all scopes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with how it stands."""
+    """`resume_token` of the last message that the caller processed. Empty starts with the current states."""
     def __init__(
         self,
         *,
@@ -1118,7 +1120,7 @@ Global___StreamTradingStateRequest: _TypeAlias = StreamTradingStateRequest  # no
 
 @_typing.final
 class StreamTradingStateResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1127,18 +1129,18 @@ class StreamTradingStateResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def trading_state(self) -> Global___TradingStateRecord:
-        """A state: it takes the place of the one of the same scope."""
+        """A trading state. Replaces the state of the same scope."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Changes were lost; how it stands follows. Until then trading is to be treated as halted."""
+        """Changes were lost. The current states follow. Until then, treat trading as halted."""
 
     def __init__(
         self,
@@ -1160,7 +1162,7 @@ Global___StreamTradingStateResponse: _TypeAlias = StreamTradingStateResponse  # 
 
 @_typing.final
 class ScenarioShock(_message.Message):
-    """One thing that moves in a scenario."""
+    """One price move in a scenario."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1169,13 +1171,13 @@ class ScenarioShock(_message.Message):
     PRICE_CHANGE_FIELD_NUMBER: _builtins.int
     VOLATILITY_CHANGE_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """Every price of this asset."""
+    """Asset of which every price moves."""
     venue_symbol_id: _builtins.str
-    """The price on this listing alone."""
+    """Listing of which only the price there moves."""
     price_change: _builtins.float
-    """Change of the price as a part of it, such as -0.2 for a fall by a fifth. At least -1."""
+    """Relative change of the price, as a fraction, such as -0.2 for a fall by a fifth. At least -1."""
     volatility_change: _builtins.float
-    """Change of implied volatility in points, a point being one percent. Absent means none."""
+    """Change of implied volatility, in percentage points. Absent means no change."""
     def __init__(
         self,
         *,
@@ -1205,7 +1207,7 @@ Global___ScenarioShock: _TypeAlias = ScenarioShock  # noqa: Y015
 
 @_typing.final
 class RunScenarioRequest(_message.Message):
-    """What to compute."""
+    """The scenario to compute."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1214,16 +1216,16 @@ class RunScenarioRequest(_message.Message):
     HORIZON_FIELD_NUMBER: _builtins.int
     REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Portfolio to look at."""
+    """Portfolio to compute the scenario for."""
     reporting_asset_id: _builtins.str
-    """Asset to state the result in. Absent means the portfolio's reporting asset."""
+    """Asset in which to state the result. Absent means the portfolio's reporting asset."""
     @_builtins.property
     def shocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScenarioShock]:
-        """What moves, all at the same time."""
+        """Moves of the scenario, all at the same time."""
 
     @_builtins.property
     def horizon(self) -> _duration_pb2.Duration:
-        """Time that passes meanwhile. Absent means none."""
+        """Time that passes during the scenario. Absent means none."""
 
     def __init__(
         self,
@@ -1245,7 +1247,7 @@ Global___RunScenarioRequest: _TypeAlias = RunScenarioRequest  # noqa: Y015
 
 @_typing.final
 class RunScenarioResponse(_message.Message):
-    """What would happen: estimates, therefore doubles."""
+    """Effects of the scenario. The values are estimates, and therefore doubles."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1254,12 +1256,12 @@ class RunScenarioResponse(_message.Message):
     BREACHES_FIELD_NUMBER: _builtins.int
     REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
     value_change: _builtins.float
-    """Change of the portfolio's value, in the reporting asset."""
+    """Change of the portfolio's value, in the reporting asset. Negative is a loss."""
     reporting_asset_id: _builtins.str
     """Asset in which the result is stated."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScenarioResult]:
-        """The same by position, largest loss first."""
+        """Effects by position, largest loss first."""
 
     @_builtins.property
     def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskBreach]:
@@ -1283,7 +1285,7 @@ Global___RunScenarioResponse: _TypeAlias = RunScenarioResponse  # noqa: Y015
 
 @_typing.final
 class ScenarioResult(_message.Message):
-    """What would happen to one position."""
+    """Effects of a scenario on one position."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1291,11 +1293,11 @@ class ScenarioResult(_message.Message):
     VALUE_CHANGE_FIELD_NUMBER: _builtins.int
     LIQUIDATED_FIELD_NUMBER: _builtins.int
     position_id: _builtins.str
-    """The position."""
+    """Position affected."""
     value_change: _builtins.float
-    """Change of its value, in the reporting asset."""
+    """Change of the position's value, in the reporting asset. Negative is a loss."""
     liquidated: _builtins.bool
-    """Whether it would be liquidated."""
+    """Whether the position would be liquidated."""
     def __init__(
         self,
         *,

@@ -26,11 +26,11 @@ if _version_not_supported:
 
 
 class RiskEngineStub(object):
-    """Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
+    """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     def __init__(self, channel):
@@ -112,11 +112,11 @@ class RiskEngineStub(object):
 
 
 class RiskEngineServicer(object):
-    """Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
+    """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     def GetRiskLimit(self, request, context):
@@ -134,28 +134,28 @@ class RiskEngineServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateRiskLimit(self, request, context):
-        """Adds a limit. Fails with ALREADY_EXISTS when the id is taken.
+        """Adds a limit. Fails with ALREADY_EXISTS if the id is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRiskLimit(self, request, context):
-        """Changes the masked fields of a limit. Fails with ABORTED when the revision is not the current one.
+        """Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRiskLimit(self, request, context):
-        """Ends a limit. It is kept, with the time at which it ended.
+        """Ends a limit. The record is kept, with the time at which the limit ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExposure(self, request, context):
-        """Computes exposures of a scope, one per key of the dimension.
+        """Computes the exposures of a scope, one per key of the dimension.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,21 +169,21 @@ class RiskEngineServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamAlerts(self, request, context):
-        """Follows alerts: the open ones first, then every new or changed one.
+        """Streams alerts: first the open alerts, then every new or changed one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeAlert(self, request, context):
-        """Says that someone took notice of an alert.
+        """Acknowledges an alert: someone has taken notice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckOrder(self, request, context):
-        """Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked.
+        """Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,14 +204,14 @@ class RiskEngineServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamTradingState(self, request, context):
-        """Follows whether trading is allowed: how it stands in every scope first, then every change.
+        """Streams whether trading is allowed: first the current state of every scope, then every change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RunScenario(self, request, context):
-        """Computes what a portfolio would win or lose if prices moved.
+        """Computes what a portfolio would gain or lose if prices moved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -299,11 +299,11 @@ def add_RiskEngineServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RiskEngine(object):
-    """Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
+    """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     @staticmethod

@@ -27,11 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RiskEngineStub:
-    """Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
+    """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     @_typing.overload
@@ -43,37 +43,37 @@ class RiskEngineStub:
     ListRiskLimits: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.ListRiskLimitsRequest, _risk_engine_pb2.ListRiskLimitsResponse]
     """Lists limits, in the order of their ids."""
     CreateRiskLimit: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.CreateRiskLimitRequest, _risk_engine_pb2.CreateRiskLimitResponse]
-    """Adds a limit. Fails with ALREADY_EXISTS when the id is taken."""
+    """Adds a limit. Fails with ALREADY_EXISTS if the id is taken."""
     UpdateRiskLimit: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.UpdateRiskLimitRequest, _risk_engine_pb2.UpdateRiskLimitResponse]
-    """Changes the masked fields of a limit. Fails with ABORTED when the revision is not the current one."""
+    """Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one."""
     DeleteRiskLimit: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.DeleteRiskLimitRequest, _risk_engine_pb2.DeleteRiskLimitResponse]
-    """Ends a limit. It is kept, with the time at which it ended."""
+    """Ends a limit. The record is kept, with the time at which the limit ended."""
     GetExposure: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.GetExposureRequest, _risk_engine_pb2.GetExposureResponse]
-    """Computes exposures of a scope, one per key of the dimension."""
+    """Computes the exposures of a scope, one per key of the dimension."""
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.ListAlertsRequest, _risk_engine_pb2.ListAlertsResponse]
     """Lists alerts, newest first."""
     StreamAlerts: _grpc.UnaryStreamMultiCallable[_risk_engine_pb2.StreamAlertsRequest, _risk_engine_pb2.StreamAlertsResponse]
-    """Follows alerts: the open ones first, then every new or changed one."""
+    """Streams alerts: first the open alerts, then every new or changed one."""
     AcknowledgeAlert: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.AcknowledgeAlertRequest, _risk_engine_pb2.AcknowledgeAlertResponse]
-    """Says that someone took notice of an alert."""
+    """Acknowledges an alert: someone has taken notice."""
     CheckOrder: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrderRequest, _risk_engine_pb2.CheckOrderResponse]
-    """Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked."""
+    """Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request."""
     GetTradingState: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.GetTradingStateRequest, _risk_engine_pb2.GetTradingStateResponse]
     """Returns whether trading is allowed in a scope."""
     SetTradingState: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.SetTradingStateRequest, _risk_engine_pb2.SetTradingStateResponse]
     """Allows, restricts or stops trading in a scope: the kill switch."""
     StreamTradingState: _grpc.UnaryStreamMultiCallable[_risk_engine_pb2.StreamTradingStateRequest, _risk_engine_pb2.StreamTradingStateResponse]
-    """Follows whether trading is allowed: how it stands in every scope first, then every change."""
+    """Streams whether trading is allowed: first the current state of every scope, then every change."""
     RunScenario: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.RunScenarioRequest, _risk_engine_pb2.RunScenarioResponse]
-    """Computes what a portfolio would win or lose if prices moved."""
+    """Computes what a portfolio would gain or lose if prices moved."""
 
 @_typing.type_check_only
 class RiskEngineAsyncStub(RiskEngineStub):
-    """Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
+    """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -82,36 +82,36 @@ class RiskEngineAsyncStub(RiskEngineStub):
     ListRiskLimits: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.ListRiskLimitsRequest, _risk_engine_pb2.ListRiskLimitsResponse]  # type: ignore[assignment]
     """Lists limits, in the order of their ids."""
     CreateRiskLimit: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.CreateRiskLimitRequest, _risk_engine_pb2.CreateRiskLimitResponse]  # type: ignore[assignment]
-    """Adds a limit. Fails with ALREADY_EXISTS when the id is taken."""
+    """Adds a limit. Fails with ALREADY_EXISTS if the id is taken."""
     UpdateRiskLimit: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.UpdateRiskLimitRequest, _risk_engine_pb2.UpdateRiskLimitResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a limit. Fails with ABORTED when the revision is not the current one."""
+    """Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one."""
     DeleteRiskLimit: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.DeleteRiskLimitRequest, _risk_engine_pb2.DeleteRiskLimitResponse]  # type: ignore[assignment]
-    """Ends a limit. It is kept, with the time at which it ended."""
+    """Ends a limit. The record is kept, with the time at which the limit ended."""
     GetExposure: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.GetExposureRequest, _risk_engine_pb2.GetExposureResponse]  # type: ignore[assignment]
-    """Computes exposures of a scope, one per key of the dimension."""
+    """Computes the exposures of a scope, one per key of the dimension."""
     ListAlerts: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.ListAlertsRequest, _risk_engine_pb2.ListAlertsResponse]  # type: ignore[assignment]
     """Lists alerts, newest first."""
     StreamAlerts: _aio.UnaryStreamMultiCallable[_risk_engine_pb2.StreamAlertsRequest, _risk_engine_pb2.StreamAlertsResponse]  # type: ignore[assignment]
-    """Follows alerts: the open ones first, then every new or changed one."""
+    """Streams alerts: first the open alerts, then every new or changed one."""
     AcknowledgeAlert: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.AcknowledgeAlertRequest, _risk_engine_pb2.AcknowledgeAlertResponse]  # type: ignore[assignment]
-    """Says that someone took notice of an alert."""
+    """Acknowledges an alert: someone has taken notice."""
     CheckOrder: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrderRequest, _risk_engine_pb2.CheckOrderResponse]  # type: ignore[assignment]
-    """Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked."""
+    """Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request."""
     GetTradingState: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.GetTradingStateRequest, _risk_engine_pb2.GetTradingStateResponse]  # type: ignore[assignment]
     """Returns whether trading is allowed in a scope."""
     SetTradingState: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.SetTradingStateRequest, _risk_engine_pb2.SetTradingStateResponse]  # type: ignore[assignment]
     """Allows, restricts or stops trading in a scope: the kill switch."""
     StreamTradingState: _aio.UnaryStreamMultiCallable[_risk_engine_pb2.StreamTradingStateRequest, _risk_engine_pb2.StreamTradingStateResponse]  # type: ignore[assignment]
-    """Follows whether trading is allowed: how it stands in every scope first, then every change."""
+    """Streams whether trading is allowed: first the current state of every scope, then every change."""
     RunScenario: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.RunScenarioRequest, _risk_engine_pb2.RunScenarioResponse]  # type: ignore[assignment]
-    """Computes what a portfolio would win or lose if prices moved."""
+    """Computes what a portfolio would gain or lose if prices moved."""
 
 class RiskEngineServicer:
-    """Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
+    """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
-    google.rpc.BadRequest.
+    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
     """
 
     def GetRiskLimit(
@@ -133,28 +133,28 @@ class RiskEngineServicer:
         request: _risk_engine_pb2.CreateRiskLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.CreateRiskLimitResponse, _abc.Awaitable[_risk_engine_pb2.CreateRiskLimitResponse]]:
-        """Adds a limit. Fails with ALREADY_EXISTS when the id is taken."""
+        """Adds a limit. Fails with ALREADY_EXISTS if the id is taken."""
 
     def UpdateRiskLimit(
         self,
         request: _risk_engine_pb2.UpdateRiskLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.UpdateRiskLimitResponse, _abc.Awaitable[_risk_engine_pb2.UpdateRiskLimitResponse]]:
-        """Changes the masked fields of a limit. Fails with ABORTED when the revision is not the current one."""
+        """Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one."""
 
     def DeleteRiskLimit(
         self,
         request: _risk_engine_pb2.DeleteRiskLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.DeleteRiskLimitResponse, _abc.Awaitable[_risk_engine_pb2.DeleteRiskLimitResponse]]:
-        """Ends a limit. It is kept, with the time at which it ended."""
+        """Ends a limit. The record is kept, with the time at which the limit ended."""
 
     def GetExposure(
         self,
         request: _risk_engine_pb2.GetExposureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.GetExposureResponse, _abc.Awaitable[_risk_engine_pb2.GetExposureResponse]]:
-        """Computes exposures of a scope, one per key of the dimension."""
+        """Computes the exposures of a scope, one per key of the dimension."""
 
     def ListAlerts(
         self,
@@ -168,21 +168,21 @@ class RiskEngineServicer:
         request: _risk_engine_pb2.StreamAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_risk_engine_pb2.StreamAlertsResponse], _abc.AsyncIterator[_risk_engine_pb2.StreamAlertsResponse]]:
-        """Follows alerts: the open ones first, then every new or changed one."""
+        """Streams alerts: first the open alerts, then every new or changed one."""
 
     def AcknowledgeAlert(
         self,
         request: _risk_engine_pb2.AcknowledgeAlertRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.AcknowledgeAlertResponse, _abc.Awaitable[_risk_engine_pb2.AcknowledgeAlertResponse]]:
-        """Says that someone took notice of an alert."""
+        """Acknowledges an alert: someone has taken notice."""
 
     def CheckOrder(
         self,
         request: _risk_engine_pb2.CheckOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.CheckOrderResponse, _abc.Awaitable[_risk_engine_pb2.CheckOrderResponse]]:
-        """Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked."""
+        """Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request."""
 
     def GetTradingState(
         self,
@@ -203,13 +203,13 @@ class RiskEngineServicer:
         request: _risk_engine_pb2.StreamTradingStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_risk_engine_pb2.StreamTradingStateResponse], _abc.AsyncIterator[_risk_engine_pb2.StreamTradingStateResponse]]:
-        """Follows whether trading is allowed: how it stands in every scope first, then every change."""
+        """Streams whether trading is allowed: first the current state of every scope, then every change."""
 
     def RunScenario(
         self,
         request: _risk_engine_pb2.RunScenarioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.RunScenarioResponse, _abc.Awaitable[_risk_engine_pb2.RunScenarioResponse]]:
-        """Computes what a portfolio would win or lose if prices moved."""
+        """Computes what a portfolio would gain or lose if prices moved."""
 
 def add_RiskEngineServicer_to_server(servicer: RiskEngineServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,15 +27,15 @@ class _StreamResetReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Str
     STREAM_RESET_REASON_UNSPECIFIED: _StreamResetReason.ValueType  # 0
     """Not stated."""
     STREAM_RESET_REASON_SEQUENCE_GAP: _StreamResetReason.ValueType  # 1
-    """The source left out updates."""
+    """The source skipped updates."""
     STREAM_RESET_REASON_SOURCE_RECONNECTED: _StreamResetReason.ValueType  # 2
-    """The server connected to the source anew."""
+    """The server reconnected to the source."""
     STREAM_RESET_REASON_CHECKSUM_MISMATCH: _StreamResetReason.ValueType  # 3
-    """The checksum of the source does not match."""
+    """The source's checksum does not match."""
     STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED: _StreamResetReason.ValueType  # 4
-    """The resume token is too old, or not the server's."""
+    """The resume token is too old, or is not from this server."""
     STREAM_RESET_REASON_SLOW_CONSUMER: _StreamResetReason.ValueType  # 5
-    """The client read too slowly, and updates were dropped."""
+    """The client read too slowly and updates were dropped."""
 
 class StreamResetReason(_StreamResetReason, metaclass=_StreamResetReasonEnumTypeWrapper):
     """Why a stream starts over."""
@@ -43,27 +43,29 @@ class StreamResetReason(_StreamResetReason, metaclass=_StreamResetReasonEnumType
 STREAM_RESET_REASON_UNSPECIFIED: StreamResetReason.ValueType  # 0
 """Not stated."""
 STREAM_RESET_REASON_SEQUENCE_GAP: StreamResetReason.ValueType  # 1
-"""The source left out updates."""
+"""The source skipped updates."""
 STREAM_RESET_REASON_SOURCE_RECONNECTED: StreamResetReason.ValueType  # 2
-"""The server connected to the source anew."""
+"""The server reconnected to the source."""
 STREAM_RESET_REASON_CHECKSUM_MISMATCH: StreamResetReason.ValueType  # 3
-"""The checksum of the source does not match."""
+"""The source's checksum does not match."""
 STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED: StreamResetReason.ValueType  # 4
-"""The resume token is too old, or not the server's."""
+"""The resume token is too old, or is not from this server."""
 STREAM_RESET_REASON_SLOW_CONSUMER: StreamResetReason.ValueType  # 5
-"""The client read too slowly, and updates were dropped."""
+"""The client read too slowly and updates were dropped."""
 Global___StreamResetReason: _TypeAlias = StreamResetReason  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
-    """Nothing changed: sent when a stream has been silent for a while, so that a client can tell silence from a broken line."""
+    """Keep-alive: nothing changed. Sent when a stream has been silent for a while, to distinguish silence from a broken
+    connection.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SENT_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sent_at(self) -> _timestamp_pb2.Timestamp:
-        """The server's clock when it was sent."""
+        """When the heartbeat was sent, by the server's clock."""
 
     def __init__(
         self,
@@ -80,10 +82,11 @@ Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
 
 @_typing.final
 class StreamReset(_message.Message):
-    """Something was lost, on all that the stream follows.
+    """Updates were lost, for everything that the stream follows.
 
-    Where the stream has a state, such as a book or balances, what the client knows is not valid any more: the state is
-    sent again, and until then there is none. Where it has none, such as trades or execution reports, list what is missing.
+    If the stream has state, such as a book or balances, the client's state is invalid. The server sends the state again,
+    and until then the client has no valid state. If the stream has no state, such as trades or execution reports, list
+    what is missing.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -91,9 +94,9 @@ class StreamReset(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     reason: Global___StreamResetReason.ValueType
-    """Why."""
+    """Why the stream starts over."""
     detail: _builtins.str
-    """The same for people. Empty when there is nothing to add."""
+    """Human-readable details. Empty if there are none."""
     def __init__(
         self,
         *,

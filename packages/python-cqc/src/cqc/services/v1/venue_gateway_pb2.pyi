@@ -39,9 +39,9 @@ class _PositionModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Position
     POSITION_MODE_UNSPECIFIED: _PositionMode.ValueType  # 0
     """Not known."""
     POSITION_MODE_ONE_WAY: _PositionMode.ValueType  # 1
-    """One, long or short."""
+    """One position, long or short."""
     POSITION_MODE_HEDGE: _PositionMode.ValueType  # 2
-    """A long and a short one at the same time."""
+    """A long and a short position at the same time."""
 
 class PositionMode(_PositionMode, metaclass=_PositionModeEnumTypeWrapper):
     """How many positions an account holds per listing."""
@@ -49,14 +49,14 @@ class PositionMode(_PositionMode, metaclass=_PositionModeEnumTypeWrapper):
 POSITION_MODE_UNSPECIFIED: PositionMode.ValueType  # 0
 """Not known."""
 POSITION_MODE_ONE_WAY: PositionMode.ValueType  # 1
-"""One, long or short."""
+"""One position, long or short."""
 POSITION_MODE_HEDGE: PositionMode.ValueType  # 2
-"""A long and a short one at the same time."""
+"""A long and a short position at the same time."""
 Global___PositionMode: _TypeAlias = PositionMode  # noqa: Y015
 
 @_typing.final
 class GetVenueAccountRequest(_message.Message):
-    """Which account to return."""
+    """Selects the account to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -78,14 +78,14 @@ Global___GetVenueAccountRequest: _TypeAlias = GetVenueAccountRequest  # noqa: Y0
 
 @_typing.final
 class GetVenueAccountResponse(_message.Message):
-    """The account."""
+    """The requested account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def account(self) -> _account_pb2.VenueAccount:
-        """The account as it stands."""
+        """The account in its current state."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ Global___GetVenueAccountResponse: _TypeAlias = GetVenueAccountResponse  # noqa: 
 
 @_typing.final
 class ListVenueAccountsRequest(_message.Message):
-    """Which accounts to list."""
+    """Selects the accounts to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -110,9 +110,9 @@ class ListVenueAccountsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     VENUE_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     venue_id: _builtins.str
     """Only accounts at this venue. Absent means all."""
     def __init__(
@@ -141,7 +141,7 @@ class ListVenueAccountsResponse(_message.Message):
     ACCOUNTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_account_pb2.VenueAccount]:
         """Accounts of this page."""
@@ -162,19 +162,19 @@ Global___ListVenueAccountsResponse: _TypeAlias = ListVenueAccountsResponse  # no
 
 @_typing.final
 class CreateVenueAccountRequest(_message.Message):
-    """What to add."""
+    """The account to add."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def account(self) -> _account_pb2.VenueAccount:
-        """The account to add. Its revision and times are set by the gateway."""
+        """Account to add. The gateway sets its revision and times."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ Global___CreateVenueAccountRequest: _TypeAlias = CreateVenueAccountRequest  # no
 
 @_typing.final
 class CreateVenueAccountResponse(_message.Message):
-    """What was added."""
+    """The account that was added."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -216,7 +216,7 @@ Global___CreateVenueAccountResponse: _TypeAlias = CreateVenueAccountResponse  # 
 
 @_typing.final
 class UpdateVenueAccountRequest(_message.Message):
-    """What to change."""
+    """A change to an account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -224,18 +224,18 @@ class UpdateVenueAccountRequest(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def account(self) -> _account_pb2.VenueAccount:
-        """The whole account as it was read, with the new values put in: a part of it fails validation. The id says which
-        one it is, and the revision which state the caller saw.
+        """The complete account as it was read, with the new values filled in. A partial record fails validation. The id
+        selects the account to change, and the revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `name`. A masked field that is absent in the record becomes absent."""
+        """Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent."""
 
     def __init__(
         self,
@@ -254,7 +254,7 @@ Global___UpdateVenueAccountRequest: _TypeAlias = UpdateVenueAccountRequest  # no
 
 @_typing.final
 class UpdateVenueAccountResponse(_message.Message):
-    """What was changed."""
+    """The account that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -278,7 +278,7 @@ Global___UpdateVenueAccountResponse: _TypeAlias = UpdateVenueAccountResponse  # 
 
 @_typing.final
 class NewOrder(_message.Message):
-    """An order to be placed, complete: what belongs together is checked."""
+    """A complete order to place. Validation checks which fields belong together."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -317,64 +317,72 @@ class NewOrder(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing to trade."""
     client_order_id: _builtins.str
-    """Caller's id of the order, unique per account for ever: with it the order is found when an answer is lost."""
+    """Client order id, assigned by the caller, unique per account forever. Identifies the order if the response is lost."""
     label: _builtins.str
-    """Free mark for the caller's own use. Absent when none is wanted."""
+    """User-defined label. Absent means no label."""
     side: _order_pb2.OrderSide.ValueType
     """Whether to buy or to sell."""
     type: _order_pb2.OrderType.ValueType
-    """How it finds its price."""
+    """How the order is triggered and priced."""
     time_in_force: _order_pb2.TimeInForce.ValueType
-    """How long it works. Unspecified means the venue's default."""
+    """How long the order works. Unspecified means the venue's default."""
     quantity: _builtins.str
-    """In `quantity_unit`."""
+    """Quantity, in `quantity_unit`."""
     quote_quantity: _builtins.str
-    """How much to spend or to receive, in quote units."""
+    """Amount to spend or to receive at market, in quote units. For market orders only."""
     close_position: _builtins.bool
-    """The whole position, whatever it is when the order triggers. Only true."""
+    """The whole position, at its size when the order triggers. Must be true if set. For stop, take-profit and trailing
+    orders that fill at market only.
+    """
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What the quantity counts. Unspecified means the listing's unit."""
+    """Unit of the quantities in this order. Unspecified means the listing's unit."""
     price: _builtins.str
-    """Limit price, in quote units. Absent for orders that fill at market."""
+    """Limit price, in quote units. Absent for orders that fill at market, and for orders with `price_match`."""
     trigger_price: _builtins.str
-    """Price at which it triggers, in quote units. Absent for orders that do not wait."""
+    """Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger."""
     activation_price: _builtins.str
-    """Price from which a trailing order starts to follow, in quote units. Absent means at once."""
+    """Price at which a trailing order starts to trail, in quote units. Absent means immediately."""
     trigger_kind: _order_pb2.TriggerKind.ValueType
     """Price that the trigger watches. Unspecified means the venue's default."""
     trailing_offset: _builtins.str
-    """How far behind a trailing order follows, in `trailing_offset_kind`."""
+    """Distance that a trailing order keeps from the price, in `trailing_offset_kind`. Absent unless the order is
+    trailing.
+    """
     trailing_offset_kind: _order_pb2.TrailingOffsetKind.ValueType
-    """What the offset counts."""
+    """Unit of `trailing_offset`. Unspecified unless the order is trailing."""
     display_quantity: _builtins.str
-    """Quantity that is shown in the book. Absent means all of it; zero hides it wholly."""
+    """Quantity to show in the book, in `quantity_unit`. Absent means all of it. Zero hides the order completely."""
     self_trade_prevention: _order_pb2.SelfTradePrevention.ValueType
-    """What happens when it would trade with an order of the same account. Unspecified means the venue's default."""
+    """What happens if the order would trade with another order of the same account. Unspecified means the venue's
+    default.
+    """
     price_match: _order_pb2.PriceMatch.ValueType
-    """How the venue prices it. Unspecified means by `price`."""
+    """How the venue prices the order. Unspecified means by `price`."""
     price_protect: _builtins.bool
-    """Whether the trigger is ignored when last and mark price are far apart. Absent means the venue's default."""
+    """Whether to ignore the trigger while the last price and the mark price are far apart. Absent means the venue's
+    default.
+    """
     post_only: _builtins.bool
-    """Whether it only rests. Absent means no."""
+    """Whether the order may only rest in the book. Absent means no."""
     reduce_only: _builtins.bool
-    """Whether it only reduces a position. Absent means no."""
+    """Whether the order may only reduce a position. Absent means no."""
     position_side: _order_pb2.PositionSide.ValueType
-    """Position it belongs to. Unspecified means the account's only one."""
+    """Position that the order belongs to. Unspecified means the account's only one."""
     margin_mode: _order_pb2.MarginMode.ValueType
-    """Collateral behind it. Unspecified means what is set for the listing."""
+    """Collateral that backs the order's position. Unspecified means the mode set for the listing."""
     leverage: _builtins.str
-    """Leverage to place it with. Absent means what is set for the listing."""
+    """Leverage to place the order with. Absent means the leverage set for the listing."""
     good_til_block: _builtins.int
-    """A block of the venue's chain, inclusive."""
+    """Block of the venue's chain up to which the order works, inclusive."""
     slippage_limit_bps: _builtins.str
-    """How far from the price at placing it may fill, in basis points. Absent means no limit."""
+    """Maximum distance of a fill from the price at placement, in basis points. Absent means no limit."""
     @_builtins.property
     def good_til_time(self) -> _timestamp_pb2.Timestamp:
-        """A time, exclusive."""
+        """Time at which the order ends, exclusive."""
 
     @_builtins.property
     def start_at(self) -> _timestamp_pb2.Timestamp:
-        """When it starts to work. Absent means at once."""
+        """When the order starts to work. Absent means immediately."""
 
     def __init__(
         self,
@@ -471,19 +479,19 @@ Global___NewOrder: _TypeAlias = NewOrder  # noqa: Y015
 
 @_typing.final
 class PlaceOrderRequest(_message.Message):
-    """What to place."""
+    """The order to place."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def order(self) -> Global___NewOrder:
-        """The order."""
+        """Order to place."""
 
     def __init__(
         self,
@@ -501,14 +509,14 @@ Global___PlaceOrderRequest: _TypeAlias = PlaceOrderRequest  # noqa: Y015
 
 @_typing.final
 class PlaceOrderResponse(_message.Message):
-    """What was sent."""
+    """The order that was sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order as it was sent, with our id."""
+        """The order as it was sent, with its id in this system."""
 
     def __init__(
         self,
@@ -525,7 +533,7 @@ Global___PlaceOrderResponse: _TypeAlias = PlaceOrderResponse  # noqa: Y015
 
 @_typing.final
 class OrderKey(_message.Message):
-    """One of the ids that an order has."""
+    """An order, identified by one of its ids."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -536,11 +544,11 @@ class OrderKey(_message.Message):
     account_id: _builtins.str
     """Account that trades."""
     order_id: _builtins.str
-    """Ours."""
+    """Id in this system."""
     client_order_id: _builtins.str
-    """The caller's."""
+    """Client order id, assigned by the caller."""
     venue_order_id: _builtins.str
-    """The venue's."""
+    """The venue's id."""
     def __init__(
         self,
         *,
@@ -561,19 +569,19 @@ Global___OrderKey: _TypeAlias = OrderKey  # noqa: Y015
 
 @_typing.final
 class CancelOrderRequest(_message.Message):
-    """What to cancel."""
+    """Selects the order to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def key(self) -> Global___OrderKey:
-        """The order."""
+        """Order to cancel."""
 
     def __init__(
         self,
@@ -591,14 +599,14 @@ Global___CancelOrderRequest: _TypeAlias = CancelOrderRequest  # noqa: Y015
 
 @_typing.final
 class CancelOrderResponse(_message.Message):
-    """What is being cancelled."""
+    """The order that is being cancelled."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order, with the cancellation pending or done."""
+        """The order, with its cancellation pending or done."""
 
     def __init__(
         self,
@@ -615,7 +623,7 @@ Global___CancelOrderResponse: _TypeAlias = CancelOrderResponse  # noqa: Y015
 
 @_typing.final
 class ReplaceOrderRequest(_message.Message):
-    """What to change of an order. What is absent stays."""
+    """Changes to an order. Absent fields stay unchanged."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -626,20 +634,22 @@ class ReplaceOrderRequest(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     TRIGGER_PRICE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     client_order_id: _builtins.str
-    """Caller's id of the order after the change, where the venue asks for a new one. Absent keeps the old one."""
+    """Client order id of the order after the change, if the venue requires a new one. Absent keeps the old one."""
     quantity: _builtins.str
-    """Whole quantity after the change, what is filled already included, in the order's unit."""
+    """Total quantity after the change, including what is already filled, in the order's quantity unit. Absent keeps the
+    quantity.
+    """
     price: _builtins.str
-    """Limit price after the change, in quote units."""
+    """Limit price after the change, in quote units. Absent keeps the price."""
     trigger_price: _builtins.str
-    """Trigger after the change, in quote units."""
+    """Trigger price after the change, in quote units. Absent keeps the trigger price."""
     @_builtins.property
     def key(self) -> Global___OrderKey:
-        """The order."""
+        """Order to change."""
 
     def __init__(
         self,
@@ -676,14 +686,14 @@ Global___ReplaceOrderRequest: _TypeAlias = ReplaceOrderRequest  # noqa: Y015
 
 @_typing.final
 class ReplaceOrderResponse(_message.Message):
-    """What is being changed."""
+    """The order that is being changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order, with the replacement pending or done."""
+        """The order, with its replacement pending or done."""
 
     def __init__(
         self,
@@ -700,14 +710,14 @@ Global___ReplaceOrderResponse: _TypeAlias = ReplaceOrderResponse  # noqa: Y015
 
 @_typing.final
 class GetOrderRequest(_message.Message):
-    """Which order to return."""
+    """Selects the order to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def key(self) -> Global___OrderKey:
-        """The order."""
+        """Order to get."""
 
     def __init__(
         self,
@@ -724,14 +734,14 @@ Global___GetOrderRequest: _TypeAlias = GetOrderRequest  # noqa: Y015
 
 @_typing.final
 class GetOrderResponse(_message.Message):
-    """The order."""
+    """The requested order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order as it stands."""
+        """The order in its current state."""
 
     def __init__(
         self,
@@ -748,7 +758,7 @@ Global___GetOrderResponse: _TypeAlias = GetOrderResponse  # noqa: Y015
 
 @_typing.final
 class ListOrdersRequest(_message.Message):
-    """Which orders to list."""
+    """Selects the orders to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -760,9 +770,9 @@ class ListOrdersRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     account_id: _builtins.str
     """Account whose orders to list."""
     venue_symbol_id: _builtins.str
@@ -773,7 +783,7 @@ class ListOrdersRequest(_message.Message):
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only orders placed at or after this time. Absent means from the oldest that is kept."""
+        """Only orders placed at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -809,7 +819,7 @@ class ListOrdersResponse(_message.Message):
     ORDERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
         """Orders of this page, newest first."""
@@ -830,14 +840,14 @@ Global___ListOrdersResponse: _TypeAlias = ListOrdersResponse  # noqa: Y015
 
 @_typing.final
 class StreamExecutionReportsRequest(_message.Message):
-    """Whose execution reports to follow."""
+    """Selects the accounts whose execution reports to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with what comes next."""
+    """`resume_token` of the last message that the caller processed. Empty starts with the next report."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accounts to follow."""
@@ -858,7 +868,7 @@ Global___StreamExecutionReportsRequest: _TypeAlias = StreamExecutionReportsReque
 
 @_typing.final
 class StreamExecutionReportsResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -867,18 +877,18 @@ class StreamExecutionReportsResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def execution_report(self) -> _execution_pb2.ExecutionReport:
-        """A report."""
+        """An execution report."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Reports were lost: list them from the last one that was handled."""
+        """Reports were lost. List the reports that follow the last one processed."""
 
     def __init__(
         self,
@@ -900,7 +910,7 @@ Global___StreamExecutionReportsResponse: _TypeAlias = StreamExecutionReportsResp
 
 @_typing.final
 class ListExecutionReportsRequest(_message.Message):
-    """Which execution reports to list."""
+    """Selects the execution reports to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -912,18 +922,18 @@ class ListExecutionReportsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     account_id: _builtins.str
     """Account whose reports to list."""
     venue_symbol_id: _builtins.str
     """Only reports on this listing. Absent means all."""
     order_id: _builtins.str
-    """Only reports on this order of ours. Absent means all."""
+    """Only reports on the order with this id in this system. Absent means all."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only reports at or after this time. Absent means from the oldest that is kept."""
+        """Only reports at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -964,7 +974,7 @@ class ListExecutionReportsResponse(_message.Message):
     EXECUTION_REPORTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def execution_reports(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.ExecutionReport]:
         """Reports of this page, oldest first."""
@@ -985,7 +995,7 @@ Global___ListExecutionReportsResponse: _TypeAlias = ListExecutionReportsResponse
 
 @_typing.final
 class ListBalancesRequest(_message.Message):
-    """Whose balances to list."""
+    """Selects the account whose balances to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -993,9 +1003,9 @@ class ListBalancesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     account_id: _builtins.str
     """Account whose balances to list."""
     def __init__(
@@ -1022,7 +1032,7 @@ class ListBalancesResponse(_message.Message):
     BALANCES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def balances(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.Balance]:
         """Balances of this page, in the order of their assets."""
@@ -1043,14 +1053,14 @@ Global___ListBalancesResponse: _TypeAlias = ListBalancesResponse  # noqa: Y015
 
 @_typing.final
 class StreamBalancesRequest(_message.Message):
-    """Whose balances to follow."""
+    """Selects the accounts whose balances to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts with all balances."""
+    """`resume_token` of the last message that the caller processed. Empty starts with all balances."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accounts to follow."""
@@ -1071,7 +1081,7 @@ Global___StreamBalancesRequest: _TypeAlias = StreamBalancesRequest  # noqa: Y015
 
 @_typing.final
 class StreamBalancesResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1080,18 +1090,18 @@ class StreamBalancesResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def balance(self) -> _execution_pb2.Balance:
-        """A balance: it takes the place of the one of the same account, asset and type."""
+        """A balance. Replaces the balance of the same account, asset and type."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost; all balances follow."""
+        """Updates were lost. All balances follow."""
 
     def __init__(
         self,
@@ -1113,13 +1123,13 @@ Global___StreamBalancesResponse: _TypeAlias = StreamBalancesResponse  # noqa: Y0
 
 @_typing.final
 class GetAccountMarginRequest(_message.Message):
-    """Whose margin to return."""
+    """Selects the account whose margin to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Account to describe."""
+    """Account whose margin to return."""
     def __init__(
         self,
         *,
@@ -1135,14 +1145,14 @@ Global___GetAccountMarginRequest: _TypeAlias = GetAccountMarginRequest  # noqa: 
 
 @_typing.final
 class GetAccountMarginResponse(_message.Message):
-    """The margin."""
+    """The requested margin."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MARGINS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def margins(self) -> _containers.RepeatedCompositeFieldContainer[_margin_pb2.AccountMargin]:
-        """One entry per collateral asset."""
+        """Margin of the account, one entry per collateral asset."""
 
     def __init__(
         self,
@@ -1159,7 +1169,7 @@ Global___GetAccountMarginResponse: _TypeAlias = GetAccountMarginResponse  # noqa
 
 @_typing.final
 class GetDepositAddressRequest(_message.Message):
-    """Which address to return."""
+    """Selects the deposit address to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1171,7 +1181,7 @@ class GetDepositAddressRequest(_message.Message):
     asset_id: _builtins.str
     """Asset to deposit."""
     network: _builtins.str
-    """The venue's name of the network. Empty where the venue offers only one."""
+    """The venue's name for the network. Empty if the venue offers only one."""
     def __init__(
         self,
         *,
@@ -1189,7 +1199,7 @@ Global___GetDepositAddressRequest: _TypeAlias = GetDepositAddressRequest  # noqa
 
 @_typing.final
 class GetDepositAddressResponse(_message.Message):
-    """The address."""
+    """The requested deposit address."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1200,11 +1210,11 @@ class GetDepositAddressResponse(_message.Message):
     address: _builtins.str
     """The address in the chain's own spelling."""
     memo: _builtins.str
-    """Memo or tag without which a deposit is lost. Absent where none is needed."""
+    """Memo or tag without which a deposit is lost. Absent if none is required."""
     network: _builtins.str
-    """The venue's name of the network."""
+    """The venue's name for the network."""
     chain_id: _builtins.str
-    """Chain in CAIP-2. Absent when it is not a chain."""
+    """Chain in CAIP-2 format. Absent if the network is not a chain."""
     def __init__(
         self,
         *,
@@ -1230,7 +1240,7 @@ Global___GetDepositAddressResponse: _TypeAlias = GetDepositAddressResponse  # no
 
 @_typing.final
 class ListDepositsRequest(_message.Message):
-    """Which deposits to list."""
+    """Selects the deposits to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1241,16 +1251,16 @@ class ListDepositsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     account_id: _builtins.str
     """Account whose deposits to list."""
     asset_id: _builtins.str
     """Only deposits of this asset. Absent means all."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only deposits at or after this time. Absent means from the oldest that is kept."""
+        """Only deposits at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -1285,7 +1295,7 @@ class ListDepositsResponse(_message.Message):
     DEPOSITS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def deposits(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Transfer]:
         """Deposits of this page, newest first."""
@@ -1306,7 +1316,7 @@ Global___ListDepositsResponse: _TypeAlias = ListDepositsResponse  # noqa: Y015
 
 @_typing.final
 class CreateWithdrawalRequest(_message.Message):
-    """What to withdraw."""
+    """The withdrawal to request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1319,23 +1329,23 @@ class CreateWithdrawalRequest(_message.Message):
     MEMO_FIELD_NUMBER: _builtins.int
     TRAVEL_RULE_REF_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     account_id: _builtins.str
     """Account to withdraw from."""
     asset_id: _builtins.str
     """Asset to withdraw."""
     amount: _builtins.str
-    """How much, in units of the asset, before the fee."""
+    """Amount to withdraw, in units of the asset, before the fee."""
     network: _builtins.str
-    """The venue's name of the network."""
+    """The venue's name for the network."""
     address: _builtins.str
-    """Where to, in the chain's own spelling."""
+    """Address to withdraw to, in the chain's own spelling."""
     memo: _builtins.str
-    """Memo or tag that goes with the address. Absent where none is needed."""
+    """Memo or tag that goes with the address. Absent if none is required."""
     travel_rule_ref: _builtins.str
-    """Record of the travel rule, kept elsewhere. Absent where none is needed."""
+    """Reference to the travel-rule record, which is kept elsewhere. Absent if no record is required."""
     def __init__(
         self,
         *,
@@ -1365,14 +1375,14 @@ Global___CreateWithdrawalRequest: _TypeAlias = CreateWithdrawalRequest  # noqa: 
 
 @_typing.final
 class CreateWithdrawalResponse(_message.Message):
-    """What was asked for."""
+    """The withdrawal that was requested."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     WITHDRAWAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def withdrawal(self) -> _transfer_pb2.Transfer:
-        """The withdrawal as it stands."""
+        """The withdrawal in its current state."""
 
     def __init__(
         self,
@@ -1389,7 +1399,7 @@ Global___CreateWithdrawalResponse: _TypeAlias = CreateWithdrawalResponse  # noqa
 
 @_typing.final
 class GetWithdrawalRequest(_message.Message):
-    """Which withdrawal to return."""
+    """Selects the withdrawal to return."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1411,14 +1421,14 @@ Global___GetWithdrawalRequest: _TypeAlias = GetWithdrawalRequest  # noqa: Y015
 
 @_typing.final
 class GetWithdrawalResponse(_message.Message):
-    """The withdrawal."""
+    """The requested withdrawal."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     WITHDRAWAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def withdrawal(self) -> _transfer_pb2.Transfer:
-        """The withdrawal as it stands."""
+        """The withdrawal in its current state."""
 
     def __init__(
         self,
@@ -1435,7 +1445,7 @@ Global___GetWithdrawalResponse: _TypeAlias = GetWithdrawalResponse  # noqa: Y015
 
 @_typing.final
 class ListWithdrawalsRequest(_message.Message):
-    """Which withdrawals to list."""
+    """Selects the withdrawals to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1446,16 +1456,16 @@ class ListWithdrawalsRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     account_id: _builtins.str
     """Account whose withdrawals to list."""
     asset_id: _builtins.str
     """Only withdrawals of this asset. Absent means all."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only withdrawals at or after this time. Absent means from the oldest that is kept."""
+        """Only withdrawals at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -1490,7 +1500,7 @@ class ListWithdrawalsResponse(_message.Message):
     WITHDRAWALS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def withdrawals(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Transfer]:
         """Withdrawals of this page, newest first."""
@@ -1511,18 +1521,18 @@ Global___ListWithdrawalsResponse: _TypeAlias = ListWithdrawalsResponse  # noqa: 
 
 @_typing.final
 class CancelWithdrawalRequest(_message.Message):
-    """What to call off."""
+    """Selects the withdrawal to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TRANSFER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     transfer_id: _builtins.str
-    """Withdrawal to call off."""
+    """Withdrawal to cancel."""
     def __init__(
         self,
         *,
@@ -1539,14 +1549,14 @@ Global___CancelWithdrawalRequest: _TypeAlias = CancelWithdrawalRequest  # noqa: 
 
 @_typing.final
 class CancelWithdrawalResponse(_message.Message):
-    """What was called off."""
+    """The withdrawal that was cancelled."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     WITHDRAWAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def withdrawal(self) -> _transfer_pb2.Transfer:
-        """The withdrawal as it stands."""
+        """The withdrawal in its current state."""
 
     def __init__(
         self,
@@ -1563,19 +1573,19 @@ Global___CancelWithdrawalResponse: _TypeAlias = CancelWithdrawalResponse  # noqa
 
 @_typing.final
 class PlaceOrdersRequest(_message.Message):
-    """What to place."""
+    """The orders to place."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ORDERS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewOrder]:
-        """The orders, in the order in which they are sent."""
+        """Orders to place, in the order in which to send them."""
 
     def __init__(
         self,
@@ -1593,7 +1603,7 @@ Global___PlaceOrdersRequest: _TypeAlias = PlaceOrdersRequest  # noqa: Y015
 
 @_typing.final
 class PlaceOrdersResponse(_message.Message):
-    """What became of each."""
+    """Results of the batch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1617,7 +1627,7 @@ Global___PlaceOrdersResponse: _TypeAlias = PlaceOrdersResponse  # noqa: Y015
 
 @_typing.final
 class OrderResult(_message.Message):
-    """What became of one item of a batch."""
+    """Result of one item of a batch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1629,7 +1639,7 @@ class OrderResult(_message.Message):
 
     @_builtins.property
     def error(self) -> Global___OrderError:
-        """Why nothing was sent."""
+        """Error, if nothing was sent."""
 
     def __init__(
         self,
@@ -1649,7 +1659,7 @@ Global___OrderResult: _TypeAlias = OrderResult  # noqa: Y015
 
 @_typing.final
 class OrderError(_message.Message):
-    """Why one item of a batch failed."""
+    """Error of one item of a batch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1659,9 +1669,9 @@ class OrderError(_message.Message):
     code: _builtins.int
     """Canonical gRPC status code, such as 9 for FAILED_PRECONDITION."""
     message: _builtins.str
-    """The same for people."""
+    """Human-readable description of the error."""
     reason: _order_pb2.OrderReason.ValueType
-    """Why, in the contract's terms."""
+    """Why the item failed, as a reason that these contracts define."""
     def __init__(
         self,
         *,
@@ -1679,19 +1689,19 @@ Global___OrderError: _TypeAlias = OrderError  # noqa: Y015
 
 @_typing.final
 class CancelOrdersRequest(_message.Message):
-    """What to cancel."""
+    """Selects the orders to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderKey]:
-        """The orders."""
+        """Orders to cancel."""
 
     def __init__(
         self,
@@ -1709,7 +1719,7 @@ Global___CancelOrdersRequest: _TypeAlias = CancelOrdersRequest  # noqa: Y015
 
 @_typing.final
 class CancelOrdersResponse(_message.Message):
-    """What became of each."""
+    """Results of the batch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1733,7 +1743,7 @@ Global___CancelOrdersResponse: _TypeAlias = CancelOrdersResponse  # noqa: Y015
 
 @_typing.final
 class CancelAllOrdersRequest(_message.Message):
-    """What to cancel."""
+    """Selects the open orders to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1742,8 +1752,8 @@ class CancelAllOrdersRequest(_message.Message):
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     account_id: _builtins.str
     """Account whose orders to cancel."""
@@ -1771,14 +1781,14 @@ Global___CancelAllOrdersRequest: _TypeAlias = CancelAllOrdersRequest  # noqa: Y0
 
 @_typing.final
 class CancelAllOrdersResponse(_message.Message):
-    """What is being cancelled."""
+    """The orders that are being cancelled."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
-        """The orders, with the cancellation pending or done."""
+        """The orders, with their cancellation pending or done."""
 
     def __init__(
         self,
@@ -1795,7 +1805,7 @@ Global___CancelAllOrdersResponse: _TypeAlias = CancelAllOrdersResponse  # noqa: 
 
 @_typing.final
 class CancelAllAfterRequest(_message.Message):
-    """When to cancel."""
+    """Sets or switches off the dead man's switch of an account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1803,14 +1813,14 @@ class CancelAllAfterRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     TIMEOUT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     account_id: _builtins.str
     """Account whose orders to cancel."""
     @_builtins.property
     def timeout(self) -> _duration_pb2.Duration:
-        """Time after which the venue cancels, unless it is called again before. Zero switches it off."""
+        """Time after which the venue cancels the orders, unless the call is repeated before. Zero switches it off."""
 
     def __init__(
         self,
@@ -1829,14 +1839,14 @@ Global___CancelAllAfterRequest: _TypeAlias = CancelAllAfterRequest  # noqa: Y015
 
 @_typing.final
 class CancelAllAfterResponse(_message.Message):
-    """What was set."""
+    """The state of the dead man's switch."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CANCEL_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def cancel_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue will cancel, by its clock. Absent when it was switched off."""
+        """When the venue will cancel the orders, by the venue's clock. Absent if the dead man's switch is off."""
 
     def __init__(
         self,
@@ -1853,7 +1863,7 @@ Global___CancelAllAfterResponse: _TypeAlias = CancelAllAfterResponse  # noqa: Y0
 
 @_typing.final
 class PreviewOrderRequest(_message.Message):
-    """Which order to look at."""
+    """The order to preview."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1877,7 +1887,7 @@ Global___PreviewOrderRequest: _TypeAlias = PreviewOrderRequest  # noqa: Y015
 
 @_typing.final
 class PreviewOrderResponse(_message.Message):
-    """What the order would cost and need: estimates, as the market stands."""
+    """Estimates, at the current market, of what the order would cost and require."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1887,18 +1897,18 @@ class PreviewOrderResponse(_message.Message):
     INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     average_price: _builtins.str
-    """Mean price at which it would fill at once, in quote units. Absent when it would rest."""
+    """Average price at which the order would fill immediately, in quote units. Absent if the order would rest."""
     fill_quantity: _builtins.str
-    """Quantity that would fill at once, in the order's unit. Absent when not known."""
+    """Quantity that would fill immediately, in the order's quantity unit. Absent if not known."""
     initial_margin: _builtins.str
-    """Margin it would need, in the settlement asset. Absent without margin, or when not known."""
+    """Margin that the order would require, in units of the settlement asset. Absent without margin, or if not known."""
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees it would be charged. Empty when not known."""
+        """Fees that the order would be charged. Negative amounts are rebates. Empty if not known."""
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Rules of the listing or of the venue that it would break, for people. Empty when none is known."""
+        """Rules of the listing or of the venue that the order would violate, in human-readable form. Empty if none is known."""
 
     def __init__(
         self,
@@ -1930,14 +1940,14 @@ Global___PreviewOrderResponse: _TypeAlias = PreviewOrderResponse  # noqa: Y015
 
 @_typing.final
 class StreamAccountMarginRequest(_message.Message):
-    """Whose margin to follow."""
+    """Selects the accounts whose margin to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last answer that was handled. Empty starts anew."""
+    """`resume_token` of the last message that the caller processed. Empty starts a new stream."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accounts to follow."""
@@ -1958,7 +1968,7 @@ Global___StreamAccountMarginRequest: _TypeAlias = StreamAccountMarginRequest  # 
 
 @_typing.final
 class StreamAccountMarginResponse(_message.Message):
-    """One step of the stream."""
+    """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1967,18 +1977,18 @@ class StreamAccountMarginResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """What to resume the stream with after this answer."""
+    """Token to resume the stream with after this message."""
     @_builtins.property
     def margin(self) -> _margin_pb2.AccountMargin:
-        """What an account needs and has in one asset now."""
+        """Current margin of an account in one asset."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
-        """Nothing, for a while."""
+        """Keep-alive, sent when there are no updates."""
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Something was lost."""
+        """Updates were lost."""
 
     def __init__(
         self,
@@ -2000,7 +2010,7 @@ Global___StreamAccountMarginResponse: _TypeAlias = StreamAccountMarginResponse  
 
 @_typing.final
 class CreateTransferRequest(_message.Message):
-    """What to move."""
+    """The transfer to make."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2010,17 +2020,17 @@ class CreateTransferRequest(_message.Message):
     ASSET_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     from_account_id: _builtins.str
-    """Account that is debited."""
+    """Account to debit."""
     to_account_id: _builtins.str
-    """Account that is credited."""
+    """Account to credit."""
     asset_id: _builtins.str
-    """Asset that moves."""
+    """Asset to move."""
     amount: _builtins.str
-    """How much, in units of the asset."""
+    """Amount to move, in units of the asset."""
     def __init__(
         self,
         *,
@@ -2040,14 +2050,14 @@ Global___CreateTransferRequest: _TypeAlias = CreateTransferRequest  # noqa: Y015
 
 @_typing.final
 class CreateTransferResponse(_message.Message):
-    """What was asked for."""
+    """The transfer that was requested."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSFER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def transfer(self) -> _transfer_pb2.Transfer:
-        """The transfer as it stands."""
+        """The transfer in its current state."""
 
     def __init__(
         self,
@@ -2064,7 +2074,7 @@ Global___CreateTransferResponse: _TypeAlias = CreateTransferResponse  # noqa: Y0
 
 @_typing.final
 class ListTransfersRequest(_message.Message):
-    """Which transfers to list."""
+    """Selects the transfers to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2075,16 +2085,16 @@ class ListTransfersRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Largest number of items in the answer, 0 to 1000. Zero means the default of 100."""
+    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
     page_token: _builtins.str
-    """`next_page_token` of the answer before. Empty asks for the first page."""
+    """`next_page_token` of the previous response. Empty requests the first page."""
     account_id: _builtins.str
-    """Account that is debited or credited."""
+    """Account whose transfers to list, whether debited or credited."""
     asset_id: _builtins.str
     """Only transfers of this asset. Absent means all."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only transfers at or after this time. Absent means from the oldest that is kept."""
+        """Only transfers at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -2119,7 +2129,7 @@ class ListTransfersResponse(_message.Message):
     TRANSFERS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """What to ask for the next page with. Empty on the last page."""
+    """`page_token` to request the next page with. Empty on the last page."""
     @_builtins.property
     def transfers(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Transfer]:
         """Transfers of this page, newest first."""
@@ -2140,7 +2150,7 @@ Global___ListTransfersResponse: _TypeAlias = ListTransfersResponse  # noqa: Y015
 
 @_typing.final
 class SetLeverageRequest(_message.Message):
-    """Which leverage to set."""
+    """The leverage to set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2150,17 +2160,17 @@ class SetLeverageRequest(_message.Message):
     LEVERAGE_FIELD_NUMBER: _builtins.int
     POSITION_SIDE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     account_id: _builtins.str
-    """Account to set it for."""
+    """Account to set the leverage for."""
     venue_symbol_id: _builtins.str
-    """Listing to set it on."""
+    """Listing to set the leverage on."""
     leverage: _builtins.str
-    """The leverage, such as 10."""
+    """Leverage to set, such as 10."""
     position_side: _order_pb2.PositionSide.ValueType
-    """Position to set it for, where the venue has two. Unspecified means all."""
+    """Position to set the leverage for, if the venue has two. Unspecified means all."""
     def __init__(
         self,
         *,
@@ -2180,16 +2190,16 @@ Global___SetLeverageRequest: _TypeAlias = SetLeverageRequest  # noqa: Y015
 
 @_typing.final
 class SetLeverageResponse(_message.Message):
-    """What was set."""
+    """The leverage that was set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LEVERAGE_FIELD_NUMBER: _builtins.int
     MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
     leverage: _builtins.str
-    """The leverage as the venue confirmed it."""
+    """Leverage as the venue confirmed it."""
     max_notional: _builtins.str
-    """Largest value of a position at this leverage, in quote units. Absent where the venue does not say."""
+    """Maximum value of a position at this leverage, in quote units. Absent if the venue does not report it."""
     def __init__(
         self,
         *,
@@ -2208,7 +2218,7 @@ Global___SetLeverageResponse: _TypeAlias = SetLeverageResponse  # noqa: Y015
 
 @_typing.final
 class SetMarginModeRequest(_message.Message):
-    """Which collateral to set."""
+    """The margin mode to set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2217,15 +2227,15 @@ class SetMarginModeRequest(_message.Message):
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     MARGIN_MODE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     account_id: _builtins.str
-    """Account to set it for."""
+    """Account to set the margin mode for."""
     venue_symbol_id: _builtins.str
-    """Listing to set it on."""
+    """Listing to set the margin mode on."""
     margin_mode: _order_pb2.MarginMode.ValueType
-    """The collateral."""
+    """Margin mode to set."""
     def __init__(
         self,
         *,
@@ -2244,13 +2254,13 @@ Global___SetMarginModeRequest: _TypeAlias = SetMarginModeRequest  # noqa: Y015
 
 @_typing.final
 class SetMarginModeResponse(_message.Message):
-    """What was set."""
+    """The margin mode that was set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MARGIN_MODE_FIELD_NUMBER: _builtins.int
     margin_mode: _order_pb2.MarginMode.ValueType
-    """The collateral as the venue confirmed it."""
+    """Margin mode as the venue confirmed it."""
     def __init__(
         self,
         *,
@@ -2266,7 +2276,7 @@ Global___SetMarginModeResponse: _TypeAlias = SetMarginModeResponse  # noqa: Y015
 
 @_typing.final
 class SetPositionModeRequest(_message.Message):
-    """Which mode to set."""
+    """The position mode to set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2274,13 +2284,13 @@ class SetPositionModeRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     POSITION_MODE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     account_id: _builtins.str
-    """Account to set it for."""
+    """Account to set the position mode for."""
     position_mode: Global___PositionMode.ValueType
-    """The mode."""
+    """Position mode to set."""
     def __init__(
         self,
         *,
@@ -2298,13 +2308,13 @@ Global___SetPositionModeRequest: _TypeAlias = SetPositionModeRequest  # noqa: Y0
 
 @_typing.final
 class SetPositionModeResponse(_message.Message):
-    """What was set."""
+    """The position mode that was set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_MODE_FIELD_NUMBER: _builtins.int
     position_mode: Global___PositionMode.ValueType
-    """The mode as the venue confirmed it."""
+    """Position mode as the venue confirmed it."""
     def __init__(
         self,
         *,
@@ -2320,7 +2330,7 @@ Global___SetPositionModeResponse: _TypeAlias = SetPositionModeResponse  # noqa: 
 
 @_typing.final
 class ReconcileRequest(_message.Message):
-    """What to compare."""
+    """Selects what to compare."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2328,14 +2338,14 @@ class ReconcileRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-    body under the same id fails with ALREADY_EXISTS.
+    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+    body with the same id fails with ALREADY_EXISTS.
     """
     account_id: _builtins.str
     """Account to compare."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """Since when. Absent means since the last comparison."""
+        """Start of the time to compare. Absent means since the last comparison."""
 
     def __init__(
         self,
@@ -2354,7 +2364,7 @@ Global___ReconcileRequest: _TypeAlias = ReconcileRequest  # noqa: Y015
 
 @_typing.final
 class ReconcileResponse(_message.Message):
-    """What was found."""
+    """Results of the comparison."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2364,15 +2374,15 @@ class ReconcileResponse(_message.Message):
     DIFFERING_BALANCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def execution_reports(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.ExecutionReport]:
-        """Reports of what was missed, oldest first; they are published as well."""
+        """Reports of what was missed, oldest first. The reports are also published."""
 
     @_builtins.property
     def unknown_to_venue(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
-        """Orders that are open here and not known to the venue."""
+        """Orders that are open here but unknown to the venue."""
 
     @_builtins.property
     def unknown_to_us(self) -> _containers.RepeatedCompositeFieldContainer[_order_pb2.Order]:
-        """Orders that are open at the venue and were not known here."""
+        """Orders that are open at the venue but were unknown here."""
 
     @_builtins.property
     def differing_balances(self) -> _containers.RepeatedCompositeFieldContainer[_execution_pb2.Balance]:

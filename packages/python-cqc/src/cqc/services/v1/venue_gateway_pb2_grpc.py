@@ -26,12 +26,12 @@ if _version_not_supported:
 
 
 class VenueGatewayStub(object):
-    """Owns the way to the venues: accounts, orders, executions, balances and transfers. Called by whoever trades.
+    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
 
-    Commands are strict: one that breaks a rule fails with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest, one
-    that the venue or the risk engine refuses with FAILED_PRECONDITION and a google.rpc.ErrorInfo that says why. After
-    DEADLINE_EXCEEDED or UNAVAILABLE the outcome is not known: ask with GetOrder or GetWithdrawal before anything is tried
-    again. What venues report is never refused.
+    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
+    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
+    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
     """
 
     def __init__(self, channel):
@@ -203,12 +203,12 @@ class VenueGatewayStub(object):
 
 
 class VenueGatewayServicer(object):
-    """Owns the way to the venues: accounts, orders, executions, balances and transfers. Called by whoever trades.
+    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
 
-    Commands are strict: one that breaks a rule fails with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest, one
-    that the venue or the risk engine refuses with FAILED_PRECONDITION and a google.rpc.ErrorInfo that says why. After
-    DEADLINE_EXCEEDED or UNAVAILABLE the outcome is not known: ask with GetOrder or GetWithdrawal before anything is tried
-    again. What venues report is never refused.
+    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
+    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
+    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
     """
 
     def GetVenueAccount(self, request, context):
@@ -226,21 +226,22 @@ class VenueGatewayServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateVenueAccount(self, request, context):
-        """Adds an account. Its keys are put into the secret store by other means.
+        """Adds an account. The account's keys reach the secret store by other means.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateVenueAccount(self, request, context):
-        """Changes the masked fields of an account. Fails with ABORTED when the revision is not the current one.
+        """Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PlaceOrder(self, request, context):
-        """Sends an order to its venue. The answer says that it was sent; whether it was taken comes as an execution report.
+        """Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
+        whether the venue accepted it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -254,7 +255,7 @@ class VenueGatewayServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReplaceOrder(self, request, context):
-        """Asks the venue to change an order's price, quantity or trigger. The order keeps our id.
+        """Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,7 +276,7 @@ class VenueGatewayServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamExecutionReports(self, request, context):
-        """Follows everything that happens to the orders of accounts.
+        """Streams everything that happens to the orders of accounts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -296,21 +297,21 @@ class VenueGatewayServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamBalances(self, request, context):
-        """Follows the balances of accounts: all of them first, then every change.
+        """Streams the balances of accounts: first all balances, then every change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAccountMargin(self, request, context):
-        """Returns what an account's positions need and have, one entry per collateral asset.
+        """Returns what an account's positions require and what covers them, one entry per collateral asset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDepositAddress(self, request, context):
-        """Returns the address to which deposits of an asset are sent.
+        """Returns the address to send deposits of an asset to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -324,7 +325,7 @@ class VenueGatewayServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateWithdrawal(self, request, context):
-        """Asks for a withdrawal. It may wait for approvals before it is sent to the venue.
+        """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -345,63 +346,64 @@ class VenueGatewayServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelWithdrawal(self, request, context):
-        """Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent.
+        """Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PlaceOrders(self, request, context):
-        """Sends several orders. The batch is not atomic: each item has its own result, in the order of the request.
+        """Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrders(self, request, context):
-        """Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request.
+        """Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
+        order of the request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelAllOrders(self, request, context):
-        """Asks to cancel all open orders of a scope.
+        """Requests the cancellation of all open orders in a scope.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelAllAfter(self, request, context):
-        """Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch.
+        """Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewOrder(self, request, context):
-        """Says what an order would cost and need, without sending it.
+        """Returns what an order would cost and require, without sending it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamAccountMargin(self, request, context):
-        """Follows what accounts' positions need and have: all of it first, then every change.
+        """Streams what the positions of accounts require and what covers them: first everything, then every change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateTransfer(self, request, context):
-        """Moves an asset between accounts of ours at one venue.
+        """Moves an asset between our accounts at one venue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTransfers(self, request, context):
-        """Lists transfers between accounts of ours, newest first.
+        """Lists transfers between our accounts, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -415,23 +417,24 @@ class VenueGatewayServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetMarginMode(self, request, context):
-        """Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
-        venue does not allow it, such as with an open position.
+        """Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
+        does not allow the change, such as with an open position.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetPositionMode(self, request, context):
-        """Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
-        while the venue does not allow it.
+        """Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
+        while the venue does not allow the change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Reconcile(self, request, context):
-        """Compares an account with the venue's records and reports what was missed, as execution reports that say so.
+        """Compares an account with the venue's records and reports what was missed, in execution reports with
+        `reconciliation` set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -609,12 +612,12 @@ def add_VenueGatewayServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VenueGateway(object):
-    """Owns the way to the venues: accounts, orders, executions, balances and transfers. Called by whoever trades.
+    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
 
-    Commands are strict: one that breaks a rule fails with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest, one
-    that the venue or the risk engine refuses with FAILED_PRECONDITION and a google.rpc.ErrorInfo that says why. After
-    DEADLINE_EXCEEDED or UNAVAILABLE the outcome is not known: ask with GetOrder or GetWithdrawal before anything is tried
-    again. What venues report is never refused.
+    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
+    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
+    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
     """
 
     @staticmethod

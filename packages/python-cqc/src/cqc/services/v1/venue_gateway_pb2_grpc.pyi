@@ -27,12 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class VenueGatewayStub:
-    """Owns the way to the venues: accounts, orders, executions, balances and transfers. Called by whoever trades.
+    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
 
-    Commands are strict: one that breaks a rule fails with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest, one
-    that the venue or the risk engine refuses with FAILED_PRECONDITION and a google.rpc.ErrorInfo that says why. After
-    DEADLINE_EXCEEDED or UNAVAILABLE the outcome is not known: ask with GetOrder or GetWithdrawal before anything is tried
-    again. What venues report is never refused.
+    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
+    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
+    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
     """
 
     @_typing.overload
@@ -44,78 +44,84 @@ class VenueGatewayStub:
     ListVenueAccounts: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListVenueAccountsRequest, _venue_gateway_pb2.ListVenueAccountsResponse]
     """Lists accounts, in the order of their ids."""
     CreateVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateVenueAccountRequest, _venue_gateway_pb2.CreateVenueAccountResponse]
-    """Adds an account. Its keys are put into the secret store by other means."""
+    """Adds an account. The account's keys reach the secret store by other means."""
     UpdateVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.UpdateVenueAccountRequest, _venue_gateway_pb2.UpdateVenueAccountResponse]
-    """Changes the masked fields of an account. Fails with ABORTED when the revision is not the current one."""
+    """Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one."""
     PlaceOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrderRequest, _venue_gateway_pb2.PlaceOrderResponse]
-    """Sends an order to its venue. The answer says that it was sent; whether it was taken comes as an execution report."""
+    """Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
+    whether the venue accepted it.
+    """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrderRequest, _venue_gateway_pb2.CancelOrderResponse]
     """Asks the venue to cancel an order. A fill that crosses the request is legal."""
     ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReplaceOrderRequest, _venue_gateway_pb2.ReplaceOrderResponse]
-    """Asks the venue to change an order's price, quantity or trigger. The order keeps our id."""
+    """Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetOrderRequest, _venue_gateway_pb2.GetOrderResponse]
     """Returns an order by any of its three ids."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListOrdersRequest, _venue_gateway_pb2.ListOrdersResponse]
     """Lists orders, newest first."""
     StreamExecutionReports: _grpc.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamExecutionReportsRequest, _venue_gateway_pb2.StreamExecutionReportsResponse]
-    """Follows everything that happens to the orders of accounts."""
+    """Streams everything that happens to the orders of accounts."""
     ListExecutionReports: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListExecutionReportsRequest, _venue_gateway_pb2.ListExecutionReportsResponse]
     """Lists past execution reports, oldest first."""
     ListBalances: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListBalancesRequest, _venue_gateway_pb2.ListBalancesResponse]
     """Lists the balances of an account."""
     StreamBalances: _grpc.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamBalancesRequest, _venue_gateway_pb2.StreamBalancesResponse]
-    """Follows the balances of accounts: all of them first, then every change."""
+    """Streams the balances of accounts: first all balances, then every change."""
     GetAccountMargin: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetAccountMarginRequest, _venue_gateway_pb2.GetAccountMarginResponse]
-    """Returns what an account's positions need and have, one entry per collateral asset."""
+    """Returns what an account's positions require and what covers them, one entry per collateral asset."""
     GetDepositAddress: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetDepositAddressRequest, _venue_gateway_pb2.GetDepositAddressResponse]
-    """Returns the address to which deposits of an asset are sent."""
+    """Returns the address to send deposits of an asset to."""
     ListDeposits: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListDepositsRequest, _venue_gateway_pb2.ListDepositsResponse]
     """Lists deposits, newest first."""
     CreateWithdrawal: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateWithdrawalRequest, _venue_gateway_pb2.CreateWithdrawalResponse]
-    """Asks for a withdrawal. It may wait for approvals before it is sent to the venue."""
+    """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue."""
     GetWithdrawal: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetWithdrawalRequest, _venue_gateway_pb2.GetWithdrawalResponse]
     """Returns a withdrawal."""
     ListWithdrawals: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListWithdrawalsRequest, _venue_gateway_pb2.ListWithdrawalsResponse]
     """Lists withdrawals, newest first."""
     CancelWithdrawal: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelWithdrawalRequest, _venue_gateway_pb2.CancelWithdrawalResponse]
-    """Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent."""
+    """Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent."""
     PlaceOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrdersRequest, _venue_gateway_pb2.PlaceOrdersResponse]
-    """Sends several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+    """Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request."""
     CancelOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrdersRequest, _venue_gateway_pb2.CancelOrdersResponse]
-    """Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+    """Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
+    order of the request.
+    """
     CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllOrdersRequest, _venue_gateway_pb2.CancelAllOrdersResponse]
-    """Asks to cancel all open orders of a scope."""
+    """Requests the cancellation of all open orders in a scope."""
     CancelAllAfter: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllAfterRequest, _venue_gateway_pb2.CancelAllAfterResponse]
-    """Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch."""
+    """Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch."""
     PreviewOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.PreviewOrderRequest, _venue_gateway_pb2.PreviewOrderResponse]
-    """Says what an order would cost and need, without sending it."""
+    """Returns what an order would cost and require, without sending it."""
     StreamAccountMargin: _grpc.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamAccountMarginRequest, _venue_gateway_pb2.StreamAccountMarginResponse]
-    """Follows what accounts' positions need and have: all of it first, then every change."""
+    """Streams what the positions of accounts require and what covers them: first everything, then every change."""
     CreateTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateTransferRequest, _venue_gateway_pb2.CreateTransferResponse]
-    """Moves an asset between accounts of ours at one venue."""
+    """Moves an asset between our accounts at one venue."""
     ListTransfers: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListTransfersRequest, _venue_gateway_pb2.ListTransfersResponse]
-    """Lists transfers between accounts of ours, newest first."""
+    """Lists transfers between our accounts, newest first."""
     SetLeverage: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetLeverageRequest, _venue_gateway_pb2.SetLeverageResponse]
     """Sets the leverage of an account on a listing."""
     SetMarginMode: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetMarginModeRequest, _venue_gateway_pb2.SetMarginModeResponse]
-    """Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
-    venue does not allow it, such as with an open position.
+    """Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
+    does not allow the change, such as with an open position.
     """
     SetPositionMode: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetPositionModeRequest, _venue_gateway_pb2.SetPositionModeResponse]
-    """Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
-    while the venue does not allow it.
+    """Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
+    while the venue does not allow the change.
     """
     Reconcile: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReconcileRequest, _venue_gateway_pb2.ReconcileResponse]
-    """Compares an account with the venue's records and reports what was missed, as execution reports that say so."""
+    """Compares an account with the venue's records and reports what was missed, in execution reports with
+    `reconciliation` set.
+    """
 
 @_typing.type_check_only
 class VenueGatewayAsyncStub(VenueGatewayStub):
-    """Owns the way to the venues: accounts, orders, executions, balances and transfers. Called by whoever trades.
+    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
 
-    Commands are strict: one that breaks a rule fails with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest, one
-    that the venue or the risk engine refuses with FAILED_PRECONDITION and a google.rpc.ErrorInfo that says why. After
-    DEADLINE_EXCEEDED or UNAVAILABLE the outcome is not known: ask with GetOrder or GetWithdrawal before anything is tried
-    again. What venues report is never refused.
+    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
+    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
+    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -124,77 +130,83 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     ListVenueAccounts: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListVenueAccountsRequest, _venue_gateway_pb2.ListVenueAccountsResponse]  # type: ignore[assignment]
     """Lists accounts, in the order of their ids."""
     CreateVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateVenueAccountRequest, _venue_gateway_pb2.CreateVenueAccountResponse]  # type: ignore[assignment]
-    """Adds an account. Its keys are put into the secret store by other means."""
+    """Adds an account. The account's keys reach the secret store by other means."""
     UpdateVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.UpdateVenueAccountRequest, _venue_gateway_pb2.UpdateVenueAccountResponse]  # type: ignore[assignment]
-    """Changes the masked fields of an account. Fails with ABORTED when the revision is not the current one."""
+    """Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one."""
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrderRequest, _venue_gateway_pb2.PlaceOrderResponse]  # type: ignore[assignment]
-    """Sends an order to its venue. The answer says that it was sent; whether it was taken comes as an execution report."""
+    """Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
+    whether the venue accepted it.
+    """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrderRequest, _venue_gateway_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks the venue to cancel an order. A fill that crosses the request is legal."""
     ReplaceOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReplaceOrderRequest, _venue_gateway_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
-    """Asks the venue to change an order's price, quantity or trigger. The order keeps our id."""
+    """Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system."""
     GetOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetOrderRequest, _venue_gateway_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Returns an order by any of its three ids."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListOrdersRequest, _venue_gateway_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders, newest first."""
     StreamExecutionReports: _aio.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamExecutionReportsRequest, _venue_gateway_pb2.StreamExecutionReportsResponse]  # type: ignore[assignment]
-    """Follows everything that happens to the orders of accounts."""
+    """Streams everything that happens to the orders of accounts."""
     ListExecutionReports: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListExecutionReportsRequest, _venue_gateway_pb2.ListExecutionReportsResponse]  # type: ignore[assignment]
     """Lists past execution reports, oldest first."""
     ListBalances: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListBalancesRequest, _venue_gateway_pb2.ListBalancesResponse]  # type: ignore[assignment]
     """Lists the balances of an account."""
     StreamBalances: _aio.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamBalancesRequest, _venue_gateway_pb2.StreamBalancesResponse]  # type: ignore[assignment]
-    """Follows the balances of accounts: all of them first, then every change."""
+    """Streams the balances of accounts: first all balances, then every change."""
     GetAccountMargin: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetAccountMarginRequest, _venue_gateway_pb2.GetAccountMarginResponse]  # type: ignore[assignment]
-    """Returns what an account's positions need and have, one entry per collateral asset."""
+    """Returns what an account's positions require and what covers them, one entry per collateral asset."""
     GetDepositAddress: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetDepositAddressRequest, _venue_gateway_pb2.GetDepositAddressResponse]  # type: ignore[assignment]
-    """Returns the address to which deposits of an asset are sent."""
+    """Returns the address to send deposits of an asset to."""
     ListDeposits: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListDepositsRequest, _venue_gateway_pb2.ListDepositsResponse]  # type: ignore[assignment]
     """Lists deposits, newest first."""
     CreateWithdrawal: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateWithdrawalRequest, _venue_gateway_pb2.CreateWithdrawalResponse]  # type: ignore[assignment]
-    """Asks for a withdrawal. It may wait for approvals before it is sent to the venue."""
+    """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue."""
     GetWithdrawal: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetWithdrawalRequest, _venue_gateway_pb2.GetWithdrawalResponse]  # type: ignore[assignment]
     """Returns a withdrawal."""
     ListWithdrawals: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListWithdrawalsRequest, _venue_gateway_pb2.ListWithdrawalsResponse]  # type: ignore[assignment]
     """Lists withdrawals, newest first."""
     CancelWithdrawal: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelWithdrawalRequest, _venue_gateway_pb2.CancelWithdrawalResponse]  # type: ignore[assignment]
-    """Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent."""
+    """Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent."""
     PlaceOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrdersRequest, _venue_gateway_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
-    """Sends several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+    """Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request."""
     CancelOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrdersRequest, _venue_gateway_pb2.CancelOrdersResponse]  # type: ignore[assignment]
-    """Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+    """Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
+    order of the request.
+    """
     CancelAllOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllOrdersRequest, _venue_gateway_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
-    """Asks to cancel all open orders of a scope."""
+    """Requests the cancellation of all open orders in a scope."""
     CancelAllAfter: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllAfterRequest, _venue_gateway_pb2.CancelAllAfterResponse]  # type: ignore[assignment]
-    """Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch."""
+    """Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch."""
     PreviewOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.PreviewOrderRequest, _venue_gateway_pb2.PreviewOrderResponse]  # type: ignore[assignment]
-    """Says what an order would cost and need, without sending it."""
+    """Returns what an order would cost and require, without sending it."""
     StreamAccountMargin: _aio.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamAccountMarginRequest, _venue_gateway_pb2.StreamAccountMarginResponse]  # type: ignore[assignment]
-    """Follows what accounts' positions need and have: all of it first, then every change."""
+    """Streams what the positions of accounts require and what covers them: first everything, then every change."""
     CreateTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateTransferRequest, _venue_gateway_pb2.CreateTransferResponse]  # type: ignore[assignment]
-    """Moves an asset between accounts of ours at one venue."""
+    """Moves an asset between our accounts at one venue."""
     ListTransfers: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListTransfersRequest, _venue_gateway_pb2.ListTransfersResponse]  # type: ignore[assignment]
-    """Lists transfers between accounts of ours, newest first."""
+    """Lists transfers between our accounts, newest first."""
     SetLeverage: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetLeverageRequest, _venue_gateway_pb2.SetLeverageResponse]  # type: ignore[assignment]
     """Sets the leverage of an account on a listing."""
     SetMarginMode: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetMarginModeRequest, _venue_gateway_pb2.SetMarginModeResponse]  # type: ignore[assignment]
-    """Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
-    venue does not allow it, such as with an open position.
+    """Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
+    does not allow the change, such as with an open position.
     """
     SetPositionMode: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetPositionModeRequest, _venue_gateway_pb2.SetPositionModeResponse]  # type: ignore[assignment]
-    """Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
-    while the venue does not allow it.
+    """Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
+    while the venue does not allow the change.
     """
     Reconcile: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReconcileRequest, _venue_gateway_pb2.ReconcileResponse]  # type: ignore[assignment]
-    """Compares an account with the venue's records and reports what was missed, as execution reports that say so."""
+    """Compares an account with the venue's records and reports what was missed, in execution reports with
+    `reconciliation` set.
+    """
 
 class VenueGatewayServicer:
-    """Owns the way to the venues: accounts, orders, executions, balances and transfers. Called by whoever trades.
+    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
 
-    Commands are strict: one that breaks a rule fails with INVALID_ARGUMENT and the fields in a google.rpc.BadRequest, one
-    that the venue or the risk engine refuses with FAILED_PRECONDITION and a google.rpc.ErrorInfo that says why. After
-    DEADLINE_EXCEEDED or UNAVAILABLE the outcome is not known: ask with GetOrder or GetWithdrawal before anything is tried
-    again. What venues report is never refused.
+    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
+    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
+    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
+    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
     """
 
     def GetVenueAccount(
@@ -216,21 +228,23 @@ class VenueGatewayServicer:
         request: _venue_gateway_pb2.CreateVenueAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.CreateVenueAccountResponse, _abc.Awaitable[_venue_gateway_pb2.CreateVenueAccountResponse]]:
-        """Adds an account. Its keys are put into the secret store by other means."""
+        """Adds an account. The account's keys reach the secret store by other means."""
 
     def UpdateVenueAccount(
         self,
         request: _venue_gateway_pb2.UpdateVenueAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.UpdateVenueAccountResponse, _abc.Awaitable[_venue_gateway_pb2.UpdateVenueAccountResponse]]:
-        """Changes the masked fields of an account. Fails with ABORTED when the revision is not the current one."""
+        """Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one."""
 
     def PlaceOrder(
         self,
         request: _venue_gateway_pb2.PlaceOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.PlaceOrderResponse, _abc.Awaitable[_venue_gateway_pb2.PlaceOrderResponse]]:
-        """Sends an order to its venue. The answer says that it was sent; whether it was taken comes as an execution report."""
+        """Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
+        whether the venue accepted it.
+        """
 
     def CancelOrder(
         self,
@@ -244,7 +258,7 @@ class VenueGatewayServicer:
         request: _venue_gateway_pb2.ReplaceOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.ReplaceOrderResponse, _abc.Awaitable[_venue_gateway_pb2.ReplaceOrderResponse]]:
-        """Asks the venue to change an order's price, quantity or trigger. The order keeps our id."""
+        """Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system."""
 
     def GetOrder(
         self,
@@ -265,7 +279,7 @@ class VenueGatewayServicer:
         request: _venue_gateway_pb2.StreamExecutionReportsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_venue_gateway_pb2.StreamExecutionReportsResponse], _abc.AsyncIterator[_venue_gateway_pb2.StreamExecutionReportsResponse]]:
-        """Follows everything that happens to the orders of accounts."""
+        """Streams everything that happens to the orders of accounts."""
 
     def ListExecutionReports(
         self,
@@ -286,21 +300,21 @@ class VenueGatewayServicer:
         request: _venue_gateway_pb2.StreamBalancesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_venue_gateway_pb2.StreamBalancesResponse], _abc.AsyncIterator[_venue_gateway_pb2.StreamBalancesResponse]]:
-        """Follows the balances of accounts: all of them first, then every change."""
+        """Streams the balances of accounts: first all balances, then every change."""
 
     def GetAccountMargin(
         self,
         request: _venue_gateway_pb2.GetAccountMarginRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.GetAccountMarginResponse, _abc.Awaitable[_venue_gateway_pb2.GetAccountMarginResponse]]:
-        """Returns what an account's positions need and have, one entry per collateral asset."""
+        """Returns what an account's positions require and what covers them, one entry per collateral asset."""
 
     def GetDepositAddress(
         self,
         request: _venue_gateway_pb2.GetDepositAddressRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.GetDepositAddressResponse, _abc.Awaitable[_venue_gateway_pb2.GetDepositAddressResponse]]:
-        """Returns the address to which deposits of an asset are sent."""
+        """Returns the address to send deposits of an asset to."""
 
     def ListDeposits(
         self,
@@ -314,7 +328,7 @@ class VenueGatewayServicer:
         request: _venue_gateway_pb2.CreateWithdrawalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.CreateWithdrawalResponse, _abc.Awaitable[_venue_gateway_pb2.CreateWithdrawalResponse]]:
-        """Asks for a withdrawal. It may wait for approvals before it is sent to the venue."""
+        """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue."""
 
     def GetWithdrawal(
         self,
@@ -335,63 +349,65 @@ class VenueGatewayServicer:
         request: _venue_gateway_pb2.CancelWithdrawalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.CancelWithdrawalResponse, _abc.Awaitable[_venue_gateway_pb2.CancelWithdrawalResponse]]:
-        """Calls a withdrawal off. Fails with FAILED_PRECONDITION once it was sent."""
+        """Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent."""
 
     def PlaceOrders(
         self,
         request: _venue_gateway_pb2.PlaceOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.PlaceOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.PlaceOrdersResponse]]:
-        """Sends several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+        """Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request."""
 
     def CancelOrders(
         self,
         request: _venue_gateway_pb2.CancelOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.CancelOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.CancelOrdersResponse]]:
-        """Asks to cancel several orders. The batch is not atomic: each item has its own result, in the order of the request."""
+        """Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
+        order of the request.
+        """
 
     def CancelAllOrders(
         self,
         request: _venue_gateway_pb2.CancelAllOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.CancelAllOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.CancelAllOrdersResponse]]:
-        """Asks to cancel all open orders of a scope."""
+        """Requests the cancellation of all open orders in a scope."""
 
     def CancelAllAfter(
         self,
         request: _venue_gateway_pb2.CancelAllAfterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.CancelAllAfterResponse, _abc.Awaitable[_venue_gateway_pb2.CancelAllAfterResponse]]:
-        """Asks the venue to cancel all open orders of an account when it is not called again in time: a dead man's switch."""
+        """Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch."""
 
     def PreviewOrder(
         self,
         request: _venue_gateway_pb2.PreviewOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.PreviewOrderResponse, _abc.Awaitable[_venue_gateway_pb2.PreviewOrderResponse]]:
-        """Says what an order would cost and need, without sending it."""
+        """Returns what an order would cost and require, without sending it."""
 
     def StreamAccountMargin(
         self,
         request: _venue_gateway_pb2.StreamAccountMarginRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_venue_gateway_pb2.StreamAccountMarginResponse], _abc.AsyncIterator[_venue_gateway_pb2.StreamAccountMarginResponse]]:
-        """Follows what accounts' positions need and have: all of it first, then every change."""
+        """Streams what the positions of accounts require and what covers them: first everything, then every change."""
 
     def CreateTransfer(
         self,
         request: _venue_gateway_pb2.CreateTransferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.CreateTransferResponse, _abc.Awaitable[_venue_gateway_pb2.CreateTransferResponse]]:
-        """Moves an asset between accounts of ours at one venue."""
+        """Moves an asset between our accounts at one venue."""
 
     def ListTransfers(
         self,
         request: _venue_gateway_pb2.ListTransfersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.ListTransfersResponse, _abc.Awaitable[_venue_gateway_pb2.ListTransfersResponse]]:
-        """Lists transfers between accounts of ours, newest first."""
+        """Lists transfers between our accounts, newest first."""
 
     def SetLeverage(
         self,
@@ -405,8 +421,8 @@ class VenueGatewayServicer:
         request: _venue_gateway_pb2.SetMarginModeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.SetMarginModeResponse, _abc.Awaitable[_venue_gateway_pb2.SetMarginModeResponse]]:
-        """Sets which collateral stands behind an account's positions on a listing. Fails with FAILED_PRECONDITION while the
-        venue does not allow it, such as with an open position.
+        """Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
+        does not allow the change, such as with an open position.
         """
 
     def SetPositionMode(
@@ -414,8 +430,8 @@ class VenueGatewayServicer:
         request: _venue_gateway_pb2.SetPositionModeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.SetPositionModeResponse, _abc.Awaitable[_venue_gateway_pb2.SetPositionModeResponse]]:
-        """Sets whether an account holds one position per listing or a long and a short one. Fails with FAILED_PRECONDITION
-        while the venue does not allow it.
+        """Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
+        while the venue does not allow the change.
         """
 
     def Reconcile(
@@ -423,6 +439,8 @@ class VenueGatewayServicer:
         request: _venue_gateway_pb2.ReconcileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_pb2.ReconcileResponse, _abc.Awaitable[_venue_gateway_pb2.ReconcileResponse]]:
-        """Compares an account with the venue's records and reports what was missed, as execution reports that say so."""
+        """Compares an account with the venue's records and reports what was missed, in execution reports with
+        `reconciliation` set.
+        """
 
 def add_VenueGatewayServicer_to_server(servicer: VenueGatewayServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -31,41 +31,41 @@ class _AccountTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccountTy
     ACCOUNT_TYPE_SPOT: _AccountType.ValueType  # 1
     """Trading without borrowing."""
     ACCOUNT_TYPE_CROSS_MARGIN: _AccountType.ValueType  # 2
-    """Trading with borrowed assets, one collateral for all."""
+    """Trading with borrowed assets, with one pool of collateral for all markets."""
     ACCOUNT_TYPE_ISOLATED_MARGIN: _AccountType.ValueType  # 3
-    """Trading with borrowed assets, a collateral per market."""
+    """Trading with borrowed assets, with separate collateral for each market."""
     ACCOUNT_TYPE_DERIVATIVES: _AccountType.ValueType  # 4
     """Futures and perpetuals."""
     ACCOUNT_TYPE_OPTIONS: _AccountType.ValueType  # 5
     """Options."""
     ACCOUNT_TYPE_UNIFIED: _AccountType.ValueType  # 6
-    """One collateral for spot, borrowing and derivatives."""
+    """Spot, borrowing and derivatives with one pool of collateral."""
     ACCOUNT_TYPE_FUNDING: _AccountType.ValueType  # 7
-    """Holding without trading."""
+    """Holding assets without trading."""
     ACCOUNT_TYPE_EARN: _AccountType.ValueType  # 8
     """Lending and staking."""
     ACCOUNT_TYPE_WALLET: _AccountType.ValueType  # 9
     """An address on a chain."""
 
 class AccountType(_AccountType, metaclass=_AccountTypeEnumTypeWrapper):
-    """What an account at a venue is for."""
+    """Purpose of an account at a venue."""
 
 ACCOUNT_TYPE_UNSPECIFIED: AccountType.ValueType  # 0
 """Not known."""
 ACCOUNT_TYPE_SPOT: AccountType.ValueType  # 1
 """Trading without borrowing."""
 ACCOUNT_TYPE_CROSS_MARGIN: AccountType.ValueType  # 2
-"""Trading with borrowed assets, one collateral for all."""
+"""Trading with borrowed assets, with one pool of collateral for all markets."""
 ACCOUNT_TYPE_ISOLATED_MARGIN: AccountType.ValueType  # 3
-"""Trading with borrowed assets, a collateral per market."""
+"""Trading with borrowed assets, with separate collateral for each market."""
 ACCOUNT_TYPE_DERIVATIVES: AccountType.ValueType  # 4
 """Futures and perpetuals."""
 ACCOUNT_TYPE_OPTIONS: AccountType.ValueType  # 5
 """Options."""
 ACCOUNT_TYPE_UNIFIED: AccountType.ValueType  # 6
-"""One collateral for spot, borrowing and derivatives."""
+"""Spot, borrowing and derivatives with one pool of collateral."""
 ACCOUNT_TYPE_FUNDING: AccountType.ValueType  # 7
-"""Holding without trading."""
+"""Holding assets without trading."""
 ACCOUNT_TYPE_EARN: AccountType.ValueType  # 8
 """Lending and staking."""
 ACCOUNT_TYPE_WALLET: AccountType.ValueType  # 9
@@ -81,13 +81,13 @@ class _AccountStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Account
     ACCOUNT_STATUS_UNSPECIFIED: _AccountStatus.ValueType  # 0
     """Not known."""
     ACCOUNT_STATUS_ACTIVE: _AccountStatus.ValueType  # 1
-    """It can be used."""
+    """The account can be used."""
     ACCOUNT_STATUS_RESTRICTED: _AccountStatus.ValueType  # 2
-    """It can be read, and positions can be reduced, nothing more."""
+    """The account can be read and positions can be reduced. Nothing else is allowed."""
     ACCOUNT_STATUS_SUSPENDED: _AccountStatus.ValueType  # 3
-    """It cannot be used for now."""
+    """The account cannot be used for now."""
     ACCOUNT_STATUS_CLOSED: _AccountStatus.ValueType  # 4
-    """It is closed for ever."""
+    """The account is permanently closed."""
 
 class AccountStatus(_AccountStatus, metaclass=_AccountStatusEnumTypeWrapper):
     """Whether an account can be used."""
@@ -95,13 +95,13 @@ class AccountStatus(_AccountStatus, metaclass=_AccountStatusEnumTypeWrapper):
 ACCOUNT_STATUS_UNSPECIFIED: AccountStatus.ValueType  # 0
 """Not known."""
 ACCOUNT_STATUS_ACTIVE: AccountStatus.ValueType  # 1
-"""It can be used."""
+"""The account can be used."""
 ACCOUNT_STATUS_RESTRICTED: AccountStatus.ValueType  # 2
-"""It can be read, and positions can be reduced, nothing more."""
+"""The account can be read and positions can be reduced. Nothing else is allowed."""
 ACCOUNT_STATUS_SUSPENDED: AccountStatus.ValueType  # 3
-"""It cannot be used for now."""
+"""The account cannot be used for now."""
 ACCOUNT_STATUS_CLOSED: AccountStatus.ValueType  # 4
-"""It is closed for ever."""
+"""The account is permanently closed."""
 Global___AccountStatus: _TypeAlias = AccountStatus  # noqa: Y015
 
 class _FeeRateBasis:
@@ -113,26 +113,27 @@ class _FeeRateBasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeeRateB
     FEE_RATE_BASIS_UNSPECIFIED: _FeeRateBasis.ValueType  # 0
     """Not known."""
     FEE_RATE_BASIS_VALUE: _FeeRateBasis.ValueType  # 1
-    """Of the value traded."""
+    """The value traded."""
     FEE_RATE_BASIS_STANDARD_FEE: _FeeRateBasis.ValueType  # 2
-    """Of the fee that the listing states for everyone."""
+    """The standard fee that the listing states for all accounts."""
 
 class FeeRateBasis(_FeeRateBasis, metaclass=_FeeRateBasisEnumTypeWrapper):
-    """What a fee rate is a part of."""
+    """Base that a fee rate is a fraction of."""
 
 FEE_RATE_BASIS_UNSPECIFIED: FeeRateBasis.ValueType  # 0
 """Not known."""
 FEE_RATE_BASIS_VALUE: FeeRateBasis.ValueType  # 1
-"""Of the value traded."""
+"""The value traded."""
 FEE_RATE_BASIS_STANDARD_FEE: FeeRateBasis.ValueType  # 2
-"""Of the fee that the listing states for everyone."""
+"""The standard fee that the listing states for all accounts."""
 Global___FeeRateBasis: _TypeAlias = FeeRateBasis  # noqa: Y015
 
 @_typing.final
 class VenueAccount(_message.Message):
-    """An account of ours at a venue.
+    """One of our accounts at a venue.
 
-    It holds no secret and no person's data: the keys are in a secret store, under the name given here.
+    An account record holds no secrets and no personal data. The keys are in a secret store, under the name in
+    `credentials_ref`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -170,60 +171,62 @@ class VenueAccount(_message.Message):
     CLOSED_AT_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Our id of the account, opaque, immutable."""
+    """Id of the account in this system, opaque and immutable."""
     venue_id: _builtins.str
-    """Venue at which the account is."""
+    """Venue that holds the account."""
     type: Global___AccountType.ValueType
-    """What the account is for."""
+    """Purpose of the account."""
     raw_type: _builtins.str
-    """The venue's own word for the type. Empty where it has none."""
+    """The venue's own value for `type`. Empty if it has none."""
     status: Global___AccountStatus.ValueType
-    """Whether it can be used."""
+    """Whether the account can be used."""
     raw_status: _builtins.str
-    """The venue's own word for the status. Empty where it has none."""
+    """The venue's own value for `status`. Empty if it has none."""
     name: _builtins.str
-    """Name for people, chosen by us."""
+    """Display name, chosen by us."""
     venue_account_id: _builtins.str
-    """The venue's id of the account. Absent where it has none."""
+    """The venue's id of the account. Absent if it has none."""
     parent_account_id: _builtins.str
-    """Account that this one is a sub-account of. Absent for a main account."""
+    """Account that this account is a sub-account of. Absent for a main account."""
     address: _builtins.str
-    """Address in CAIP-10, for an account on a chain. Absent elsewhere."""
+    """Address in CAIP-10 format, for an account on a chain. Absent for all other accounts."""
     credentials_ref: _builtins.str
-    """Name under which a secret store keeps the keys. Never the keys themselves. Absent for an account that is only read
+    """Name under which a secret store holds the keys, never the keys themselves. Absent for an account that is only read
     from public data.
     """
     can_trade: _builtins.bool
-    """Whether it may trade. Absent where the venue does not say."""
+    """Whether the account may trade. Absent if the venue does not report it."""
     can_withdraw: _builtins.bool
-    """Whether it may withdraw. Absent where the venue does not say."""
+    """Whether the account may withdraw. Absent if the venue does not report it."""
     can_deposit: _builtins.bool
-    """Whether it may deposit. Absent where the venue does not say."""
+    """Whether the account may deposit. Absent if the venue does not report it."""
     fee_tier: _builtins.str
-    """Step of the venue's fee schedule that the account is on, in the venue's words. Empty where it does not say."""
+    """The account's tier in the venue's fee schedule, in the venue's words. Empty if the venue does not report it."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     brokered: _builtins.bool
-    """Whether a broker runs the account. Absent where the venue does not say."""
+    """Whether a broker runs the account. Absent if the venue does not report it."""
     self_trade_prevention_required: _builtins.bool
-    """Whether each order has to state a self-trade prevention. Absent where the venue does not say."""
+    """Whether every order must specify a self-trade prevention. Absent if the venue does not report it."""
     smart_order_routing_prevented: _builtins.bool
-    """Whether orders stay off the venue's smart order routing. Absent where the venue does not say."""
+    """Whether orders are excluded from the venue's smart order routing. Absent if the venue does not report it."""
     raw_self_trade_prevention: _builtins.str
-    """The venue's word for what it does when the account would trade with itself. Empty where it has none."""
+    """The venue's own value for the account's self-trade prevention. Empty if it has none."""
     self_trade_prevention_across_subaccounts: _builtins.bool
-    """Whether that covers subaccounts too. Absent where the venue does not say."""
+    """Whether self-trade prevention also covers sub-accounts. Absent if the venue does not report it."""
     market_maker_protection: _builtins.bool
-    """Whether the venue's market maker protection is on. Absent where the venue does not say."""
+    """Whether the venue's market maker protection is enabled. Absent if the venue does not report it."""
     is_default: _builtins.bool
-    """Whether the venue uses it where none is named. Absent where the venue does not say."""
+    """Whether the venue uses this account when a request names no account. Absent if the venue does not report it."""
     ready: _builtins.bool
-    """Whether the venue has finished setting it up. Absent where the venue does not say."""
+    """Whether the venue has finished setting up the account. Absent if the venue does not report it."""
     trade_group_id: _builtins.str
-    """The venue's group of accounts that do not trade with each other. Absent where it is in none."""
+    """The venue's id of the group of accounts that do not trade with each other. Absent if the account is in no such
+    group.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was made."""
+        """When the record was created."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
@@ -231,23 +234,23 @@ class VenueAccount(_message.Message):
 
     @_builtins.property
     def fee_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountFeeRate]:
-        """What the venue charges this account, one entry per kind of product. Empty where it does not say."""
+        """Fee rates of this account, one entry per kind of product. Empty if the venue does not report them."""
 
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What the account may trade, in the venue's words, such as `SPOT`. Empty where it does not say."""
+        """What the account may trade, in the venue's words, such as `SPOT`. Empty if the venue does not report it."""
 
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was opened at the venue. Absent where the venue does not say."""
+        """When the account was opened at the venue. Absent if the venue does not report it."""
 
     @_builtins.property
     def closed_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was closed at the venue. Absent means that it is open."""
+        """When the account was closed at the venue. Absent means that the account is open."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it was so at the venue. Absent where the venue does not say."""
+        """Time of this state at the venue. Absent if the venue does not report it."""
 
     def __init__(
         self,
@@ -354,7 +357,7 @@ Global___VenueAccount: _TypeAlias = VenueAccount  # noqa: Y015
 
 @_typing.final
 class AccountFeeRate(_message.Message):
-    """What one account is charged for one kind of product."""
+    """Fee rates of one account for one kind of product."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -368,23 +371,29 @@ class AccountFeeRate(_message.Message):
     SELLER_FIELD_NUMBER: _builtins.int
     BLOCK_FIELD_NUMBER: _builtins.int
     segment: _builtins.str
-    """Kind of product, in the venue's words, such as `perpetual`. Empty means all of them."""
+    """Kind of product, in the venue's words, such as `perpetual`. Empty means all kinds."""
     price_index: _builtins.str
-    """Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any."""
+    """Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any index."""
     basis: Global___FeeRateBasis.ValueType
-    """What the rates are a part of."""
+    """Base that the rates are a fraction of."""
     raw_basis: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `basis`. Empty if it has none."""
     maker: _builtins.str
-    """Charged to a resting order, such as 0.001. Negative is a rebate. Absent where the venue does not say."""
+    """Rate for maker orders, as a fraction of `basis`, such as 0.001. Negative is a rebate. Absent if the venue does not
+    report it.
+    """
     taker: _builtins.str
-    """Charged to a crossing order. Absent where the venue does not say."""
+    """Rate for taker orders, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it."""
     buyer: _builtins.str
-    """Charged to the buyer on top. Absent where the venue does not say."""
+    """Additional rate for the buyer, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
+    it.
+    """
     seller: _builtins.str
-    """Charged to the seller on top. Absent where the venue does not say."""
+    """Additional rate for the seller, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
+    it.
+    """
     block: _builtins.str
-    """Charged for a block trade. Absent where the venue does not say."""
+    """Rate for block trades, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it."""
     def __init__(
         self,
         *,

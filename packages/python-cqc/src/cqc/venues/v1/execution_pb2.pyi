@@ -35,61 +35,65 @@ class _ExecTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExecType.Val
     EXEC_TYPE_NEW: _ExecType.ValueType  # 1
     """The order was accepted."""
     EXEC_TYPE_TRADE: _ExecType.ValueType  # 2
-    """A part or the rest was traded."""
+    """Part or all of the remaining quantity was filled."""
     EXEC_TYPE_CANCELLED: _ExecType.ValueType  # 3
     """The order was cancelled."""
     EXEC_TYPE_REPLACED: _ExecType.ValueType  # 4
     """The order was replaced."""
     EXEC_TYPE_REJECTED: _ExecType.ValueType  # 5
-    """The order was refused."""
+    """The order was rejected."""
     EXEC_TYPE_EXPIRED: _ExecType.ValueType  # 6
-    """The order's time ran out."""
+    """The order expired."""
     EXEC_TYPE_PENDING_CANCEL: _ExecType.ValueType  # 7
-    """A cancellation is under way."""
+    """A cancellation is pending."""
     EXEC_TYPE_PENDING_REPLACE: _ExecType.ValueType  # 8
-    """A replacement is under way."""
+    """A replacement is pending."""
     EXEC_TYPE_TRIGGERED: _ExecType.ValueType  # 9
     """The order's trigger was reached."""
     EXEC_TYPE_TRADE_CORRECT: _ExecType.ValueType  # 10
-    """An earlier trade was corrected; `ref_exec_id` says which."""
+    """An earlier trade was corrected. `ref_exec_id` identifies its report."""
     EXEC_TYPE_TRADE_CANCEL: _ExecType.ValueType  # 11
-    """An earlier trade was undone (bust), or its block was replaced; `ref_exec_id` says which."""
+    """An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
+    report.
+    """
     EXEC_TYPE_RESTATED: _ExecType.ValueType  # 12
-    """The order was restated without being asked, such as reduced against self-trade."""
+    """The venue restated the order unprompted, for example reduced it to prevent a self-trade."""
     EXEC_TYPE_ORDER_STATUS: _ExecType.ValueType  # 13
-    """The answer to a question about the order; nothing changed."""
+    """Response to a query for the order's status. Nothing changed."""
 
 class ExecType(_ExecType, metaclass=_ExecTypeEnumTypeWrapper):
-    """Why an execution report was made, after FIX tag 150 (ExecType). What state the order is in is `order_status`."""
+    """Reason for an execution report, after FIX tag 150 (ExecType). The state of the order is in `order_status`."""
 
 EXEC_TYPE_UNSPECIFIED: ExecType.ValueType  # 0
 """Not known."""
 EXEC_TYPE_NEW: ExecType.ValueType  # 1
 """The order was accepted."""
 EXEC_TYPE_TRADE: ExecType.ValueType  # 2
-"""A part or the rest was traded."""
+"""Part or all of the remaining quantity was filled."""
 EXEC_TYPE_CANCELLED: ExecType.ValueType  # 3
 """The order was cancelled."""
 EXEC_TYPE_REPLACED: ExecType.ValueType  # 4
 """The order was replaced."""
 EXEC_TYPE_REJECTED: ExecType.ValueType  # 5
-"""The order was refused."""
+"""The order was rejected."""
 EXEC_TYPE_EXPIRED: ExecType.ValueType  # 6
-"""The order's time ran out."""
+"""The order expired."""
 EXEC_TYPE_PENDING_CANCEL: ExecType.ValueType  # 7
-"""A cancellation is under way."""
+"""A cancellation is pending."""
 EXEC_TYPE_PENDING_REPLACE: ExecType.ValueType  # 8
-"""A replacement is under way."""
+"""A replacement is pending."""
 EXEC_TYPE_TRIGGERED: ExecType.ValueType  # 9
 """The order's trigger was reached."""
 EXEC_TYPE_TRADE_CORRECT: ExecType.ValueType  # 10
-"""An earlier trade was corrected; `ref_exec_id` says which."""
+"""An earlier trade was corrected. `ref_exec_id` identifies its report."""
 EXEC_TYPE_TRADE_CANCEL: ExecType.ValueType  # 11
-"""An earlier trade was undone (bust), or its block was replaced; `ref_exec_id` says which."""
+"""An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
+report.
+"""
 EXEC_TYPE_RESTATED: ExecType.ValueType  # 12
-"""The order was restated without being asked, such as reduced against self-trade."""
+"""The venue restated the order unprompted, for example reduced it to prevent a self-trade."""
 EXEC_TYPE_ORDER_STATUS: ExecType.ValueType  # 13
-"""The answer to a question about the order; nothing changed."""
+"""Response to a query for the order's status. Nothing changed."""
 Global___ExecType: _TypeAlias = ExecType  # noqa: Y015
 
 class _LiquiditySide:
@@ -99,25 +103,25 @@ class _LiquiditySide:
 class _LiquiditySideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LiquiditySide.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LIQUIDITY_SIDE_UNSPECIFIED: _LiquiditySide.ValueType  # 0
-    """The venue does not say, or there is no fill."""
+    """The venue does not report it, or there is no fill."""
     LIQUIDITY_SIDE_MAKER: _LiquiditySide.ValueType  # 1
-    """It rested in the book."""
+    """Maker: the order rested in the book."""
     LIQUIDITY_SIDE_TAKER: _LiquiditySide.ValueType  # 2
-    """It crossed the spread."""
+    """Taker: the order crossed the spread."""
     LIQUIDITY_SIDE_AUCTION: _LiquiditySide.ValueType  # 3
-    """Neither: an auction."""
+    """Neither maker nor taker: the fill came from an auction."""
 
 class LiquiditySide(_LiquiditySide, metaclass=_LiquiditySideEnumTypeWrapper):
-    """Whether a fill rested or crossed."""
+    """Whether a fill was maker or taker."""
 
 LIQUIDITY_SIDE_UNSPECIFIED: LiquiditySide.ValueType  # 0
-"""The venue does not say, or there is no fill."""
+"""The venue does not report it, or there is no fill."""
 LIQUIDITY_SIDE_MAKER: LiquiditySide.ValueType  # 1
-"""It rested in the book."""
+"""Maker: the order rested in the book."""
 LIQUIDITY_SIDE_TAKER: LiquiditySide.ValueType  # 2
-"""It crossed the spread."""
+"""Taker: the order crossed the spread."""
 LIQUIDITY_SIDE_AUCTION: LiquiditySide.ValueType  # 3
-"""Neither: an auction."""
+"""Neither maker nor taker: the fill came from an auction."""
 Global___LiquiditySide: _TypeAlias = LiquiditySide  # noqa: Y015
 
 class _BalanceType:
@@ -127,37 +131,37 @@ class _BalanceType:
 class _BalanceTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BalanceType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     BALANCE_TYPE_UNSPECIFIED: _BalanceType.ValueType  # 0
-    """The account's only or whole balance of the asset."""
+    """The account's only or total balance of the asset."""
     BALANCE_TYPE_SPOT: _BalanceType.ValueType  # 1
-    """For spot trading."""
+    """Spot trading."""
     BALANCE_TYPE_MARGIN: _BalanceType.ValueType  # 2
-    """For trading with borrowed assets."""
+    """Trading with borrowed assets."""
     BALANCE_TYPE_DERIVATIVES: _BalanceType.ValueType  # 3
-    """As collateral of derivatives."""
+    """Collateral for derivatives."""
     BALANCE_TYPE_ISOLATED: _BalanceType.ValueType  # 4
-    """As collateral of one market only."""
+    """Collateral for a single market."""
     BALANCE_TYPE_FUNDING: _BalanceType.ValueType  # 5
-    """Held without trading."""
+    """Holding assets without trading."""
     BALANCE_TYPE_EARN: _BalanceType.ValueType  # 6
-    """Lent or staked."""
+    """Lending or staking."""
 
 class BalanceType(_BalanceType, metaclass=_BalanceTypeEnumTypeWrapper):
-    """What a balance is set aside for."""
+    """Use that a balance is set aside for."""
 
 BALANCE_TYPE_UNSPECIFIED: BalanceType.ValueType  # 0
-"""The account's only or whole balance of the asset."""
+"""The account's only or total balance of the asset."""
 BALANCE_TYPE_SPOT: BalanceType.ValueType  # 1
-"""For spot trading."""
+"""Spot trading."""
 BALANCE_TYPE_MARGIN: BalanceType.ValueType  # 2
-"""For trading with borrowed assets."""
+"""Trading with borrowed assets."""
 BALANCE_TYPE_DERIVATIVES: BalanceType.ValueType  # 3
-"""As collateral of derivatives."""
+"""Collateral for derivatives."""
 BALANCE_TYPE_ISOLATED: BalanceType.ValueType  # 4
-"""As collateral of one market only."""
+"""Collateral for a single market."""
 BALANCE_TYPE_FUNDING: BalanceType.ValueType  # 5
-"""Held without trading."""
+"""Holding assets without trading."""
 BALANCE_TYPE_EARN: BalanceType.ValueType  # 6
-"""Lent or staked."""
+"""Lending or staking."""
 Global___BalanceType: _TypeAlias = BalanceType  # noqa: Y015
 
 class _BalanceChangeReason:
@@ -167,7 +171,7 @@ class _BalanceChangeReason:
 class _BalanceChangeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BalanceChangeReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     BALANCE_CHANGE_REASON_UNSPECIFIED: _BalanceChangeReason.ValueType  # 0
-    """The venue does not say, or it is a snapshot."""
+    """The venue gives no reason, or the balance is a snapshot."""
     BALANCE_CHANGE_REASON_TRADE: _BalanceChangeReason.ValueType  # 1
     """A trade or an order."""
     BALANCE_CHANGE_REASON_DEPOSIT: _BalanceChangeReason.ValueType  # 2
@@ -175,11 +179,11 @@ class _BalanceChangeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_B
     BALANCE_CHANGE_REASON_WITHDRAWAL: _BalanceChangeReason.ValueType  # 3
     """A withdrawal."""
     BALANCE_CHANGE_REASON_TRANSFER: _BalanceChangeReason.ValueType  # 4
-    """A move between accounts of ours."""
+    """A transfer between our accounts."""
     BALANCE_CHANGE_REASON_FEE: _BalanceChangeReason.ValueType  # 5
     """A fee."""
     BALANCE_CHANGE_REASON_FUNDING: _BalanceChangeReason.ValueType  # 6
-    """Funding of a perpetual."""
+    """A funding payment for a perpetual, paid or received."""
     BALANCE_CHANGE_REASON_INTEREST: _BalanceChangeReason.ValueType  # 7
     """Interest, paid or received."""
     BALANCE_CHANGE_REASON_LIQUIDATION: _BalanceChangeReason.ValueType  # 8
@@ -195,7 +199,7 @@ class BalanceChangeReason(_BalanceChangeReason, metaclass=_BalanceChangeReasonEn
     """Why a balance changed."""
 
 BALANCE_CHANGE_REASON_UNSPECIFIED: BalanceChangeReason.ValueType  # 0
-"""The venue does not say, or it is a snapshot."""
+"""The venue gives no reason, or the balance is a snapshot."""
 BALANCE_CHANGE_REASON_TRADE: BalanceChangeReason.ValueType  # 1
 """A trade or an order."""
 BALANCE_CHANGE_REASON_DEPOSIT: BalanceChangeReason.ValueType  # 2
@@ -203,11 +207,11 @@ BALANCE_CHANGE_REASON_DEPOSIT: BalanceChangeReason.ValueType  # 2
 BALANCE_CHANGE_REASON_WITHDRAWAL: BalanceChangeReason.ValueType  # 3
 """A withdrawal."""
 BALANCE_CHANGE_REASON_TRANSFER: BalanceChangeReason.ValueType  # 4
-"""A move between accounts of ours."""
+"""A transfer between our accounts."""
 BALANCE_CHANGE_REASON_FEE: BalanceChangeReason.ValueType  # 5
 """A fee."""
 BALANCE_CHANGE_REASON_FUNDING: BalanceChangeReason.ValueType  # 6
-"""Funding of a perpetual."""
+"""A funding payment for a perpetual, paid or received."""
 BALANCE_CHANGE_REASON_INTEREST: BalanceChangeReason.ValueType  # 7
 """Interest, paid or received."""
 BALANCE_CHANGE_REASON_LIQUIDATION: BalanceChangeReason.ValueType  # 8
@@ -222,10 +226,10 @@ Global___BalanceChangeReason: _TypeAlias = BalanceChangeReason  # noqa: Y015
 
 @_typing.final
 class ExecutionReport(_message.Message):
-    """Why and how an order changed: the venue's report of one event in the order's life.
+    """The venue's report of one event in an order's life: why and how the order changed.
 
-    A fact: overfills, late fills and reports that contradict themselves are kept as they came. A gateway that refused a
-    fill would lose the position.
+    Execution reports are facts: overfills, late fills and self-contradictory reports are kept as received. A gateway
+    that rejected a fill would lose the position.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -276,110 +280,122 @@ class ExecutionReport(_message.Message):
     RAW_REASON_FIELD_NUMBER: _builtins.int
     REDUCED_QUANTITY_FIELD_NUMBER: _builtins.int
     exec_id: _builtins.str
-    """Id of the report, unique per account. Where the venue gives none, the gateway derives one that is the same whenever
-    the same event is received again.
+    """Id of the report, unique per account. If the venue gives none, the gateway derives an id that is the same every
+    time the same event is received.
     """
     ref_exec_id: _builtins.str
-    """Report that this one corrects or undoes. Absent otherwise."""
+    """`exec_id` of the report that this report corrects or undoes. Absent otherwise."""
     exec_type: Global___ExecType.ValueType
-    """Why the report was made."""
+    """Reason for the report."""
     raw_exec_type: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `exec_type`. Empty if it has none."""
     order_status: _order_pb2.OrderStatus.ValueType
     """State of the order after the event."""
     raw_order_status: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `order_status`. Empty if it has none."""
     account_id: _builtins.str
     """Account that trades."""
     venue_symbol_id: _builtins.str
-    """Listing that is traded. Absent where the venue's report names none and the order is not known: a gateway that knows
-    the order fills it in.
+    """Listing that is traded. A gateway that knows the order fills it in. Absent if the venue's report names no listing
+    and the order is unknown.
     """
     order_id: _builtins.str
-    """Our id of the order. Absent for an order that this system does not know yet."""
+    """Id of the order in this system. Absent for an order that this system does not know yet."""
     client_order_id: _builtins.str
-    """Id given by whoever placed it. Absent for orders that we did not place."""
+    """Client order id, assigned by whoever placed the order. Absent for orders that we did not place."""
     original_client_order_id: _builtins.str
-    """Client order id of the order that was cancelled or replaced, where the request had one of its own. Absent otherwise."""
+    """Client order id of the cancelled or replaced order, if the request had a client order id of its own. Absent
+    otherwise.
+    """
     venue_order_id: _builtins.str
-    """The venue's id of the order. Absent where the venue did not take it."""
+    """The venue's id of the order. Absent if the venue did not accept the order."""
     side: _order_pb2.OrderSide.ValueType
     """Whether the order buys or sells."""
     raw_side: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `side`. Empty if it has none."""
     last_quantity: _builtins.str
-    """Quantity of this fill, in `quantity_unit`. Absent when the event is not a fill."""
+    """Quantity of this fill, in `quantity_unit`. Absent if the event is not a fill."""
     last_price: _builtins.str
-    """Price of this fill, in quote units. Absent when the event is not a fill."""
+    """Price of this fill, in quote units. Absent if the event is not a fill."""
     last_quote_quantity: _builtins.str
-    """Value of this fill, in quote units. Absent where the venue does not say."""
+    """Value of this fill, in quote units. Absent if the venue does not report it."""
     cumulative_quantity: _builtins.str
-    """Filled so far with this fill, in `quantity_unit`. Absent where the venue does not say."""
+    """Quantity filled so far, including this fill, in `quantity_unit`. Absent if the venue does not report it."""
     cumulative_quote_quantity: _builtins.str
-    """Filled so far with this fill, in quote units. Absent where the venue does not say."""
+    """Value filled so far, including this fill, in quote units. Absent if the venue does not report it."""
     leaves_quantity: _builtins.str
-    """Still working after the event. Absent where the venue does not say."""
+    """Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it."""
     average_price: _builtins.str
-    """Mean price of all fills so far, in quote units. Absent where the venue does not say."""
+    """Average price of all fills so far, in quote units. Absent if the venue does not report it."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What quantities count."""
+    """Unit of the quantities in this report."""
     trade_id: _builtins.str
-    """The venue's id of the trade, the same that its public trades have. Absent when the event is not a fill."""
+    """The venue's id of the trade, the same as in its public trades. Absent if the event is not a fill."""
     liquidity: Global___LiquiditySide.ValueType
-    """Whether the fill rested or crossed."""
+    """Whether the fill was maker or taker."""
     raw_liquidity: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `liquidity`. Empty if it has none."""
     realized_pnl: _builtins.str
-    """Profit or loss that the fill realised, in the settlement asset. Absent where the venue does not say."""
+    """Profit or loss realized by the fill, in units of the settlement asset. Negative is a loss. Absent if the venue does
+    not report it.
+    """
     working: _builtins.bool
-    """Whether the order is in the book after the event. Absent where the venue does not say."""
+    """Whether the order is in the book after the event. Absent if the venue does not report it."""
     reason: _order_pb2.OrderReason.ValueType
-    """Why, for an order that was refused, cancelled or restated."""
+    """Why the order was rejected, cancelled or restated."""
     reason_text: _builtins.str
-    """The same in the venue's words. Empty where it does not say."""
+    """The reason in the venue's words. Empty if it gives none."""
     venue_sequence: _builtins.int
-    """The venue's number of the event. Absent where it does not number them."""
+    """The venue's sequence number of the event. Absent if the venue does not number events."""
     reconciliation: _builtins.bool
-    """Whether the report was made from a comparison with the venue's records rather than received as it happened."""
+    """Whether the report results from a comparison with the venue's records. False if the event was received as it
+    happened.
+    """
     position_side: _order_pb2.PositionSide.ValueType
     """Position that the fill belongs to."""
     raw_position_side: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `position_side`. Empty if it has none."""
     list_id: _builtins.str
-    """The venue's id of the order list that the order belongs to. Absent where it is in none."""
+    """The venue's id of the order list that the order belongs to. Absent if the order is in no list."""
     open_bid_notional: _builtins.str
-    """Notional of all open buy orders of the account on the listing after it, in quote units. Absent where the venue does not say."""
+    """Notional of all open buy orders of the account on the listing after the event, in quote units. Absent if the venue
+    does not report it.
+    """
     open_ask_notional: _builtins.str
-    """Notional of all open sell orders of the account on the listing after it, in quote units. Absent where the venue does not say."""
+    """Notional of all open sell orders of the account on the listing after the event, in quote units. Absent if the venue
+    does not report it.
+    """
     raw_taker_order_type: _builtins.str
-    """The venue's word for the kind of the order that took. Empty where it has none."""
+    """The venue's own value for the type of the taker order. Empty if it has none."""
     raw_reason: _builtins.str
-    """The venue's own word for the reason. Empty where it has none."""
+    """The venue's own value for `reason`. Empty if it has none."""
     reduced_quantity: _builtins.str
-    """Quantity by which the venue reduced the order. Absent when it did not, or does not say."""
+    """Quantity by which the venue reduced the order, in `quantity_unit`. Absent if the venue did not reduce it, or does
+    not report it.
+    """
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """What the fill was charged, one entry per asset; negative is a rebate."""
+        """Fees charged for the fill, one entry per asset. Negative amounts are rebates."""
 
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """The transaction, for a venue on a chain. Absent elsewhere."""
+        """Transaction of the event, for a venue on a chain. Absent for all other venues."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it happened at the venue. Absent where it does not say."""
+        """When the event happened at the venue. Absent if the venue does not report it."""
 
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent it. Absent where it does not say."""
+        """When the venue sent the report. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the report."""
 
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order as the report describes it. Absent where the report describes the event only."""
+        """The order as the report describes it. Absent if the report describes only the event."""
 
     def __init__(
         self,
@@ -523,9 +539,9 @@ Global___ExecutionReport: _TypeAlias = ExecutionReport  # noqa: Y015
 
 @_typing.final
 class Balance(_message.Message):
-    """How much of an asset an account holds.
+    """An account's balance of one asset.
 
-    A fact: free plus locked is the venue's business and need not be the total.
+    Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -549,46 +565,48 @@ class Balance(_message.Message):
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Account that holds it."""
+    """Account that holds the balance."""
     asset_id: _builtins.str
     """Asset that is held."""
     type: Global___BalanceType.ValueType
-    """What it is set aside for."""
+    """Use that the balance is set aside for."""
     raw_type: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `type`. Empty if it has none."""
     venue_symbol_id: _builtins.str
-    """The market whose collateral it is. Absent unless isolated."""
+    """Listing that the balance is collateral for. Absent unless the balance is isolated."""
     total: _builtins.str
-    """All of it, in units of the asset. Absent where the venue does not say."""
+    """Total balance, in units of the asset. Absent if the venue does not report it."""
     free: _builtins.str
-    """What can be traded. Absent where the venue does not say."""
+    """Amount that can be traded, in units of the asset. Absent if the venue does not report it."""
     locked: _builtins.str
-    """What open orders and withdrawals hold. Absent where the venue does not say."""
+    """Amount held by open orders and withdrawals, in units of the asset. Absent if the venue does not report it."""
     debt: _builtins.str
-    """What was borrowed. Absent where the venue does not say."""
+    """Amount borrowed, in units of the asset. Absent if the venue does not report it."""
     interest: _builtins.str
-    """Interest owed on what was borrowed. Absent where the venue does not say."""
+    """Interest owed on the amount borrowed, in units of the asset. Absent if the venue does not report it."""
     max_withdrawable: _builtins.str
-    """What can be moved out. Absent where the venue does not say."""
+    """Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it."""
     change: _builtins.str
-    """Change that led to this balance, in units of the asset. Absent in a snapshot."""
+    """Change that led to this balance, in units of the asset. Negative is a decrease. Absent in a snapshot."""
     change_reason: Global___BalanceChangeReason.ValueType
-    """Why it changed."""
+    """Why the balance changed."""
     raw_change_reason: _builtins.str
-    """The venue's own word for the reason. Empty where it has none."""
+    """The venue's own value for `change_reason`. Empty if it has none."""
     cross_wallet_balance: _builtins.str
-    """The part of the total that serves as collateral of all cross-margin positions. Absent where the venue does not say."""
+    """Part of the total that serves as collateral for all cross-margin positions, in units of the asset. Absent if the
+    venue does not report it.
+    """
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it was so at the venue. Absent where it does not say."""
+        """Time of this state at the venue. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the balance."""
 
     @_builtins.property
     def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent it. Absent where the venue does not say."""
+        """When the venue sent the balance. Absent if the venue does not report it."""
 
     def __init__(
         self,

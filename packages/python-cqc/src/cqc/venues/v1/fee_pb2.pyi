@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Fee(_message.Message):
-    """What was charged, in one asset."""
+    """A fee charged in one asset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -26,13 +26,13 @@ class Fee(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """Asset in which it was charged. Where a venue states an amount alone, the mapping fills in the asset that its rules
-    name, such as the quote asset of the listing.
+    """Asset in which the fee was charged. If a venue reports only an amount, the mapping fills in the asset that the
+    venue's rules name, such as the quote asset of the listing.
     """
     amount: _builtins.str
-    """Amount in units of that asset. Negative is a rebate."""
+    """Amount of the fee, in units of the asset. Negative is a rebate."""
     rate: _builtins.str
-    """Part of the value that was charged, such as 0.001. Absent where the venue does not say."""
+    """Fraction of the traded value that was charged, such as 0.001. Absent if the venue does not report it."""
     def __init__(
         self,
         *,

@@ -20,7 +20,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class InstrumentStatus(_message.Message):
-    """That what may be done on a listing has changed, or how it stands."""
+    """Trading mode of a listing: a change, or the current state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,24 +32,24 @@ class InstrumentStatus(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that is described."""
+    """Listing that the status applies to."""
     trading_mode: _venue_symbol_pb2.TradingMode.ValueType
-    """What may be done."""
+    """Operations that the venue allows on the listing."""
     raw_trading_mode: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `trading_mode`. Empty if it has none."""
     reason: _builtins.str
-    """Why, in the venue's words. Empty where it does not say."""
+    """Why the venue set this mode, in its words. Empty if it gives no reason."""
     @_builtins.property
     def expected_until(self) -> _timestamp_pb2.Timestamp:
-        """When it is expected to change again. Absent where the venue does not say."""
+        """When the mode is expected to change again. Absent if the venue does not report it."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is so. Absent where the venue does not say."""
+        """Since when the mode has applied. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the status."""
 
     def __init__(
         self,

@@ -29,19 +29,19 @@ class _MarginModelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MarginMod
     MARGIN_MODEL_UNSPECIFIED: _MarginModel.ValueType  # 0
     """Not known."""
     MARGIN_MODEL_STANDARD: _MarginModel.ValueType  # 1
-    """Position by position."""
+    """Separately for each position."""
     MARGIN_MODEL_PORTFOLIO: _MarginModel.ValueType  # 2
-    """Over all positions together, by what scenarios would cost."""
+    """For all positions together, from their losses in scenarios."""
 
 class MarginModel(_MarginModel, metaclass=_MarginModelEnumTypeWrapper):
-    """How a venue computes what positions need."""
+    """How a venue computes the margin that positions require."""
 
 MARGIN_MODEL_UNSPECIFIED: MarginModel.ValueType  # 0
 """Not known."""
 MARGIN_MODEL_STANDARD: MarginModel.ValueType  # 1
-"""Position by position."""
+"""Separately for each position."""
 MARGIN_MODEL_PORTFOLIO: MarginModel.ValueType  # 2
-"""Over all positions together, by what scenarios would cost."""
+"""For all positions together, from their losses in scenarios."""
 Global___MarginModel: _TypeAlias = MarginModel  # noqa: Y015
 
 class _MarginWindow:
@@ -51,17 +51,17 @@ class _MarginWindow:
 class _MarginWindowEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MarginWindow.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     MARGIN_WINDOW_UNSPECIFIED: _MarginWindow.ValueType  # 0
-    """The venue makes no difference."""
+    """The venue does not distinguish times of day."""
     MARGIN_WINDOW_INTRADAY: _MarginWindow.ValueType  # 1
     """During trading hours."""
     MARGIN_WINDOW_OVERNIGHT: _MarginWindow.ValueType  # 2
     """Overnight."""
 
 class MarginWindow(_MarginWindow, metaclass=_MarginWindowEnumTypeWrapper):
-    """Times of day for which a venue asks different margin."""
+    """Times of day for which a venue sets different margin requirements."""
 
 MARGIN_WINDOW_UNSPECIFIED: MarginWindow.ValueType  # 0
-"""The venue makes no difference."""
+"""The venue does not distinguish times of day."""
 MARGIN_WINDOW_INTRADAY: MarginWindow.ValueType  # 1
 """During trading hours."""
 MARGIN_WINDOW_OVERNIGHT: MarginWindow.ValueType  # 2
@@ -70,7 +70,7 @@ Global___MarginWindow: _TypeAlias = MarginWindow  # noqa: Y015
 
 @_typing.final
 class AccountMargin(_message.Message):
-    """What an account has to cover its positions, and what they need, in one asset."""
+    """Margin of an account in one asset: what the account has to cover its positions, and what the positions require."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -126,120 +126,142 @@ class AccountMargin(_message.Message):
     OPTION_EXPOSURE_FIELD_NUMBER: _builtins.int
     EXPOSURES_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Account that is described."""
+    """Account that the margin applies to."""
     asset_id: _builtins.str
-    """Asset in which the amounts are stated."""
+    """Asset in whose units the amounts are stated."""
     model: Global___MarginModel.ValueType
-    """How the venue computes it."""
+    """How the venue computes the margin."""
     raw_model: _builtins.str
-    """The venue's own word for the model. Empty where it has none."""
+    """The venue's own value for `model`. Empty if it has none."""
     equity: _builtins.str
-    """Balance with unrealised profit and loss. Absent where the venue does not say."""
+    """Balance including unrealized profit and loss, in units of the asset. Absent if the venue does not report it."""
     wallet_balance: _builtins.str
-    """Balance without unrealised profit and loss. Absent where the venue does not say."""
+    """Balance excluding unrealized profit and loss, in units of the asset. Absent if the venue does not report it."""
     unrealized_pnl: _builtins.str
-    """Unrealised profit and loss. Absent where the venue does not say."""
+    """Unrealized profit or loss, in units of the asset. Negative is a loss. Absent if the venue does not report it."""
     initial_margin: _builtins.str
-    """What all positions and orders need to be opened. Absent where the venue does not say."""
+    """Margin required to open all positions and orders, in units of the asset. Absent if the venue does not report it."""
     position_initial_margin: _builtins.str
-    """The part of it for positions. Absent where the venue does not say."""
+    """Part of `initial_margin` for positions, in units of the asset. Absent if the venue does not report it."""
     order_initial_margin: _builtins.str
-    """The part of it for open orders. Absent where the venue does not say."""
+    """Part of `initial_margin` for open orders, in units of the asset. Absent if the venue does not report it."""
     maintenance_margin: _builtins.str
-    """What all positions need not to be liquidated. Absent where the venue does not say."""
+    """Margin required to keep all positions from being liquidated, in units of the asset. Absent if the venue does not
+    report it.
+    """
     projected_initial_margin: _builtins.str
-    """Initial margin with what is about to be settled. Absent where the venue does not say."""
+    """Initial margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not
+    report it.
+    """
     projected_maintenance_margin: _builtins.str
-    """Maintenance margin with what is about to be settled. Absent where the venue does not say."""
+    """Maintenance margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does
+    not report it.
+    """
     available: _builtins.str
-    """What new orders can use. Absent where the venue does not say."""
+    """Amount available for new orders, in units of the asset. Absent if the venue does not report it."""
     withdrawable: _builtins.str
-    """What can be moved out. Absent where the venue does not say."""
+    """Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it."""
     liquidation_buffer: _builtins.str
-    """What is left until liquidation. Absent where the venue does not say."""
+    """Amount left before liquidation, in units of the asset. Absent if the venue does not report it."""
     margin_balance: _builtins.str
-    """What margin is computed from where a venue tells it apart from equity, such as without the value of options. Absent
-    where the venue does not say.
+    """Balance that the venue computes margin from, if distinct from equity, such as equity without the value of options.
+    In units of the asset. Absent if the venue does not report it.
     """
     cross_wallet_balance: _builtins.str
-    """The part of the wallet balance that serves all cross-margin positions. Absent where the venue does not say."""
+    """Part of the wallet balance that serves all cross-margin positions, in units of the asset. Absent if the venue does
+    not report it.
+    """
     cross_unrealized_pnl: _builtins.str
-    """Unrealised profit and loss of all cross-margin positions. Absent where the venue does not say."""
+    """Unrealized profit or loss of all cross-margin positions, in units of the asset. Negative is a loss. Absent if the
+    venue does not report it.
+    """
     session_realized_pnl: _builtins.str
-    """Profit or loss realised since the venue's last settlement. Absent where the venue does not say."""
+    """Profit or loss realized since the venue's last settlement, in units of the asset. Negative is a loss. Absent if the
+    venue does not report it.
+    """
     session_unrealized_pnl: _builtins.str
-    """Profit or loss not realised since the venue's last settlement. Absent where the venue does not say."""
+    """Unrealized profit or loss since the venue's last settlement, in units of the asset. Negative is a loss. Absent if
+    the venue does not report it.
+    """
     window: Global___MarginWindow.ValueType
-    """Time of day for which the amounts hold."""
+    """Time of day that the amounts apply to."""
     raw_window: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `window`. Empty if it has none."""
     multi_asset: _builtins.bool
-    """Whether several assets together serve as collateral. Absent where the venue does not say."""
+    """Whether several assets together serve as collateral. Absent if the venue does not report it."""
     buying_power: _builtins.str
-    """What new positions can be worth, in units of the asset. Absent where the venue does not say."""
+    """Maximum value of new positions, in units of the asset. Absent if the venue does not report it."""
     held_amount: _builtins.str
-    """What open orders hold. Absent where the venue does not say."""
+    """Amount held by open orders, in units of the asset. Absent if the venue does not report it."""
     spot_balance: _builtins.str
-    """The part of the balance in the spot wallet. Absent where the venue does not say."""
+    """Part of the balance in the spot wallet, in units of the asset. Absent if the venue does not report it."""
     derivatives_balance: _builtins.str
-    """The part of the balance in the derivatives wallet. Absent where the venue does not say."""
+    """Part of the balance in the derivatives wallet, in units of the asset. Absent if the venue does not report it."""
     liquidation_threshold: _builtins.str
-    """Balance below which positions are liquidated. Absent where the venue does not say."""
+    """Balance below which positions are liquidated, in units of the asset. Absent if the venue does not report it."""
     liquidation_buffer_percent: _builtins.str
-    """What is left until liquidation, in percent of the threshold. Absent where the venue does not say."""
+    """Amount left before liquidation, in percent of `liquidation_threshold`. Absent if the venue does not report it."""
     raw_margin_level: _builtins.str
-    """The venue's word for how close liquidation is. Empty where it has none."""
+    """The venue's own value for how close liquidation is. Empty if it has none."""
     margin_level_percent: _builtins.str
-    """Equity in percent of the margin used. Absent where the venue does not say."""
+    """Equity in percent of the margin used. Absent if the venue does not report it."""
     cost_basis: _builtins.str
-    """What the open positions cost. Absent where the venue does not say."""
+    """Cost of the open positions, in units of the asset. Absent if the venue does not report it."""
     position_value: _builtins.str
-    """What the open positions are worth. Absent where the venue does not say."""
+    """Current value of the open positions, in units of the asset. Absent if the venue does not report it."""
     serves_as_collateral: _builtins.bool
-    """Whether the asset counts as collateral. Absent where the venue does not say."""
+    """Whether the asset counts as collateral. Absent if the venue does not report it."""
     cross_collateral: _builtins.bool
-    """Whether assets of other kinds cover the positions in this one. Absent where the venue does not say."""
+    """Whether other kinds of assets cover the positions in this asset. Absent if the venue does not report it."""
     total_pnl: _builtins.str
-    """Profit or loss of all positions. Absent where the venue does not say."""
+    """Profit or loss of all positions, in units of the asset. Negative is a loss. Absent if the venue does not report it."""
     options_value: _builtins.str
-    """What the options are worth. Absent where the venue does not say."""
+    """Value of the options, in units of the asset. Absent if the venue does not report it."""
     fee_balance: _builtins.str
-    """What is set aside for fees. Absent where the venue does not say."""
+    """Amount set aside for fees, in units of the asset. Absent if the venue does not report it."""
     spot_reserve: _builtins.str
-    """What open spot orders set aside. Absent where the venue does not say."""
+    """Amount set aside for open spot orders, in units of the asset. Absent if the venue does not report it."""
     additional_reserve: _builtins.str
-    """What the venue sets aside beside that. Absent where the venue does not say."""
+    """Amount that the venue sets aside in addition to `spot_reserve`, in units of the asset. Absent if the venue does not
+    report it.
+    """
     locked_balance: _builtins.str
-    """What cannot be moved or used. Absent where the venue does not say."""
+    """Amount that can be neither moved nor used, in units of the asset. Absent if the venue does not report it."""
     estimated_liquidation_ratio: _builtins.float
-    """Estimated fall or rise of the price to liquidation, as a part of the price. Absent where the venue does not say."""
+    """Estimated fall or rise of the price that leads to liquidation, as a fraction of the price. Absent if the venue does
+    not report it.
+    """
     delta: _builtins.float
-    """Change of value per change of the underlying, of all positions, in units of the asset. Absent where the venue does not say."""
+    """Change in the value of all positions per change of the underlying, in units of the asset. Absent if the venue does
+    not report it.
+    """
     projected_delta: _builtins.float
-    """Delta with what is about to be settled. Absent where the venue does not say."""
+    """Delta that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not report
+    it.
+    """
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it was so at the venue. Absent where it does not say."""
+        """Time of this state at the venue. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received it."""
+        """When this system received the margin."""
 
     @_builtins.property
     def futures(self) -> Global___PnlBreakdown:
-        """Profit or loss of futures. Absent where the venue does not say."""
+        """Profit and loss of futures. Absent if the venue does not report it."""
 
     @_builtins.property
     def options(self) -> Global___PnlBreakdown:
-        """Profit or loss of options. Absent where the venue does not say."""
+        """Profit and loss of options. Absent if the venue does not report it."""
 
     @_builtins.property
     def option_exposure(self) -> Global___OptionExposure:
-        """Greeks of all options together. Absent where the venue does not say."""
+        """Greeks of all options together. Absent if the venue does not report them."""
 
     @_builtins.property
     def exposures(self) -> _containers.RepeatedCompositeFieldContainer[Global___IndexExposure]:
-        """The same by index. Empty where the venue does not say."""
+        """Delta, greeks and estimated liquidation ratio per index. Empty if the venue does not report them."""
 
     def __init__(
         self,
@@ -457,7 +479,7 @@ Global___AccountMargin: _TypeAlias = AccountMargin  # noqa: Y015
 
 @_typing.final
 class PnlBreakdown(_message.Message):
-    """Profit and loss of one kind of product, in units of the account margin's asset."""
+    """Profit and loss of one kind of product, in units of the asset of the AccountMargin."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -465,11 +487,15 @@ class PnlBreakdown(_message.Message):
     SESSION_REALIZED_PNL_FIELD_NUMBER: _builtins.int
     SESSION_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
     pnl: _builtins.str
-    """Of all open positions. Absent where the venue does not say."""
+    """Profit or loss of all open positions. Negative is a loss. Absent if the venue does not report it."""
     session_realized_pnl: _builtins.str
-    """Realised since the venue's last settlement. Absent where the venue does not say."""
+    """Profit or loss realized since the venue's last settlement. Negative is a loss. Absent if the venue does not report
+    it.
+    """
     session_unrealized_pnl: _builtins.str
-    """Not realised since the venue's last settlement. Absent where the venue does not say."""
+    """Unrealized profit or loss since the venue's last settlement. Negative is a loss. Absent if the venue does not
+    report it.
+    """
     def __init__(
         self,
         *,
@@ -498,7 +524,7 @@ Global___PnlBreakdown: _TypeAlias = PnlBreakdown  # noqa: Y015
 
 @_typing.final
 class OptionExposure(_message.Message):
-    """Greeks of the options of an account, as the venue estimates them."""
+    """Greeks of an account's options, as the venue estimates them."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -507,13 +533,13 @@ class OptionExposure(_message.Message):
     VEGA_FIELD_NUMBER: _builtins.int
     THETA_FIELD_NUMBER: _builtins.int
     delta: _builtins.float
-    """Change of value per change of the underlying. Absent where the venue does not say."""
+    """Change in value per change of the underlying. Absent if the venue does not report it."""
     gamma: _builtins.float
-    """Change of delta per change of the underlying. Absent where the venue does not say."""
+    """Change in delta per change of the underlying. Absent if the venue does not report it."""
     vega: _builtins.float
-    """Change of value per percentage point of volatility. Absent where the venue does not say."""
+    """Change in value per percentage point of volatility. Absent if the venue does not report it."""
     theta: _builtins.float
-    """Change of value per day. Absent where the venue does not say."""
+    """Change in value per day. Absent if the venue does not report it."""
     def __init__(
         self,
         *,
@@ -547,7 +573,7 @@ Global___OptionExposure: _TypeAlias = OptionExposure  # noqa: Y015
 
 @_typing.final
 class IndexExposure(_message.Message):
-    """What an account depends on, by the index that its products follow."""
+    """An account's exposure to one index that its products follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -558,12 +584,14 @@ class IndexExposure(_message.Message):
     price_index: _builtins.str
     """Index, in the venue's words, such as `btc_usd`."""
     delta: _builtins.float
-    """Change of value per change of the index, of all positions. Absent where the venue does not say."""
+    """Change in the value of all positions per change of the index. Absent if the venue does not report it."""
     estimated_liquidation_ratio: _builtins.float
-    """Estimated fall or rise of the index to liquidation, as a part of it. Absent where the venue does not say."""
+    """Estimated fall or rise of the index that leads to liquidation, as a fraction of the index. Absent if the venue does
+    not report it.
+    """
     @_builtins.property
     def options(self) -> Global___OptionExposure:
-        """Greeks of the options alone. Absent where the venue does not say."""
+        """Greeks of the options alone. Absent if the venue does not report them."""
 
     def __init__(
         self,

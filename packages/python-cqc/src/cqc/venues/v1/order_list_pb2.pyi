@@ -29,13 +29,13 @@ class _OrderListTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderLi
     ORDER_LIST_TYPE_UNSPECIFIED: _OrderListType.ValueType  # 0
     """Not known."""
     ORDER_LIST_TYPE_OCO: _OrderListType.ValueType  # 1
-    """One cancels the other: when one is filled or triggered, the others are cancelled."""
+    """One cancels the other: when one order is filled or triggered, the others are cancelled."""
     ORDER_LIST_TYPE_OTO: _OrderListType.ValueType  # 2
-    """One triggers the other: when the first is filled, the others are sent."""
+    """One triggers the other: when the first order is filled, the others are sent."""
     ORDER_LIST_TYPE_OUO: _OrderListType.ValueType  # 3
-    """One updates the other: when one is filled in part, the others are reduced by it."""
+    """One updates the other: when one order is partly filled, the others are reduced by the filled quantity."""
     ORDER_LIST_TYPE_OTOCO: _OrderListType.ValueType  # 4
-    """When the first is filled, the others are sent as an OCO."""
+    """One triggers a one-cancels-other: when the first order is filled, the others are sent as an OCO."""
 
 class OrderListType(_OrderListType, metaclass=_OrderListTypeEnumTypeWrapper):
     """How the orders of a list depend on each other."""
@@ -43,13 +43,13 @@ class OrderListType(_OrderListType, metaclass=_OrderListTypeEnumTypeWrapper):
 ORDER_LIST_TYPE_UNSPECIFIED: OrderListType.ValueType  # 0
 """Not known."""
 ORDER_LIST_TYPE_OCO: OrderListType.ValueType  # 1
-"""One cancels the other: when one is filled or triggered, the others are cancelled."""
+"""One cancels the other: when one order is filled or triggered, the others are cancelled."""
 ORDER_LIST_TYPE_OTO: OrderListType.ValueType  # 2
-"""One triggers the other: when the first is filled, the others are sent."""
+"""One triggers the other: when the first order is filled, the others are sent."""
 ORDER_LIST_TYPE_OUO: OrderListType.ValueType  # 3
-"""One updates the other: when one is filled in part, the others are reduced by it."""
+"""One updates the other: when one order is partly filled, the others are reduced by the filled quantity."""
 ORDER_LIST_TYPE_OTOCO: OrderListType.ValueType  # 4
-"""When the first is filled, the others are sent as an OCO."""
+"""One triggers a one-cancels-other: when the first order is filled, the others are sent as an OCO."""
 Global___OrderListType: _TypeAlias = OrderListType  # noqa: Y015
 
 class _OrderListStatus:
@@ -61,28 +61,28 @@ class _OrderListStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Order
     ORDER_LIST_STATUS_UNSPECIFIED: _OrderListStatus.ValueType  # 0
     """Not known."""
     ORDER_LIST_STATUS_EXECUTING: _OrderListStatus.ValueType  # 1
-    """Its orders work, or wait for the first."""
+    """The orders are working, or waiting for the first one."""
     ORDER_LIST_STATUS_ALL_DONE: _OrderListStatus.ValueType  # 2
-    """None of its orders works any more."""
+    """No order of the list is working any more."""
     ORDER_LIST_STATUS_REJECTED: _OrderListStatus.ValueType  # 3
-    """The venue did not take it."""
+    """The venue did not accept the list."""
 
 class OrderListStatus(_OrderListStatus, metaclass=_OrderListStatusEnumTypeWrapper):
-    """Where a list of orders is in its life."""
+    """State of a list of orders in its life cycle."""
 
 ORDER_LIST_STATUS_UNSPECIFIED: OrderListStatus.ValueType  # 0
 """Not known."""
 ORDER_LIST_STATUS_EXECUTING: OrderListStatus.ValueType  # 1
-"""Its orders work, or wait for the first."""
+"""The orders are working, or waiting for the first one."""
 ORDER_LIST_STATUS_ALL_DONE: OrderListStatus.ValueType  # 2
-"""None of its orders works any more."""
+"""No order of the list is working any more."""
 ORDER_LIST_STATUS_REJECTED: OrderListStatus.ValueType  # 3
-"""The venue did not take it."""
+"""The venue did not accept the list."""
 Global___OrderListStatus: _TypeAlias = OrderListStatus  # noqa: Y015
 
 @_typing.final
 class OrderList(_message.Message):
-    """Orders that depend on each other. The orders themselves name the list."""
+    """Orders that depend on each other. Each order refers to its list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -99,30 +99,32 @@ class OrderList(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     list_id: _builtins.str
-    """Our id, opaque."""
+    """Id of the list in this system, opaque."""
     account_id: _builtins.str
     """Account that trades."""
     client_list_id: _builtins.str
-    """Id given by whoever placed it, unique per account for ever. Absent for lists that we did not place."""
+    """Client id of the list, assigned by whoever placed it, unique per account forever. Absent for lists that we did not
+    place.
+    """
     venue_list_id: _builtins.str
-    """The venue's id. Absent until it answered."""
+    """The venue's id of the list. Absent until the venue has responded."""
     type: Global___OrderListType.ValueType
-    """How its orders depend on each other."""
+    """How the orders of the list depend on each other."""
     raw_type: _builtins.str
-    """The venue's own word for the type. Empty where it has none."""
+    """The venue's own value for `type`. Empty if it has none."""
     status: Global___OrderListStatus.ValueType
-    """Where it is in its life."""
+    """State of the list in its life cycle."""
     raw_status: _builtins.str
-    """The venue's own word for the status. Empty where it has none."""
+    """The venue's own value for `status`. Empty if it has none."""
     raw_status_type: _builtins.str
-    """The venue's own word for what happened to it last, such as Binance's `EXEC_STARTED`. Empty where it has none."""
+    """The venue's own value for the last event of the list, such as Binance's `EXEC_STARTED`. Empty if it has none."""
     @_builtins.property
     def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Our ids of its orders, the first one first."""
+        """Ids in this system of the list's orders, beginning with the first order."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When the venue last changed it. Absent where the venue does not say."""
+        """When the venue last changed the list. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:

@@ -33,51 +33,51 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     ORDER_TYPE_UNSPECIFIED: _OrderType.ValueType  # 0
     """Not known."""
     ORDER_TYPE_MARKET: _OrderType.ValueType  # 1
-    """At whatever price there is."""
+    """Fills at any available price."""
     ORDER_TYPE_LIMIT: _OrderType.ValueType  # 2
-    """At the price or better."""
+    """Fills at the limit price or better."""
     ORDER_TYPE_STOP: _OrderType.ValueType  # 3
-    """A market order, once the trigger is reached against the holder."""
+    """Becomes a market order when the price moves against the holder and reaches the trigger."""
     ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
-    """A limit order, once the trigger is reached against the holder."""
+    """Becomes a limit order when the price moves against the holder and reaches the trigger."""
     ORDER_TYPE_TAKE_PROFIT: _OrderType.ValueType  # 5
-    """A market order, once the trigger is reached in the holder's favour."""
+    """Becomes a market order when the price moves in the holder's favor and reaches the trigger."""
     ORDER_TYPE_TAKE_PROFIT_LIMIT: _OrderType.ValueType  # 6
-    """A limit order, once the trigger is reached in the holder's favour."""
+    """Becomes a limit order when the price moves in the holder's favor and reaches the trigger."""
     ORDER_TYPE_TRAILING_STOP: _OrderType.ValueType  # 7
-    """A market order, once the price turns by the trailing offset."""
+    """Becomes a market order when the price reverses by the trailing offset."""
     ORDER_TYPE_TRAILING_STOP_LIMIT: _OrderType.ValueType  # 8
-    """A limit order, once the price turns by the trailing offset."""
+    """Becomes a limit order when the price reverses by the trailing offset."""
     ORDER_TYPE_MARKET_TO_LIMIT: _OrderType.ValueType  # 9
-    """A market order whose rest becomes a limit order at the last price."""
+    """A market order whose unfilled rest becomes a limit order at the last price."""
     ORDER_TYPE_PEGGED: _OrderType.ValueType  # 10
-    """A limit order that the venue prices at the other side's best."""
+    """A limit order that the venue prices at the best price of the opposite side."""
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper):
-    """How an order finds its price."""
+    """How an order is triggered and priced."""
 
 ORDER_TYPE_UNSPECIFIED: OrderType.ValueType  # 0
 """Not known."""
 ORDER_TYPE_MARKET: OrderType.ValueType  # 1
-"""At whatever price there is."""
+"""Fills at any available price."""
 ORDER_TYPE_LIMIT: OrderType.ValueType  # 2
-"""At the price or better."""
+"""Fills at the limit price or better."""
 ORDER_TYPE_STOP: OrderType.ValueType  # 3
-"""A market order, once the trigger is reached against the holder."""
+"""Becomes a market order when the price moves against the holder and reaches the trigger."""
 ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
-"""A limit order, once the trigger is reached against the holder."""
+"""Becomes a limit order when the price moves against the holder and reaches the trigger."""
 ORDER_TYPE_TAKE_PROFIT: OrderType.ValueType  # 5
-"""A market order, once the trigger is reached in the holder's favour."""
+"""Becomes a market order when the price moves in the holder's favor and reaches the trigger."""
 ORDER_TYPE_TAKE_PROFIT_LIMIT: OrderType.ValueType  # 6
-"""A limit order, once the trigger is reached in the holder's favour."""
+"""Becomes a limit order when the price moves in the holder's favor and reaches the trigger."""
 ORDER_TYPE_TRAILING_STOP: OrderType.ValueType  # 7
-"""A market order, once the price turns by the trailing offset."""
+"""Becomes a market order when the price reverses by the trailing offset."""
 ORDER_TYPE_TRAILING_STOP_LIMIT: OrderType.ValueType  # 8
-"""A limit order, once the price turns by the trailing offset."""
+"""Becomes a limit order when the price reverses by the trailing offset."""
 ORDER_TYPE_MARKET_TO_LIMIT: OrderType.ValueType  # 9
-"""A market order whose rest becomes a limit order at the last price."""
+"""A market order whose unfilled rest becomes a limit order at the last price."""
 ORDER_TYPE_PEGGED: OrderType.ValueType  # 10
-"""A limit order that the venue prices at the other side's best."""
+"""A limit order that the venue prices at the best price of the opposite side."""
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _OrderSide:
@@ -89,9 +89,9 @@ class _OrderSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderSide.V
     ORDER_SIDE_UNSPECIFIED: _OrderSide.ValueType  # 0
     """Not known."""
     ORDER_SIDE_BUY: _OrderSide.ValueType  # 1
-    """It buys the base asset."""
+    """Buys the base asset."""
     ORDER_SIDE_SELL: _OrderSide.ValueType  # 2
-    """It sells the base asset."""
+    """Sells the base asset."""
 
 class OrderSide(_OrderSide, metaclass=_OrderSideEnumTypeWrapper):
     """Whether an order buys or sells."""
@@ -99,9 +99,9 @@ class OrderSide(_OrderSide, metaclass=_OrderSideEnumTypeWrapper):
 ORDER_SIDE_UNSPECIFIED: OrderSide.ValueType  # 0
 """Not known."""
 ORDER_SIDE_BUY: OrderSide.ValueType  # 1
-"""It buys the base asset."""
+"""Buys the base asset."""
 ORDER_SIDE_SELL: OrderSide.ValueType  # 2
-"""It sells the base asset."""
+"""Sells the base asset."""
 Global___OrderSide: _TypeAlias = OrderSide  # noqa: Y015
 
 class _OrderStatus:
@@ -113,101 +113,103 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_UNSPECIFIED: _OrderStatus.ValueType  # 0
     """Not known."""
     ORDER_STATUS_PENDING_NEW: _OrderStatus.ValueType  # 1
-    """Sent to the venue, no answer yet."""
+    """Sent to the venue, no response yet."""
     ORDER_STATUS_NEW: _OrderStatus.ValueType  # 2
     """Accepted by the venue, nothing filled."""
     ORDER_STATUS_UNTRIGGERED: _OrderStatus.ValueType  # 3
-    """Waits for its trigger."""
+    """Waiting for its trigger."""
     ORDER_STATUS_PARTIALLY_FILLED: _OrderStatus.ValueType  # 4
-    """A part is filled, the rest is working.
+    """Partly filled, the rest is working.
 
-    When the only trade is undone afterwards, nothing is filled again.
+    If the only trade is later undone, the order is unfilled again.
     """
     ORDER_STATUS_FILLED: _OrderStatus.ValueType  # 5
-    """All of it is filled.
+    """Completely filled.
 
-    A trade that is undone afterwards (a bust, or a block that was replaced) leads back to what is true without it.
+    If a trade is later undone (a bust, or a block that was replaced), the order returns to the state that is true
+    without that trade.
     """
     ORDER_STATUS_PENDING_CANCEL: _OrderStatus.ValueType  # 6
-    """A cancellation is asked for, no answer yet.
+    """Cancellation requested, no response yet.
 
-    A refused cancellation leads back to the state before.
+    If the venue refuses the cancellation, the order returns to its previous state.
     """
     ORDER_STATUS_PENDING_REPLACE: _OrderStatus.ValueType  # 7
-    """A replacement is asked for, no answer yet.
+    """Replacement requested, no response yet.
 
-    A refused replacement leads back to the state before.
+    If the venue refuses the replacement, the order returns to its previous state.
     """
     ORDER_STATUS_CANCELLED: _OrderStatus.ValueType  # 8
-    """The rest was cancelled.
+    """The rest of the order was cancelled.
 
-    A fill that crossed the cancellation is legal: the order is then partly or wholly filled.
+    A fill that crosses the cancellation is legal: the order is then partly or completely filled.
     """
     ORDER_STATUS_REJECTED: _OrderStatus.ValueType  # 9
-    """The venue did not take it."""
+    """The venue did not accept the order."""
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 10
-    """Its time ran out.
+    """The order's time in force ran out.
 
-    A fill that crossed the expiry is legal.
+    A fill that crosses the expiry is legal.
     """
     ORDER_STATUS_REPLACED: _OrderStatus.ValueType  # 11
-    """It was replaced by another order.
+    """The order was replaced by another order.
 
-    A fill that crossed the replacement is legal.
+    A fill that crosses the replacement is legal.
     """
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
-    """Where an order is in its life, after FIX tag 39 (OrdStatus).
+    """State of an order in its life cycle, after FIX tag 39 (OrdStatus).
 
-    When several hold, the order of precedence is FIX's: pending cancel, then filled, then cancelled. An order that is
-    cancelled may still get a late fill. Which state may follow which is declared at each value; a report that repeats the
-    state is always legal, and anything may follow an unspecified one.
+    If several states apply, FIX precedence decides: pending cancel, then filled, then cancelled. A cancelled order may
+    still receive a late fill. Each value declares the states that may follow it. A report that repeats the state is
+    always legal, and any state may follow the unspecified state.
     """
 
 ORDER_STATUS_UNSPECIFIED: OrderStatus.ValueType  # 0
 """Not known."""
 ORDER_STATUS_PENDING_NEW: OrderStatus.ValueType  # 1
-"""Sent to the venue, no answer yet."""
+"""Sent to the venue, no response yet."""
 ORDER_STATUS_NEW: OrderStatus.ValueType  # 2
 """Accepted by the venue, nothing filled."""
 ORDER_STATUS_UNTRIGGERED: OrderStatus.ValueType  # 3
-"""Waits for its trigger."""
+"""Waiting for its trigger."""
 ORDER_STATUS_PARTIALLY_FILLED: OrderStatus.ValueType  # 4
-"""A part is filled, the rest is working.
+"""Partly filled, the rest is working.
 
-When the only trade is undone afterwards, nothing is filled again.
+If the only trade is later undone, the order is unfilled again.
 """
 ORDER_STATUS_FILLED: OrderStatus.ValueType  # 5
-"""All of it is filled.
+"""Completely filled.
 
-A trade that is undone afterwards (a bust, or a block that was replaced) leads back to what is true without it.
+If a trade is later undone (a bust, or a block that was replaced), the order returns to the state that is true
+without that trade.
 """
 ORDER_STATUS_PENDING_CANCEL: OrderStatus.ValueType  # 6
-"""A cancellation is asked for, no answer yet.
+"""Cancellation requested, no response yet.
 
-A refused cancellation leads back to the state before.
+If the venue refuses the cancellation, the order returns to its previous state.
 """
 ORDER_STATUS_PENDING_REPLACE: OrderStatus.ValueType  # 7
-"""A replacement is asked for, no answer yet.
+"""Replacement requested, no response yet.
 
-A refused replacement leads back to the state before.
+If the venue refuses the replacement, the order returns to its previous state.
 """
 ORDER_STATUS_CANCELLED: OrderStatus.ValueType  # 8
-"""The rest was cancelled.
+"""The rest of the order was cancelled.
 
-A fill that crossed the cancellation is legal: the order is then partly or wholly filled.
+A fill that crosses the cancellation is legal: the order is then partly or completely filled.
 """
 ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 9
-"""The venue did not take it."""
+"""The venue did not accept the order."""
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 10
-"""Its time ran out.
+"""The order's time in force ran out.
 
-A fill that crossed the expiry is legal.
+A fill that crosses the expiry is legal.
 """
 ORDER_STATUS_REPLACED: OrderStatus.ValueType  # 11
-"""It was replaced by another order.
+"""The order was replaced by another order.
 
-A fill that crossed the replacement is legal.
+A fill that crosses the replacement is legal.
 """
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
@@ -220,35 +222,35 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     TIME_IN_FORCE_UNSPECIFIED: _TimeInForce.ValueType  # 0
     """The venue's default, or not known."""
     TIME_IN_FORCE_GTC: _TimeInForce.ValueType  # 1
-    """Until it is cancelled."""
+    """Good till cancelled: until the order is cancelled."""
     TIME_IN_FORCE_IOC: _TimeInForce.ValueType  # 2
-    """What can be filled at once is, the rest is cancelled."""
+    """Immediate or cancel: fills what it can immediately, and the rest is cancelled."""
     TIME_IN_FORCE_FOK: _TimeInForce.ValueType  # 3
-    """All of it is filled at once, or nothing."""
+    """Fill or kill: fills completely and immediately, or not at all."""
     TIME_IN_FORCE_GTD: _TimeInForce.ValueType  # 4
-    """Until a stated time or block."""
+    """Good till date: until a specified time or block."""
     TIME_IN_FORCE_DAY: _TimeInForce.ValueType  # 5
     """Until the end of the trading day."""
     TIME_IN_FORCE_GTX: _TimeInForce.ValueType  # 6
-    """Only if it rests: it is cancelled where it would cross."""
+    """Good till crossing: works only if it rests, and is cancelled if it would cross."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
-    """How long an order works, after FIX tag 59."""
+    """How long an order works, after FIX tag 59 (TimeInForce)."""
 
 TIME_IN_FORCE_UNSPECIFIED: TimeInForce.ValueType  # 0
 """The venue's default, or not known."""
 TIME_IN_FORCE_GTC: TimeInForce.ValueType  # 1
-"""Until it is cancelled."""
+"""Good till cancelled: until the order is cancelled."""
 TIME_IN_FORCE_IOC: TimeInForce.ValueType  # 2
-"""What can be filled at once is, the rest is cancelled."""
+"""Immediate or cancel: fills what it can immediately, and the rest is cancelled."""
 TIME_IN_FORCE_FOK: TimeInForce.ValueType  # 3
-"""All of it is filled at once, or nothing."""
+"""Fill or kill: fills completely and immediately, or not at all."""
 TIME_IN_FORCE_GTD: TimeInForce.ValueType  # 4
-"""Until a stated time or block."""
+"""Good till date: until a specified time or block."""
 TIME_IN_FORCE_DAY: TimeInForce.ValueType  # 5
 """Until the end of the trading day."""
 TIME_IN_FORCE_GTX: TimeInForce.ValueType  # 6
-"""Only if it rests: it is cancelled where it would cross."""
+"""Good till crossing: works only if it rests, and is cancelled if it would cross."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
 
 class _TriggerKind:
@@ -260,7 +262,7 @@ class _TriggerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TriggerKi
     TRIGGER_KIND_UNSPECIFIED: _TriggerKind.ValueType  # 0
     """The venue's default, or not known."""
     TRIGGER_KIND_LAST: _TriggerKind.ValueType  # 1
-    """The last trade."""
+    """The price of the last trade."""
     TRIGGER_KIND_MARK: _TriggerKind.ValueType  # 2
     """The mark price."""
     TRIGGER_KIND_INDEX: _TriggerKind.ValueType  # 3
@@ -270,7 +272,7 @@ class _TriggerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TriggerKi
     TRIGGER_KIND_ASK: _TriggerKind.ValueType  # 5
     """The best ask."""
     TRIGGER_KIND_MID: _TriggerKind.ValueType  # 6
-    """The mean of best bid and ask."""
+    """The mean of the best bid and the best ask."""
 
 class TriggerKind(_TriggerKind, metaclass=_TriggerKindEnumTypeWrapper):
     """Price that a trigger watches."""
@@ -278,7 +280,7 @@ class TriggerKind(_TriggerKind, metaclass=_TriggerKindEnumTypeWrapper):
 TRIGGER_KIND_UNSPECIFIED: TriggerKind.ValueType  # 0
 """The venue's default, or not known."""
 TRIGGER_KIND_LAST: TriggerKind.ValueType  # 1
-"""The last trade."""
+"""The price of the last trade."""
 TRIGGER_KIND_MARK: TriggerKind.ValueType  # 2
 """The mark price."""
 TRIGGER_KIND_INDEX: TriggerKind.ValueType  # 3
@@ -288,7 +290,7 @@ TRIGGER_KIND_BID: TriggerKind.ValueType  # 4
 TRIGGER_KIND_ASK: TriggerKind.ValueType  # 5
 """The best ask."""
 TRIGGER_KIND_MID: TriggerKind.ValueType  # 6
-"""The mean of best bid and ask."""
+"""The mean of the best bid and the best ask."""
 Global___TriggerKind: _TypeAlias = TriggerKind  # noqa: Y015
 
 class _TrailingOffsetKind:
@@ -298,7 +300,7 @@ class _TrailingOffsetKind:
 class _TrailingOffsetKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrailingOffsetKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRAILING_OFFSET_KIND_UNSPECIFIED: _TrailingOffsetKind.ValueType  # 0
-    """There is no offset, or the kind is not known."""
+    """There is no offset, or its unit is not known."""
     TRAILING_OFFSET_KIND_PRICE: _TrailingOffsetKind.ValueType  # 1
     """Quote units."""
     TRAILING_OFFSET_KIND_BASIS_POINTS: _TrailingOffsetKind.ValueType  # 2
@@ -309,10 +311,10 @@ class _TrailingOffsetKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tr
     """Percent of the price."""
 
 class TrailingOffsetKind(_TrailingOffsetKind, metaclass=_TrailingOffsetKindEnumTypeWrapper):
-    """What a trailing offset counts."""
+    """Unit of a trailing offset."""
 
 TRAILING_OFFSET_KIND_UNSPECIFIED: TrailingOffsetKind.ValueType  # 0
-"""There is no offset, or the kind is not known."""
+"""There is no offset, or its unit is not known."""
 TRAILING_OFFSET_KIND_PRICE: TrailingOffsetKind.ValueType  # 1
 """Quote units."""
 TRAILING_OFFSET_KIND_BASIS_POINTS: TrailingOffsetKind.ValueType  # 2
@@ -332,31 +334,31 @@ class _SelfTradePreventionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_S
     SELF_TRADE_PREVENTION_UNSPECIFIED: _SelfTradePrevention.ValueType  # 0
     """The venue's default, or not known."""
     SELF_TRADE_PREVENTION_NONE: _SelfTradePrevention.ValueType  # 1
-    """Nothing: they trade."""
+    """No prevention: the orders trade."""
     SELF_TRADE_PREVENTION_CANCEL_MAKER: _SelfTradePrevention.ValueType  # 2
     """The resting order is cancelled."""
     SELF_TRADE_PREVENTION_CANCEL_TAKER: _SelfTradePrevention.ValueType  # 3
     """The crossing order is cancelled."""
     SELF_TRADE_PREVENTION_CANCEL_BOTH: _SelfTradePrevention.ValueType  # 4
-    """Both are cancelled."""
+    """Both orders are cancelled."""
     SELF_TRADE_PREVENTION_DECREMENT: _SelfTradePrevention.ValueType  # 5
-    """Both are reduced by the smaller quantity."""
+    """Both orders are reduced by the smaller of their quantities."""
 
 class SelfTradePrevention(_SelfTradePrevention, metaclass=_SelfTradePreventionEnumTypeWrapper):
-    """What happens when an order would trade with another one of the same account."""
+    """What happens to an order that would trade with another order of the same account."""
 
 SELF_TRADE_PREVENTION_UNSPECIFIED: SelfTradePrevention.ValueType  # 0
 """The venue's default, or not known."""
 SELF_TRADE_PREVENTION_NONE: SelfTradePrevention.ValueType  # 1
-"""Nothing: they trade."""
+"""No prevention: the orders trade."""
 SELF_TRADE_PREVENTION_CANCEL_MAKER: SelfTradePrevention.ValueType  # 2
 """The resting order is cancelled."""
 SELF_TRADE_PREVENTION_CANCEL_TAKER: SelfTradePrevention.ValueType  # 3
 """The crossing order is cancelled."""
 SELF_TRADE_PREVENTION_CANCEL_BOTH: SelfTradePrevention.ValueType  # 4
-"""Both are cancelled."""
+"""Both orders are cancelled."""
 SELF_TRADE_PREVENTION_DECREMENT: SelfTradePrevention.ValueType  # 5
-"""Both are reduced by the smaller quantity."""
+"""Both orders are reduced by the smaller of their quantities."""
 Global___SelfTradePrevention: _TypeAlias = SelfTradePrevention  # noqa: Y015
 
 class _PriceMatch:
@@ -366,21 +368,21 @@ class _PriceMatch:
 class _PriceMatchEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceMatch.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PRICE_MATCH_UNSPECIFIED: _PriceMatch.ValueType  # 0
-    """It does not: the price is stated."""
+    """The venue does not price the order; the order states its price."""
     PRICE_MATCH_OPPONENT: _PriceMatch.ValueType  # 1
-    """At the other side's best price."""
+    """At the best price of the opposite side."""
     PRICE_MATCH_QUEUE: _PriceMatch.ValueType  # 2
-    """At the best price of its own side."""
+    """At the best price of the order's own side."""
 
 class PriceMatch(_PriceMatch, metaclass=_PriceMatchEnumTypeWrapper):
     """How the venue itself prices a limit order."""
 
 PRICE_MATCH_UNSPECIFIED: PriceMatch.ValueType  # 0
-"""It does not: the price is stated."""
+"""The venue does not price the order; the order states its price."""
 PRICE_MATCH_OPPONENT: PriceMatch.ValueType  # 1
-"""At the other side's best price."""
+"""At the best price of the opposite side."""
 PRICE_MATCH_QUEUE: PriceMatch.ValueType  # 2
-"""At the best price of its own side."""
+"""At the best price of the order's own side."""
 Global___PriceMatch: _TypeAlias = PriceMatch  # noqa: Y015
 
 class _PositionSide:
@@ -392,23 +394,23 @@ class _PositionSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Position
     POSITION_SIDE_UNSPECIFIED: _PositionSide.ValueType  # 0
     """Not known, or there are no positions."""
     POSITION_SIDE_NET: _PositionSide.ValueType  # 1
-    """The one position of the listing, long or short by its sign."""
+    """The listing's single position, long or short by its sign."""
     POSITION_SIDE_LONG: _PositionSide.ValueType  # 2
-    """The long one of two."""
+    """The long position, if there is a long and a short one."""
     POSITION_SIDE_SHORT: _PositionSide.ValueType  # 3
-    """The short one of two."""
+    """The short position, if there is a long and a short one."""
 
 class PositionSide(_PositionSide, metaclass=_PositionSideEnumTypeWrapper):
-    """Which position an order or a fill belongs to."""
+    """Position that an order or a fill belongs to."""
 
 POSITION_SIDE_UNSPECIFIED: PositionSide.ValueType  # 0
 """Not known, or there are no positions."""
 POSITION_SIDE_NET: PositionSide.ValueType  # 1
-"""The one position of the listing, long or short by its sign."""
+"""The listing's single position, long or short by its sign."""
 POSITION_SIDE_LONG: PositionSide.ValueType  # 2
-"""The long one of two."""
+"""The long position, if there is a long and a short one."""
 POSITION_SIDE_SHORT: PositionSide.ValueType  # 3
-"""The short one of two."""
+"""The short position, if there is a long and a short one."""
 Global___PositionSide: _TypeAlias = PositionSide  # noqa: Y015
 
 class _MarginMode:
@@ -422,21 +424,21 @@ class _MarginModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MarginMode
     MARGIN_MODE_CASH: _MarginMode.ValueType  # 1
     """No borrowing."""
     MARGIN_MODE_CROSS: _MarginMode.ValueType  # 2
-    """All of the account's."""
+    """All collateral of the account."""
     MARGIN_MODE_ISOLATED: _MarginMode.ValueType  # 3
-    """An amount set apart for it."""
+    """An amount set aside for the position."""
 
 class MarginMode(_MarginMode, metaclass=_MarginModeEnumTypeWrapper):
-    """Which collateral stands behind a position."""
+    """Collateral that backs a position."""
 
 MARGIN_MODE_UNSPECIFIED: MarginMode.ValueType  # 0
 """Not known, or there is no margin."""
 MARGIN_MODE_CASH: MarginMode.ValueType  # 1
 """No borrowing."""
 MARGIN_MODE_CROSS: MarginMode.ValueType  # 2
-"""All of the account's."""
+"""All collateral of the account."""
 MARGIN_MODE_ISOLATED: MarginMode.ValueType  # 3
-"""An amount set apart for it."""
+"""An amount set aside for the position."""
 Global___MarginMode: _TypeAlias = MarginMode  # noqa: Y015
 
 class _OrderOrigin:
@@ -448,11 +450,11 @@ class _OrderOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderOrig
     ORDER_ORIGIN_UNSPECIFIED: _OrderOrigin.ValueType  # 0
     """Not known."""
     ORDER_ORIGIN_USER: _OrderOrigin.ValueType  # 1
-    """We did, through this system."""
+    """We, through this system."""
     ORDER_ORIGIN_LIQUIDATION: _OrderOrigin.ValueType  # 2
     """The venue, to close a position that lost its margin."""
     ORDER_ORIGIN_ADL: _OrderOrigin.ValueType  # 3
-    """The venue, to reduce a winning position against a bankrupt one (auto-deleveraging)."""
+    """The venue, to reduce a profitable position against a bankrupt one (auto-deleveraging)."""
     ORDER_ORIGIN_INSURANCE: _OrderOrigin.ValueType  # 4
     """The venue's insurance fund."""
     ORDER_ORIGIN_SETTLEMENT: _OrderOrigin.ValueType  # 5
@@ -460,19 +462,19 @@ class _OrderOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderOrig
     ORDER_ORIGIN_DELIVERY: _OrderOrigin.ValueType  # 6
     """The venue, at delivery."""
     ORDER_ORIGIN_EXTERNAL: _OrderOrigin.ValueType  # 7
-    """We did, past this system, such as on the venue's site."""
+    """We, outside this system, such as on the venue's website."""
 
 class OrderOrigin(_OrderOrigin, metaclass=_OrderOriginEnumTypeWrapper):
-    """Who made an order."""
+    """Who created an order."""
 
 ORDER_ORIGIN_UNSPECIFIED: OrderOrigin.ValueType  # 0
 """Not known."""
 ORDER_ORIGIN_USER: OrderOrigin.ValueType  # 1
-"""We did, through this system."""
+"""We, through this system."""
 ORDER_ORIGIN_LIQUIDATION: OrderOrigin.ValueType  # 2
 """The venue, to close a position that lost its margin."""
 ORDER_ORIGIN_ADL: OrderOrigin.ValueType  # 3
-"""The venue, to reduce a winning position against a bankrupt one (auto-deleveraging)."""
+"""The venue, to reduce a profitable position against a bankrupt one (auto-deleveraging)."""
 ORDER_ORIGIN_INSURANCE: OrderOrigin.ValueType  # 4
 """The venue's insurance fund."""
 ORDER_ORIGIN_SETTLEMENT: OrderOrigin.ValueType  # 5
@@ -480,7 +482,7 @@ ORDER_ORIGIN_SETTLEMENT: OrderOrigin.ValueType  # 5
 ORDER_ORIGIN_DELIVERY: OrderOrigin.ValueType  # 6
 """The venue, at delivery."""
 ORDER_ORIGIN_EXTERNAL: OrderOrigin.ValueType  # 7
-"""We did, past this system, such as on the venue's site."""
+"""We, outside this system, such as on the venue's website."""
 Global___OrderOrigin: _TypeAlias = OrderOrigin  # noqa: Y015
 
 class _OrderReason:
@@ -490,33 +492,33 @@ class _OrderReason:
 class _OrderReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ORDER_REASON_UNSPECIFIED: _OrderReason.ValueType  # 0
-    """The venue does not say, or there is nothing to say."""
+    """The venue gives no reason, or there is none."""
     ORDER_REASON_USER_REQUESTED: _OrderReason.ValueType  # 1
-    """The holder asked for it."""
+    """The holder requested it."""
     ORDER_REASON_INSUFFICIENT_FUNDS: _OrderReason.ValueType  # 2
     """Not enough balance or margin."""
     ORDER_REASON_RULE_VIOLATED: _OrderReason.ValueType  # 3
-    """The price or the quantity breaks a rule of the listing."""
+    """The price or the quantity violates a rule of the listing."""
     ORDER_REASON_WOULD_TAKE: _OrderReason.ValueType  # 4
-    """It would have crossed, and was to rest only."""
+    """A post-only order would have crossed."""
     ORDER_REASON_NOT_FILLABLE: _OrderReason.ValueType  # 5
-    """It could not be filled at once."""
+    """The order could not be filled immediately."""
     ORDER_REASON_SELF_TRADE: _OrderReason.ValueType  # 6
-    """It would have traded with another order of the same account."""
+    """The order would have traded with another order of the same account."""
     ORDER_REASON_WOULD_INCREASE: _OrderReason.ValueType  # 7
-    """It would have increased a position, and was to reduce only."""
+    """A reduce-only order would have increased a position."""
     ORDER_REASON_MARKET_CLOSED: _OrderReason.ValueType  # 8
-    """The listing was not open for it."""
+    """The listing was not open for the order."""
     ORDER_REASON_LIQUIDATION: _OrderReason.ValueType  # 9
-    """A liquidation took its place."""
+    """A liquidation took the order's place."""
     ORDER_REASON_RISK_LIMIT: _OrderReason.ValueType  # 10
-    """Our own risk check refused it."""
+    """Our own risk check rejected the order."""
     ORDER_REASON_LIST_TRIGGERED: _OrderReason.ValueType  # 11
-    """Another order of its list was filled."""
+    """Another order of the same list was filled."""
     ORDER_REASON_TOO_MANY: _OrderReason.ValueType  # 12
     """Too many requests, or too many open orders."""
     ORDER_REASON_DUPLICATE_ID: _OrderReason.ValueType  # 13
-    """Its id was used before."""
+    """The order's id was used before."""
     ORDER_REASON_VENUE_ERROR: _OrderReason.ValueType  # 14
     """The venue had an error."""
 
@@ -524,43 +526,43 @@ class OrderReason(_OrderReason, metaclass=_OrderReasonEnumTypeWrapper):
     """Why an order is in its state."""
 
 ORDER_REASON_UNSPECIFIED: OrderReason.ValueType  # 0
-"""The venue does not say, or there is nothing to say."""
+"""The venue gives no reason, or there is none."""
 ORDER_REASON_USER_REQUESTED: OrderReason.ValueType  # 1
-"""The holder asked for it."""
+"""The holder requested it."""
 ORDER_REASON_INSUFFICIENT_FUNDS: OrderReason.ValueType  # 2
 """Not enough balance or margin."""
 ORDER_REASON_RULE_VIOLATED: OrderReason.ValueType  # 3
-"""The price or the quantity breaks a rule of the listing."""
+"""The price or the quantity violates a rule of the listing."""
 ORDER_REASON_WOULD_TAKE: OrderReason.ValueType  # 4
-"""It would have crossed, and was to rest only."""
+"""A post-only order would have crossed."""
 ORDER_REASON_NOT_FILLABLE: OrderReason.ValueType  # 5
-"""It could not be filled at once."""
+"""The order could not be filled immediately."""
 ORDER_REASON_SELF_TRADE: OrderReason.ValueType  # 6
-"""It would have traded with another order of the same account."""
+"""The order would have traded with another order of the same account."""
 ORDER_REASON_WOULD_INCREASE: OrderReason.ValueType  # 7
-"""It would have increased a position, and was to reduce only."""
+"""A reduce-only order would have increased a position."""
 ORDER_REASON_MARKET_CLOSED: OrderReason.ValueType  # 8
-"""The listing was not open for it."""
+"""The listing was not open for the order."""
 ORDER_REASON_LIQUIDATION: OrderReason.ValueType  # 9
-"""A liquidation took its place."""
+"""A liquidation took the order's place."""
 ORDER_REASON_RISK_LIMIT: OrderReason.ValueType  # 10
-"""Our own risk check refused it."""
+"""Our own risk check rejected the order."""
 ORDER_REASON_LIST_TRIGGERED: OrderReason.ValueType  # 11
-"""Another order of its list was filled."""
+"""Another order of the same list was filled."""
 ORDER_REASON_TOO_MANY: OrderReason.ValueType  # 12
 """Too many requests, or too many open orders."""
 ORDER_REASON_DUPLICATE_ID: OrderReason.ValueType  # 13
-"""Its id was used before."""
+"""The order's id was used before."""
 ORDER_REASON_VENUE_ERROR: OrderReason.ValueType  # 14
 """The venue had an error."""
 Global___OrderReason: _TypeAlias = OrderReason  # noqa: Y015
 
 @_typing.final
 class Order(_message.Message):
-    """An order as it stands, at a venue or on the way there.
+    """The current state of an order, at a venue or on the way there.
 
-    A fact: what a venue reports is kept even where it contradicts itself, such as a partly filled order with nothing
-    left. What belongs together is checked when an order is placed.
+    Orders are facts: a venue's report is kept even if it contradicts itself, such as a partly filled order with nothing
+    left. Rules about which fields belong together are checked when an order is placed.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -647,178 +649,192 @@ class Order(_message.Message):
     RISK_REDUCING_FIELD_NUMBER: _builtins.int
     REPLACED_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """Our id, opaque. It survives a replacement."""
+    """Id of the order in this system, opaque. A replacement keeps the id."""
     account_id: _builtins.str
     """Account that trades."""
     venue_symbol_id: _builtins.str
     """Listing that is traded."""
     client_order_id: _builtins.str
-    """Id given by whoever placed it, unique per account for ever. Absent for orders that we did not place."""
+    """Client order id, assigned by whoever placed the order, unique per account forever. Absent for orders that we did
+    not place.
+    """
     venue_order_id: _builtins.str
-    """The venue's id. Absent until the venue answered."""
+    """The venue's id of the order. Absent until the venue has responded."""
     label: _builtins.str
-    """Free mark for the holder's own use. Absent when none was given."""
+    """User-defined label. Absent if none was given."""
     list_id: _builtins.str
-    """List that the order belongs to, such as a one-cancels-other pair. Absent when it stands alone."""
+    """List that the order belongs to, such as a one-cancels-other pair. Absent if the order is in no list."""
     side: Global___OrderSide.ValueType
-    """Whether it buys or sells."""
+    """Whether the order buys or sells."""
     raw_side: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `side`. Empty if it has none."""
     type: Global___OrderType.ValueType
-    """How it finds its price."""
+    """How the order is triggered and priced."""
     raw_type: _builtins.str
-    """The venue's own word for the type. Empty where it has none."""
+    """The venue's own value for `type`. Empty if it has none."""
     time_in_force: Global___TimeInForce.ValueType
-    """How long it works."""
+    """How long the order works."""
     raw_time_in_force: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `time_in_force`. Empty if it has none."""
     status: Global___OrderStatus.ValueType
-    """Where it is in its life."""
+    """State of the order in its life cycle."""
     raw_status: _builtins.str
-    """The venue's own word for the status. Empty where it has none."""
+    """The venue's own value for `status`. Empty if it has none."""
     quantity: _builtins.str
-    """In `quantity_unit`."""
+    """Quantity, in `quantity_unit`."""
     quote_quantity: _builtins.str
-    """In quote units: how much to spend or to receive."""
+    """Amount to spend or to receive, in quote units."""
     close_position: _builtins.bool
-    """The whole position, whatever it is when the order triggers."""
+    """The whole position, at its size when the order triggers."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What quantities count."""
+    """Unit of the quantities in this order."""
     price: _builtins.str
-    """Limit price, in quote units. Absent for orders without one; a venue's 0 or "market_price" becomes absence."""
+    """Limit price, in quote units. Absent for orders without a limit price. A venue's 0 or "market_price" is mapped to
+    absent.
+    """
     trigger_price: _builtins.str
-    """Price at which it triggers, in quote units. Absent for orders that do not wait."""
+    """Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger."""
     activation_price: _builtins.str
-    """Price from which a trailing order starts to follow, in quote units. Absent means at once."""
+    """Price at which a trailing order starts to trail, in quote units. Absent means immediately."""
     trigger_kind: Global___TriggerKind.ValueType
     """Price that the trigger watches."""
     raw_trigger_kind: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `trigger_kind`. Empty if it has none."""
     trailing_offset: _builtins.str
-    """How far behind a trailing order follows, in `trailing_offset_kind`. Absent unless trailing."""
+    """Distance that a trailing order keeps from the price, in `trailing_offset_kind`. Absent unless the order is
+    trailing.
+    """
     trailing_offset_kind: Global___TrailingOffsetKind.ValueType
-    """What the offset counts."""
+    """Unit of `trailing_offset`."""
     raw_trailing_offset_kind: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `trailing_offset_kind`. Empty if it has none."""
     display_quantity: _builtins.str
-    """Quantity that is shown in the book. Absent means all of it."""
+    """Quantity that is shown in the book, in `quantity_unit`. Absent means all of it."""
     self_trade_prevention: Global___SelfTradePrevention.ValueType
-    """What happens when it would trade with an order of the same account."""
+    """What happens if the order would trade with another order of the same account."""
     raw_self_trade_prevention: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `self_trade_prevention`. Empty if it has none."""
     price_match: Global___PriceMatch.ValueType
-    """How the venue prices it."""
+    """How the venue prices the order."""
     raw_price_match: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `price_match`. Empty if it has none."""
     price_protect: _builtins.bool
-    """Whether the trigger is ignored when last and mark price are far apart. Absent where the venue does not say."""
+    """Whether the trigger is ignored while the last price and the mark price are far apart. Absent if the venue does not
+    report it.
+    """
     post_only: _builtins.bool
-    """Whether it only rests. Absent where the venue does not say."""
+    """Whether the order may only rest in the book. Absent if the venue does not report it."""
     reduce_only: _builtins.bool
-    """Whether it only reduces a position. Absent where the venue does not say."""
+    """Whether the order may only reduce a position. Absent if the venue does not report it."""
     position_side: Global___PositionSide.ValueType
-    """Position it belongs to."""
+    """Position that the order belongs to."""
     raw_position_side: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `position_side`. Empty if it has none."""
     margin_mode: Global___MarginMode.ValueType
-    """Collateral behind it."""
+    """Collateral that backs the order's position."""
     raw_margin_mode: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `margin_mode`. Empty if it has none."""
     leverage: _builtins.str
-    """Leverage it was placed with. Absent where the venue does not say."""
+    """Leverage that the order was placed with. Absent if the venue does not report it."""
     good_til_block: _builtins.int
-    """A block of the venue's chain, inclusive."""
+    """Block of the venue's chain up to which the order works, inclusive."""
     slippage_limit_bps: _builtins.str
-    """How far from the price at placing it may fill, in basis points. Absent means no limit."""
+    """Maximum distance of a fill from the price at placement, in basis points. Absent means no limit."""
     cumulative_quantity: _builtins.str
-    """Filled so far, in `quantity_unit`. Absent where the venue does not say, which is not the same as nothing."""
+    """Quantity filled so far, in `quantity_unit`. Absent if the venue does not report it, which is not the same as zero."""
     cumulative_quote_quantity: _builtins.str
-    """Filled so far, in quote units. Absent where the venue does not say."""
+    """Value filled so far, in quote units. Absent if the venue does not report it."""
     leaves_quantity: _builtins.str
-    """Still working, in `quantity_unit`; zero once the order has ended. Absent where the venue does not say."""
+    """Quantity still working, in `quantity_unit`; zero once the order has ended. Absent if the venue does not report it."""
     average_price: _builtins.str
-    """Mean price of the fills, in quote units. Absent when there is none."""
+    """Average price of the fills, in quote units. Absent if there is none."""
     held_amount: _builtins.str
-    """What the venue set aside for it, in the asset that it would pay with. Absent where the venue does not say."""
+    """Amount that the venue holds for the order, in units of the asset that the order would pay with. Absent if the venue
+    does not report it.
+    """
     origin: Global___OrderOrigin.ValueType
-    """Who made it."""
+    """Who created the order."""
     raw_origin: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `origin`. Empty if it has none."""
     status_reason: Global___OrderReason.ValueType
-    """Why it is in its state."""
+    """Why the order is in its current state."""
     status_reason_text: _builtins.str
-    """The same in the venue's words. Empty where it does not say."""
+    """The reason in the venue's words. Empty if it gives none."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change."""
+    """Version of this record, increased by one at each change."""
     working: _builtins.bool
-    """Whether it is in the book. Absent where the venue does not say."""
+    """Whether the order is in the book. Absent if the venue does not report it."""
     original_type: Global___OrderType.ValueType
-    """Kind that the order had before its trigger changed it; the same as `type` where nothing did. Unspecified where the
-    venue does not say.
+    """Type of the order before its trigger changed it, or the same as `type` if nothing changed it. Unspecified if the
+    venue does not report it.
     """
     raw_original_type: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `original_type`. Empty if it has none."""
     fill_count: _builtins.int
-    """Number of fills so far. Absent where the venue does not say."""
+    """Number of fills so far. Absent if the venue does not report it."""
     settled: _builtins.bool
-    """Whether all fills are settled. Absent where the venue does not say."""
+    """Whether all fills are settled. Absent if the venue does not report it."""
     size_includes_fees: _builtins.bool
-    """Whether fees are paid out of the ordered size. Absent where the venue does not say."""
+    """Whether fees are paid out of the order's size. Absent if the venue does not report it."""
     net_quote_quantity: _builtins.str
-    """Quote units received or paid so far, fees counted in. Absent where the venue does not say."""
+    """Amount received or paid so far, fees included, in quote units. Absent if the venue does not report it."""
     raw_status_reason: _builtins.str
-    """The venue's own word for the reason of the state. Empty where it has none."""
+    """The venue's own value for `status_reason`. Empty if it has none."""
     raw_trigger_status: _builtins.str
-    """The venue's own word for how far its trigger is. Empty where it has none."""
+    """The venue's own value for the progress of the order's trigger. Empty if it has none."""
     parent_venue_order_id: _builtins.str
-    """The venue's id of the order that this one came from, as a stop that a filled entry placed. Absent where there is none."""
+    """The venue's id of the order that created this one, such as the filled entry order that placed this stop. Absent if
+    there is none.
+    """
     attached_venue_order_id: _builtins.str
-    """The venue's id of an order that this one will place when it fills. Absent where there is none."""
+    """The venue's id of an order that this one places when it fills. Absent if there is none."""
     raw_flags: _builtins.str
-    """The venue's flags of the order, as it writes them, such as Kraken's `fciq`. Empty where it has none."""
+    """The venue's flags for the order, as the venue writes them, such as Kraken's `fciq`. Empty if it has none."""
     raw_conditions: _builtins.str
-    """The venue's remarks on the order, such as Kraken's `misc`. Empty where it has none."""
+    """The venue's remarks on the order, such as Kraken's `misc`. Empty if it has none."""
     contracts: _builtins.str
-    """The ordered quantity in contracts, where the venue states it beside the quantity in another unit. Absent elsewhere."""
+    """Ordered quantity in contracts, if the venue reports it in addition to the quantity in another unit. Absent
+    otherwise.
+    """
     market_maker_protection: _builtins.bool
-    """Whether the venue's market maker protection may cancel it. Absent where the venue does not say."""
+    """Whether the venue's market maker protection may cancel the order. Absent if the venue does not report it."""
     reject_post_only: _builtins.bool
-    """Whether a post-only order that would cross is rejected instead of repriced. Absent where the venue does not say."""
+    """Whether a post-only order that would cross is rejected instead of repriced. Absent if the venue does not report it."""
     risk_reducing: _builtins.bool
-    """Whether the venue counts it as reducing the risk of the account. Absent where the venue does not say."""
+    """Whether the venue counts the order as reducing the risk of the account. Absent if the venue does not report it."""
     replaced: _builtins.bool
-    """Whether it was changed since it was placed. Absent where the venue does not say."""
+    """Whether the order was changed after it was placed. Absent if the venue does not report it."""
     @_builtins.property
     def previous_venue_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The venue's ids before replacements, oldest first."""
+        """The venue's ids of the order before each replacement, oldest first."""
 
     @_builtins.property
     def good_til_time(self) -> _timestamp_pb2.Timestamp:
-        """A time, exclusive."""
+        """Time at which the order ends, exclusive."""
 
     @_builtins.property
     def start_at(self) -> _timestamp_pb2.Timestamp:
-        """When it starts to work. Absent means at once."""
+        """When the order starts to work. Absent means immediately."""
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """What was charged so far, one entry per asset."""
+        """Fees charged so far, one entry per asset. Negative amounts are rebates."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was placed, by the venue's clock. Absent where the venue does not say."""
+        """When the order was placed, by the venue's clock. Absent if the venue does not report it."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue last changed it. Absent where the venue does not say."""
+        """When the venue last changed the order. Absent if the venue does not report it."""
 
     @_builtins.property
     def triggered_at(self) -> _timestamp_pb2.Timestamp:
-        """When it triggered. Absent when it did not, or the venue does not say."""
+        """When the order triggered. Absent if it did not, or if the venue does not report it."""
 
     @_builtins.property
     def closed_at(self) -> _timestamp_pb2.Timestamp:
-        """When it ended. Absent while it works, or where the venue does not say."""
+        """When the order ended. Absent while it works, or if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
@@ -826,11 +842,11 @@ class Order(_message.Message):
 
     @_builtins.property
     def working_at(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is in the book. Absent when it is not, or where the venue does not say."""
+        """Since when the order has been in the book. Absent if it is not in the book, or if the venue does not report it."""
 
     @_builtins.property
     def last_fill_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was last filled. Absent when it was not, or the venue does not say."""
+        """When the order was last filled. Absent if it was not filled, or if the venue does not report it."""
 
     def __init__(
         self,
@@ -1058,4 +1074,4 @@ Global___Order: _TypeAlias = Order  # noqa: Y015
 
 NEXT_ORDER_STATUS_FIELD_NUMBER: _builtins.int
 next_order_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _containers.RepeatedScalarFieldContainer[Global___OrderStatus.ValueType]]
-"""States that may follow this state of an order."""
+"""States that may follow this order state."""

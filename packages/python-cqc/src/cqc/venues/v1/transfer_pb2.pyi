@@ -29,23 +29,23 @@ class _TransferTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transfer
     TRANSFER_TYPE_UNSPECIFIED: _TransferType.ValueType  # 0
     """Not known."""
     TRANSFER_TYPE_DEPOSIT: _TransferType.ValueType  # 1
-    """From outside to an account of ours."""
+    """From outside to one of our accounts."""
     TRANSFER_TYPE_WITHDRAWAL: _TransferType.ValueType  # 2
-    """From an account of ours to outside."""
+    """From one of our accounts to outside."""
     TRANSFER_TYPE_INTERNAL: _TransferType.ValueType  # 3
-    """Between accounts of ours at one venue."""
+    """Between our accounts at one venue."""
 
 class TransferType(_TransferType, metaclass=_TransferTypeEnumTypeWrapper):
-    """Which way a transfer goes."""
+    """Direction of a transfer."""
 
 TRANSFER_TYPE_UNSPECIFIED: TransferType.ValueType  # 0
 """Not known."""
 TRANSFER_TYPE_DEPOSIT: TransferType.ValueType  # 1
-"""From outside to an account of ours."""
+"""From outside to one of our accounts."""
 TRANSFER_TYPE_WITHDRAWAL: TransferType.ValueType  # 2
-"""From an account of ours to outside."""
+"""From one of our accounts to outside."""
 TRANSFER_TYPE_INTERNAL: TransferType.ValueType  # 3
-"""Between accounts of ours at one venue."""
+"""Between our accounts at one venue."""
 Global___TransferType: _TypeAlias = TransferType  # noqa: Y015
 
 class _TransferState:
@@ -57,47 +57,47 @@ class _TransferStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transfe
     TRANSFER_STATE_UNSPECIFIED: _TransferState.ValueType  # 0
     """Not known."""
     TRANSFER_STATE_PENDING_APPROVAL: _TransferState.ValueType  # 1
-    """Waits for someone of ours to approve it."""
+    """Waiting for approval on our side."""
     TRANSFER_STATE_REQUESTED: _TransferState.ValueType  # 2
-    """Asked for, not answered yet."""
+    """Requested, no response yet."""
     TRANSFER_STATE_PROCESSING: _TransferState.ValueType  # 3
-    """The venue works on it."""
+    """Being processed by the venue."""
     TRANSFER_STATE_SENT: _TransferState.ValueType  # 4
-    """It is on the chain or in the bank's hands."""
+    """On the chain, or with the bank."""
     TRANSFER_STATE_COMPLETED: _TransferState.ValueType  # 5
-    """It arrived and can be used."""
+    """Arrived, and available for use."""
     TRANSFER_STATE_CANCELLED: _TransferState.ValueType  # 6
-    """It was called off before it was sent."""
+    """Cancelled before it was sent."""
     TRANSFER_STATE_REJECTED: _TransferState.ValueType  # 7
-    """The venue or the approver refused it."""
+    """Refused by the venue or the approver."""
     TRANSFER_STATE_FAILED: _TransferState.ValueType  # 8
-    """It failed; nothing moved, or it came back."""
+    """Failed: nothing moved, or the asset was returned."""
     TRANSFER_STATE_OUTCOME_UNKNOWN: _TransferState.ValueType  # 9
-    """The request had no answer: the venue has to be asked before anything is tried again."""
+    """The request got no response. Query the venue before retrying anything."""
 
 class TransferState(_TransferState, metaclass=_TransferStateEnumTypeWrapper):
-    """Where a transfer is on its way."""
+    """State of a transfer."""
 
 TRANSFER_STATE_UNSPECIFIED: TransferState.ValueType  # 0
 """Not known."""
 TRANSFER_STATE_PENDING_APPROVAL: TransferState.ValueType  # 1
-"""Waits for someone of ours to approve it."""
+"""Waiting for approval on our side."""
 TRANSFER_STATE_REQUESTED: TransferState.ValueType  # 2
-"""Asked for, not answered yet."""
+"""Requested, no response yet."""
 TRANSFER_STATE_PROCESSING: TransferState.ValueType  # 3
-"""The venue works on it."""
+"""Being processed by the venue."""
 TRANSFER_STATE_SENT: TransferState.ValueType  # 4
-"""It is on the chain or in the bank's hands."""
+"""On the chain, or with the bank."""
 TRANSFER_STATE_COMPLETED: TransferState.ValueType  # 5
-"""It arrived and can be used."""
+"""Arrived, and available for use."""
 TRANSFER_STATE_CANCELLED: TransferState.ValueType  # 6
-"""It was called off before it was sent."""
+"""Cancelled before it was sent."""
 TRANSFER_STATE_REJECTED: TransferState.ValueType  # 7
-"""The venue or the approver refused it."""
+"""Refused by the venue or the approver."""
 TRANSFER_STATE_FAILED: TransferState.ValueType  # 8
-"""It failed; nothing moved, or it came back."""
+"""Failed: nothing moved, or the asset was returned."""
 TRANSFER_STATE_OUTCOME_UNKNOWN: TransferState.ValueType  # 9
-"""The request had no answer: the venue has to be asked before anything is tried again."""
+"""The request got no response. Query the venue before retrying anything."""
 Global___TransferState: _TypeAlias = TransferState  # noqa: Y015
 
 @_typing.final
@@ -130,56 +130,58 @@ class Transfer(_message.Message):
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
-    """Our id, opaque."""
+    """Id of the transfer in this system, opaque."""
     type: Global___TransferType.ValueType
-    """Which way it goes."""
+    """Direction of the transfer."""
     state: Global___TransferState.ValueType
-    """Where it is on its way."""
+    """State of the transfer."""
     raw_state: _builtins.str
-    """The venue's own word for the state. Empty where it has none."""
+    """The venue's own value for `state`. Empty if it has none."""
     account_id: _builtins.str
-    """Account that is debited (withdrawal, internal) or credited (deposit)."""
+    """Account that is debited (withdrawal, internal transfer) or credited (deposit)."""
     to_account_id: _builtins.str
-    """Account that is credited. Absent unless internal."""
+    """Account that is credited. Absent unless the transfer is internal."""
     asset_id: _builtins.str
     """Asset that moves."""
     amount: _builtins.str
-    """How much moves, in units of the asset, before the fee."""
+    """Amount that moves, in units of the asset, before the fee."""
     network: _builtins.str
-    """The venue's name of the network. Empty where there is none."""
+    """The venue's name for the network. Empty if there is none."""
     chain_id: _builtins.str
-    """Chain in CAIP-2. Absent when it does not move on one."""
+    """Chain in CAIP-2 format. Absent if the asset does not move on a chain."""
     address: _builtins.str
-    """Address outside, in the chain's own spelling. Absent for internal transfers, or where the venue does not say."""
+    """External address, in the chain's own spelling. Absent for internal transfers, or if the venue does not report it."""
     memo: _builtins.str
-    """Memo or tag that goes with the address. Absent where there is none."""
+    """Memo or tag that goes with the address. Absent if there is none."""
     venue_transfer_id: _builtins.str
-    """The venue's id of the transfer. Absent until it answered."""
+    """The venue's id of the transfer. Absent until the venue has responded."""
     approvals: _builtins.int
-    """Approvals that it has."""
+    """Number of approvals received."""
     approvals_required: _builtins.int
-    """Approvals that it needs."""
+    """Number of approvals required."""
     travel_rule_ref: _builtins.str
-    """Record of the travel rule, kept elsewhere: no person's data travels in a message. Absent where none is needed."""
+    """Reference to the travel-rule record, which is kept elsewhere: messages carry no personal data. Absent if no record
+    is required.
+    """
     reason_text: _builtins.str
-    """Why it was refused or failed, in the venue's words. Empty where there is nothing to say."""
+    """Why the transfer was refused or failed, in the venue's words. Empty if there is no reason to give."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change."""
+    """Version of this record, increased by one at each change."""
     @_builtins.property
     def fee(self) -> _fee_pb2.Fee:
-        """What the venue or the network took. Absent where it does not say."""
+        """Fee that the venue or the network charged. Absent if the venue does not report it."""
 
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """The transaction. Absent until it is on a chain."""
+        """Transaction that moves the asset. Absent until it is on a chain."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was asked for, by the venue's clock. Absent where it does not say."""
+        """When the transfer was requested, by the venue's clock. Absent if the venue does not report it."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue last changed it. Absent where it does not say."""
+        """When the venue last changed the transfer. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:

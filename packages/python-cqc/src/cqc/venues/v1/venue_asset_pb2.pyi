@@ -29,11 +29,11 @@ class _TransferStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transf
     TRANSFER_STATUS_UNSPECIFIED: _TransferStatus.ValueType  # 0
     """Not known."""
     TRANSFER_STATUS_ENABLED: _TransferStatus.ValueType  # 1
-    """It works."""
+    """Transfers work."""
     TRANSFER_STATUS_SUSPENDED: _TransferStatus.ValueType  # 2
-    """It is stopped for a time."""
+    """Transfers are temporarily suspended."""
     TRANSFER_STATUS_DISABLED: _TransferStatus.ValueType  # 3
-    """The venue does not offer it."""
+    """The venue does not offer transfers."""
 
 class TransferStatus(_TransferStatus, metaclass=_TransferStatusEnumTypeWrapper):
     """Whether assets can be moved in or out."""
@@ -41,16 +41,16 @@ class TransferStatus(_TransferStatus, metaclass=_TransferStatusEnumTypeWrapper):
 TRANSFER_STATUS_UNSPECIFIED: TransferStatus.ValueType  # 0
 """Not known."""
 TRANSFER_STATUS_ENABLED: TransferStatus.ValueType  # 1
-"""It works."""
+"""Transfers work."""
 TRANSFER_STATUS_SUSPENDED: TransferStatus.ValueType  # 2
-"""It is stopped for a time."""
+"""Transfers are temporarily suspended."""
 TRANSFER_STATUS_DISABLED: TransferStatus.ValueType  # 3
-"""The venue does not offer it."""
+"""The venue does not offer transfers."""
 Global___TransferStatus: _TypeAlias = TransferStatus  # noqa: Y015
 
 @_typing.final
 class VenueAsset(_message.Message):
-    """An asset at a venue: what it is called there, and how it can be moved in and out."""
+    """An asset at a venue: its code there, and how it can be moved in and out."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -68,24 +68,26 @@ class VenueAsset(_message.Message):
     asset_id: _builtins.str
     """Asset that is listed."""
     code: _builtins.str
-    """The venue's code, such as `XXBT` on Kraken. Unique within the venue at one time."""
+    """The venue's code for the asset, such as `XXBT` on Kraken. Unique within the venue at any one time."""
     multiplier: _builtins.str
-    """Units of the asset that one unit of the code stands for, such as 1000 for `1000SHIB`. Absent means one."""
+    """Units of the asset that one unit of the code represents, such as 1000 for `1000SHIB`. Absent means one."""
     precision: _builtins.int
-    """Digits after the point that the venue keeps, 0 to 38. Absent where it does not say."""
+    """Digits after the decimal point that the venue keeps, 0 to 38. Absent if the venue does not report it."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___VenueAssetNetwork]:
-        """How it can be moved in and out, one entry per network. Empty when it cannot, or the venue does not say."""
+        """How the asset can be moved in and out, one entry per network. Empty if it cannot be moved, or if the venue does not
+        report it.
+        """
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is listed. Absent means that it always was."""
+        """Since when the asset has been listed. Absent means that it always was."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Until when it was listed, exclusive. Absent means that it still is."""
+        """Time until which the asset was listed, exclusive. Absent means that it still is."""
 
     def __init__(
         self,
@@ -136,33 +138,33 @@ class VenueAssetNetwork(_message.Message):
     UNLOCK_CONFIRMATIONS_FIELD_NUMBER: _builtins.int
     MEMO_REQUIRED_FIELD_NUMBER: _builtins.int
     network: _builtins.str
-    """The venue's name of the network, such as `ETH` or `ARBITRUM`."""
+    """The venue's name for the network, such as `ETH` or `ARBITRUM`."""
     chain_id: _builtins.str
-    """Chain in CAIP-2. Absent when it is not a chain, such as a bank transfer."""
+    """Chain in CAIP-2 format. Absent if the network is not a chain, such as a bank transfer."""
     deposit_status: Global___TransferStatus.ValueType
     """Whether assets can be moved in."""
     raw_deposit_status: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `deposit_status`. Empty if it has none."""
     withdrawal_status: Global___TransferStatus.ValueType
     """Whether assets can be moved out."""
     raw_withdrawal_status: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `withdrawal_status`. Empty if it has none."""
     withdrawal_fee: _builtins.str
-    """What a withdrawal costs, in units of the asset. Absent where the venue does not say."""
+    """Fee for a withdrawal, in units of the asset. Absent if the venue does not report it."""
     min_withdrawal: _builtins.str
-    """Smallest withdrawal, in units of the asset. Absent means that none is known."""
+    """Smallest withdrawal, in units of the asset. Absent means that no minimum is known."""
     max_withdrawal: _builtins.str
-    """Largest single withdrawal, in units of the asset. Absent means that none is known."""
+    """Largest single withdrawal, in units of the asset. Absent means that no maximum is known."""
     withdrawal_step: _builtins.str
-    """Smallest step of a withdrawal, in units of the asset. Absent means that none is known."""
+    """Smallest step of a withdrawal amount, in units of the asset. Absent means that no step is known."""
     min_deposit: _builtins.str
-    """Smallest deposit that is credited, in units of the asset. Absent means that none is known."""
+    """Smallest deposit that is credited, in units of the asset. Absent means that no minimum is known."""
     deposit_confirmations: _builtins.int
-    """Confirmations after which a deposit is credited. Absent where the venue does not say."""
+    """Number of confirmations after which a deposit is credited. Absent if the venue does not report it."""
     unlock_confirmations: _builtins.int
-    """Confirmations after which a deposit may be withdrawn again. Absent where the venue does not say."""
+    """Number of confirmations after which a deposit may be withdrawn again. Absent if the venue does not report it."""
     memo_required: _builtins.bool
-    """Whether a transfer without memo or tag is lost. Absent where the venue does not say."""
+    """Whether a transfer without a memo or tag is lost. Absent if the venue does not report it."""
     def __init__(
         self,
         *,

@@ -27,33 +27,33 @@ class _VenueType:
 class _VenueTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VenueType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     VENUE_TYPE_UNSPECIFIED: _VenueType.ValueType  # 0
-    """The kind is not known."""
+    """Not known."""
     VENUE_TYPE_CEX: _VenueType.ValueType  # 1
-    """A centralised exchange, which holds its customers' assets."""
+    """A centralized exchange, which holds its customers' assets."""
     VENUE_TYPE_DEX: _VenueType.ValueType  # 2
-    """A decentralised exchange: contracts on a chain."""
+    """A decentralized exchange: contracts on a chain."""
     VENUE_TYPE_DEX_AGGREGATOR: _VenueType.ValueType  # 3
-    """Routes a trade over several decentralised exchanges."""
+    """An aggregator, which routes a trade over several decentralized exchanges."""
     VENUE_TYPE_BRIDGE: _VenueType.ValueType  # 4
-    """Moves assets between chains."""
+    """A bridge, which moves assets between chains."""
     VENUE_TYPE_LENDING: _VenueType.ValueType  # 5
-    """Lends and borrows assets."""
+    """A venue that lends and borrows assets."""
 
 class VenueType(_VenueType, metaclass=_VenueTypeEnumTypeWrapper):
     """Kinds of venue."""
 
 VENUE_TYPE_UNSPECIFIED: VenueType.ValueType  # 0
-"""The kind is not known."""
+"""Not known."""
 VENUE_TYPE_CEX: VenueType.ValueType  # 1
-"""A centralised exchange, which holds its customers' assets."""
+"""A centralized exchange, which holds its customers' assets."""
 VENUE_TYPE_DEX: VenueType.ValueType  # 2
-"""A decentralised exchange: contracts on a chain."""
+"""A decentralized exchange: contracts on a chain."""
 VENUE_TYPE_DEX_AGGREGATOR: VenueType.ValueType  # 3
-"""Routes a trade over several decentralised exchanges."""
+"""An aggregator, which routes a trade over several decentralized exchanges."""
 VENUE_TYPE_BRIDGE: VenueType.ValueType  # 4
-"""Moves assets between chains."""
+"""A bridge, which moves assets between chains."""
 VENUE_TYPE_LENDING: VenueType.ValueType  # 5
-"""Lends and borrows assets."""
+"""A venue that lends and borrows assets."""
 Global___VenueType: _TypeAlias = VenueType  # noqa: Y015
 
 class _VenueStatus:
@@ -65,15 +65,15 @@ class _VenueStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VenueStat
     VENUE_STATUS_UNSPECIFIED: _VenueStatus.ValueType  # 0
     """Not known."""
     VENUE_STATUS_ONLINE: _VenueStatus.ValueType  # 1
-    """It works."""
+    """The venue works."""
     VENUE_STATUS_DEGRADED: _VenueStatus.ValueType  # 2
-    """It works in part, or slowly."""
+    """The venue works only in part, or slowly."""
     VENUE_STATUS_MAINTENANCE: _VenueStatus.ValueType  # 3
-    """It is down for a planned time."""
+    """The venue is down for planned maintenance."""
     VENUE_STATUS_OFFLINE: _VenueStatus.ValueType  # 4
-    """It is down."""
+    """The venue is down."""
     VENUE_STATUS_CLOSED: _VenueStatus.ValueType  # 5
-    """It is closed for ever."""
+    """The venue is permanently closed."""
 
 class VenueStatus(_VenueStatus, metaclass=_VenueStatusEnumTypeWrapper):
     """Whether a venue can be used."""
@@ -81,20 +81,20 @@ class VenueStatus(_VenueStatus, metaclass=_VenueStatusEnumTypeWrapper):
 VENUE_STATUS_UNSPECIFIED: VenueStatus.ValueType  # 0
 """Not known."""
 VENUE_STATUS_ONLINE: VenueStatus.ValueType  # 1
-"""It works."""
+"""The venue works."""
 VENUE_STATUS_DEGRADED: VenueStatus.ValueType  # 2
-"""It works in part, or slowly."""
+"""The venue works only in part, or slowly."""
 VENUE_STATUS_MAINTENANCE: VenueStatus.ValueType  # 3
-"""It is down for a planned time."""
+"""The venue is down for planned maintenance."""
 VENUE_STATUS_OFFLINE: VenueStatus.ValueType  # 4
-"""It is down."""
+"""The venue is down."""
 VENUE_STATUS_CLOSED: VenueStatus.ValueType  # 5
-"""It is closed for ever."""
+"""The venue is permanently closed."""
 Global___VenueStatus: _TypeAlias = VenueStatus  # noqa: Y015
 
 @_typing.final
 class Venue(_message.Message):
-    """A place where one trades, moves or lends assets."""
+    """A place to trade, move or lend assets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -111,32 +111,34 @@ class Venue(_message.Message):
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
-    """Stable id such as `binance`, `binance_futures` or `uniswap_v3_ethereum`. Immutable, never reused."""
+    """Stable id, such as `binance`, `binance_futures` or `uniswap_v3_ethereum`. Immutable and never reused."""
     name: _builtins.str
-    """Name for people."""
+    """Display name."""
     type: Global___VenueType.ValueType
     """Kind of venue."""
     status: Global___VenueStatus.ValueType
-    """Whether it can be used."""
+    """Whether the venue can be used."""
     raw_status: _builtins.str
-    """The venue's own word for its status. Empty where it gives none."""
+    """The venue's own value for `status`. Empty if it has none."""
     parent_venue_id: _builtins.str
-    """Venue that this one is a part of, such as `binance` for `binance_futures`. Absent when it stands alone."""
+    """Venue that this venue is part of, such as `binance` for `binance_futures`. Absent if it is not part of another
+    venue.
+    """
     chain_id: _builtins.str
-    """Chain it lives on, in CAIP-2. Absent when it does not live on one."""
+    """Chain that the venue runs on, in CAIP-2 format. Absent if it does not run on a chain."""
     mic: _builtins.str
-    """ISO 10383 market identifier code, such as `CCCX`. Absent where none was assigned."""
+    """ISO 10383 market identifier code, such as `CCCX`. Absent if none was assigned."""
     url: _builtins.str
-    """Address of its site. Empty when there is none."""
+    """Address of the venue's website. Empty if there is none."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def excluded_countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Countries whose residents it does not serve, ISO 3166-1 alpha-2. Empty when none is known."""
+        """Countries whose residents the venue does not serve, as ISO 3166-1 alpha-2 codes. Empty if none is known."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Until when it could be used, exclusive. Absent means that it still can."""
+        """Time until which the venue could be used, exclusive. Absent means that it can still be used."""
 
     def __init__(
         self,

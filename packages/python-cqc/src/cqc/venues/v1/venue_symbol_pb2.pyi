@@ -32,9 +32,9 @@ class _TradingModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingMo
     TRADING_MODE_UNSPECIFIED: _TradingMode.ValueType  # 0
     """Not known."""
     TRADING_MODE_OPEN: _TradingMode.ValueType  # 1
-    """Everything."""
+    """All operations."""
     TRADING_MODE_CANCEL_ONLY: _TradingMode.ValueType  # 2
-    """Orders can be cancelled, not placed."""
+    """Orders can be cancelled but not placed."""
     TRADING_MODE_POST_ONLY: _TradingMode.ValueType  # 3
     """Only orders that rest can be placed."""
     TRADING_MODE_LIMIT_ONLY: _TradingMode.ValueType  # 4
@@ -44,23 +44,23 @@ class _TradingModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingMo
     TRADING_MODE_AUCTION: _TradingMode.ValueType  # 6
     """Orders are collected for an auction."""
     TRADING_MODE_HALTED: _TradingMode.ValueType  # 7
-    """Nothing, for a time."""
+    """No operations for the time being."""
     TRADING_MODE_PRE_LAUNCH: _TradingMode.ValueType  # 8
     """Not open yet."""
     TRADING_MODE_SETTLING: _TradingMode.ValueType  # 9
     """Being settled or delivered."""
     TRADING_MODE_CLOSED: _TradingMode.ValueType  # 10
-    """Nothing, for ever."""
+    """No operations, permanently."""
 
 class TradingMode(_TradingMode, metaclass=_TradingModeEnumTypeWrapper):
-    """What may be done on a listing at the moment."""
+    """Operations that a venue currently allows on a listing."""
 
 TRADING_MODE_UNSPECIFIED: TradingMode.ValueType  # 0
 """Not known."""
 TRADING_MODE_OPEN: TradingMode.ValueType  # 1
-"""Everything."""
+"""All operations."""
 TRADING_MODE_CANCEL_ONLY: TradingMode.ValueType  # 2
-"""Orders can be cancelled, not placed."""
+"""Orders can be cancelled but not placed."""
 TRADING_MODE_POST_ONLY: TradingMode.ValueType  # 3
 """Only orders that rest can be placed."""
 TRADING_MODE_LIMIT_ONLY: TradingMode.ValueType  # 4
@@ -70,13 +70,13 @@ TRADING_MODE_REDUCE_ONLY: TradingMode.ValueType  # 5
 TRADING_MODE_AUCTION: TradingMode.ValueType  # 6
 """Orders are collected for an auction."""
 TRADING_MODE_HALTED: TradingMode.ValueType  # 7
-"""Nothing, for a time."""
+"""No operations for the time being."""
 TRADING_MODE_PRE_LAUNCH: TradingMode.ValueType  # 8
 """Not open yet."""
 TRADING_MODE_SETTLING: TradingMode.ValueType  # 9
 """Being settled or delivered."""
 TRADING_MODE_CLOSED: TradingMode.ValueType  # 10
-"""Nothing, for ever."""
+"""No operations, permanently."""
 Global___TradingMode: _TypeAlias = TradingMode  # noqa: Y015
 
 class _PriceBandReference:
@@ -86,37 +86,38 @@ class _PriceBandReference:
 class _PriceBandReferenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceBandReference.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PRICE_BAND_REFERENCE_UNSPECIFIED: _PriceBandReference.ValueType  # 0
-    """The venue does not say."""
+    """The venue does not report it."""
     PRICE_BAND_REFERENCE_LAST: _PriceBandReference.ValueType  # 1
-    """The last trade."""
+    """The price of the last trade."""
     PRICE_BAND_REFERENCE_MARK: _PriceBandReference.ValueType  # 2
     """The mark price."""
     PRICE_BAND_REFERENCE_INDEX: _PriceBandReference.ValueType  # 3
     """The index price."""
     PRICE_BAND_REFERENCE_AVERAGE: _PriceBandReference.ValueType  # 4
-    """The mean of trades over `averaging_window`."""
+    """The average price of trades over `averaging_window`."""
 
 class PriceBandReference(_PriceBandReference, metaclass=_PriceBandReferenceEnumTypeWrapper):
-    """Against which price a price band is measured."""
+    """Price that a price band is measured against."""
 
 PRICE_BAND_REFERENCE_UNSPECIFIED: PriceBandReference.ValueType  # 0
-"""The venue does not say."""
+"""The venue does not report it."""
 PRICE_BAND_REFERENCE_LAST: PriceBandReference.ValueType  # 1
-"""The last trade."""
+"""The price of the last trade."""
 PRICE_BAND_REFERENCE_MARK: PriceBandReference.ValueType  # 2
 """The mark price."""
 PRICE_BAND_REFERENCE_INDEX: PriceBandReference.ValueType  # 3
 """The index price."""
 PRICE_BAND_REFERENCE_AVERAGE: PriceBandReference.ValueType  # 4
-"""The mean of trades over `averaging_window`."""
+"""The average price of trades over `averaging_window`."""
 Global___PriceBandReference: _TypeAlias = PriceBandReference  # noqa: Y015
 
 @_typing.final
 class VenueSymbol(_message.Message):
-    """A product as one venue lists it: its name there, and everything that venue decides about trading it.
+    """A product as listed by one venue: its name there, and everything that the venue decides about trading it.
 
-    (venue, symbol) is not unique, because of fee tiers and twin listings, nor is a native name: `BTCUSDT` is a spot
-    market and a perpetual on one venue. Books, trades, candles, orders and positions name their market by this id.
+    The pair (venue, symbol) is not unique, because of fee tiers and twin listings. Neither is a native name: on one
+    venue `BTCUSDT` is both a spot market and a perpetual. Books, trades, candles, orders and positions therefore
+    identify their market by `venue_symbol_id`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -167,120 +168,142 @@ class VenueSymbol(_message.Message):
     BUY_LEVERAGES_FIELD_NUMBER: _builtins.int
     SELL_LEVERAGES_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Stable id such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable, never reused."""
+    """Stable id, such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable and never reused."""
     venue_id: _builtins.str
     """Venue that lists the product."""
     symbol_id: _builtins.str
     """Product that is listed."""
     segment: _builtins.str
-    """Part of the venue, in its words, such as `linear` or `PERPETUAL`. Empty where the venue has none."""
+    """Part of the venue, in the venue's words, such as `linear` or `PERPETUAL`. Empty if the venue has no parts."""
     native_symbol: _builtins.str
-    """The venue's name, such as `BTCUSDT`. Unique within venue and segment at one time."""
+    """The venue's name for the listing, such as `BTCUSDT`. Unique within the venue and segment at any one time."""
     native_id: _builtins.str
-    """The venue's id where it has one beside the name, such as a number or an address. Absent elsewhere."""
+    """The venue's id of the listing, such as a number or an address, if the venue has one in addition to the name. Absent
+    otherwise.
+    """
     base_multiplier: _builtins.str
-    """Units of the base asset that one unit of the listing's base stands for: 1000 for `1000SHIBUSDT`. Absent means one."""
+    """Units of the base asset that one unit of the listing's base represents, such as 1000 for `1000SHIBUSDT`. Absent
+    means one.
+    """
     contract_size: _builtins.str
-    """What one contract stands for, in `contract_size_unit`. Absent where the venue trades in units."""
+    """Size of one contract, in `contract_size_unit`. Absent if the listing trades in units instead of contracts."""
     contract_size_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What the contract size counts; unspecified when there is none."""
+    """Unit of `contract_size`. Unspecified if there is no contract size."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """What the quantities of orders, books and trades count on this listing."""
+    """Unit of the quantities of orders, books and trades on this listing."""
     trading_mode: Global___TradingMode.ValueType
-    """What may be done at the moment."""
+    """Operations that the venue currently allows."""
     raw_trading_mode: _builtins.str
-    """The venue's own word for it, such as `TRADING` or `online`. Empty where it has none."""
+    """The venue's own value for `trading_mode`, such as `TRADING` or `online`. Empty if it has none."""
     trading_mode_reason: _builtins.str
-    """Why it is so, in the venue's words. Empty where it does not say."""
+    """Why the trading mode applies, in the venue's words. Empty if it gives no reason."""
     margin_enabled: _builtins.bool
-    """Whether assets can be borrowed to trade it. Absent where the venue does not say."""
+    """Whether assets can be borrowed to trade the listing. Absent if the venue does not report it."""
     raw_settlement_period: _builtins.str
-    """The venue's word for the settlement period, such as `week`, where it names a series. Empty where it has none."""
+    """The venue's own value for the settlement period, such as `week`, if it names a series. Empty if it has none."""
     price_index: _builtins.str
-    """The venue's name of the index that the contract follows. Empty where there is none."""
+    """The venue's name for the index that the contract follows. Empty if there is none."""
     revision: _builtins.int
-    """Version of this record, raised by one at each change; the value to send back with an update."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     native_pair: _builtins.str
-    """The venue's name of the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
-    where it names none.
+    """The venue's name for the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
+    if it names none.
     """
     base_code: _builtins.str
-    """The venue's code of the base asset, such as `XXBT`; VenueAsset says which asset it is. Empty where it gives none."""
+    """The venue's code for the base asset, such as `XXBT`. VenueAsset maps the code to an asset. Empty if the venue gives
+    none.
+    """
     quote_code: _builtins.str
-    """The venue's code of the quote asset. Empty where it gives none."""
+    """The venue's code for the quote asset. Empty if it gives none."""
     settlement_code: _builtins.str
-    """The venue's code of the asset that profit and margin are settled in. Empty where it gives none."""
+    """The venue's code for the asset in which profit and margin are settled. Empty if it gives none."""
     strike_code: _builtins.str
-    """The venue's code of the asset that a strike is stated in. Empty where it gives none."""
+    """The venue's code for the asset in which a strike is stated. Empty if it gives none."""
     base_precision: _builtins.int
-    """Digits after the point of base amounts, 0 to 38. Absent where the venue does not say."""
+    """Digits after the decimal point of base amounts, 0 to 38. Absent if the venue does not report it."""
     quote_precision: _builtins.int
-    """Digits after the point of quote amounts, 0 to 38. Absent where the venue does not say."""
+    """Digits after the decimal point of quote amounts, 0 to 38. Absent if the venue does not report it."""
     base_fee_precision: _builtins.int
-    """Digits after the point of fees in the base asset, 0 to 38. Absent where the venue does not say."""
+    """Digits after the decimal point of fees in the base asset, 0 to 38. Absent if the venue does not report it."""
     quote_fee_precision: _builtins.int
-    """Digits after the point of fees in the quote asset, 0 to 38. Absent where the venue does not say."""
+    """Digits after the decimal point of fees in the quote asset, 0 to 38. Absent if the venue does not report it."""
     price_precision: _builtins.int
-    """Digits after the point of prices, 0 to 38; not the tick, which can be coarser. Absent where the venue does not say."""
+    """Digits after the decimal point of prices, 0 to 38. The tick size can be coarser. Absent if the venue does not
+    report it.
+    """
     quantity_precision: _builtins.int
-    """Digits after the point of quantities, 0 to 38; not the lot step, which can be coarser. Absent where the venue does not say."""
+    """Digits after the decimal point of quantities, 0 to 38. The lot step can be coarser. Absent if the venue does not
+    report it.
+    """
     underlying_kind: _builtins.str
-    """The venue's word for what the contract follows, such as `COIN` or `INDEX`. Empty where it has none."""
+    """The venue's own value for what the contract follows, such as `COIN` or `INDEX`. Empty if it has none."""
     spot_enabled: _builtins.bool
-    """Whether it can be traded without borrowing. Absent where the venue does not say."""
+    """Whether the listing can be traded without borrowing. Absent if the venue does not report it."""
     rfq_enabled: _builtins.bool
-    """Whether quotes can be requested for it. Absent where the venue does not say."""
+    """Whether quotes can be requested for the listing. Absent if the venue does not report it."""
     margin_call_percent: _builtins.str
-    """Margin level at which the venue warns, in percent of the margin used, such as 80. Absent where the venue does not say."""
+    """Margin level at which the venue warns, in percent of the margin used, such as 80. Absent if the venue does not
+    report it.
+    """
     margin_stop_percent: _builtins.str
-    """Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent where the venue does not say."""
+    """Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent if the venue does not
+    report it.
+    """
     @_builtins.property
     def rules(self) -> Global___TradingRules:
-        """What orders have to keep to."""
+        """Rules that orders must follow."""
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeeTier]:
-        """What trading costs, by volume, lowest volume first. Empty where the venue does not say."""
+        """Trading fees by volume, lowest volume first. Empty if the venue does not report them."""
 
     @_builtins.property
     def margin_tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarginTier]:
-        """What positions need, by notional, lowest first. Empty for listings without margin, or where the venue does not say."""
+        """Margin that positions require, by notional, lowest notional first. Empty for listings without margin, or if the
+        venue does not report it.
+        """
 
     @_builtins.property
     def settlement_period(self) -> _duration_pb2.Duration:
-        """How often profit, loss or funding is settled. Absent when only at expiry, or where the venue does not say."""
+        """Time from one settlement of profit, loss or funding to the next. Absent if they are settled only at expiry, or if
+        the venue does not report it.
+        """
 
     @_builtins.property
     def listed_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was first listed. Absent where the venue does not say."""
+        """When the product was first listed. Absent if the venue does not report it."""
 
     @_builtins.property
     def delisted_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was taken off. Absent means that it is still listed."""
+        """When the product was delisted. Absent means that it is still listed."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system last received it from the venue. Absent for a record that was made by hand."""
+        """When this system last received the listing from the venue. Absent for a record that was created by hand."""
 
     @_builtins.property
     def other_native_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams beside `XBTUSD`. Empty where it has one."""
+        """Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`. Empty if it has no
+        other name.
+        """
 
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Kinds of account that may trade it, in the venue's words, such as `MARGIN`. Empty where the venue does not say."""
+        """Kinds of account that may trade the listing, in the venue's words, such as `MARGIN`. Empty if the venue does not
+        report it.
+        """
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The venue's groups of the listing, such as `DEFI`. Empty where it has none."""
+        """The venue's categories of the listing, such as `DEFI`. Empty if it has none."""
 
     @_builtins.property
     def buy_leverages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Leverages that a buyer can choose from. Empty where there are none, or the venue does not say."""
+        """Leverages that a buyer can choose from. Empty if there are none, or if the venue does not report them."""
 
     @_builtins.property
     def sell_leverages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Leverages that a seller can choose from. Empty where there are none, or the venue does not say."""
+        """Leverages that a seller can choose from. Empty if there are none, or if the venue does not report them."""
 
     def __init__(
         self,
@@ -396,7 +419,7 @@ Global___VenueSymbol: _TypeAlias = VenueSymbol  # noqa: Y015
 
 @_typing.final
 class TradingRules(_message.Message):
-    """What an order on a listing has to keep to. Absent numbers mean that the venue states no such limit."""
+    """Rules that an order on a listing must follow. An absent number means that the venue states no such limit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -424,56 +447,58 @@ class TradingRules(_message.Message):
     max_price: _builtins.str
     """Largest price, in quote units."""
     max_open_orders: _builtins.int
-    """Largest number of open orders."""
+    """Maximum number of open orders."""
     max_algo_orders: _builtins.int
-    """Largest number of open orders that wait for a trigger."""
+    """Maximum number of open orders that wait for a trigger."""
     max_iceberg_parts: _builtins.int
-    """Largest number of parts of an iceberg order."""
+    """Maximum number of parts of an iceberg order."""
     max_price_significant_digits: _builtins.int
-    """Largest number of significant digits of a price."""
+    """Maximum number of significant digits of a price."""
     iceberg_allowed: _builtins.bool
-    """Whether iceberg orders are taken."""
+    """Whether the venue accepts iceberg orders."""
     oco_allowed: _builtins.bool
-    """Whether one-cancels-other pairs are taken."""
+    """Whether the venue accepts one-cancels-other pairs."""
     quote_quantity_allowed: _builtins.bool
-    """Whether a market order may state a quote quantity."""
+    """Whether a market order may specify a quote quantity."""
     trigger_protect: _builtins.str
-    """How far apart last and mark price may be, as a part of the price such as 0.05, for protected orders to trigger."""
+    """Maximum distance between last price and mark price at which protected orders trigger, as a fraction of the price,
+    such as 0.05.
+    """
     market_take_bound: _builtins.str
-    """How far from the mark price a market order may fill, as a part of the price such as 0.3."""
+    """Maximum distance from the mark price at which a market order may fill, as a fraction of the price, such as 0.3."""
     @_builtins.property
     def tick_tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TickTier]:
-        """Steps of the price by price range, lowest range first. One entry where the step is the same everywhere."""
+        """Tick sizes by price range, lowest range first. A single entry if the tick size is the same at every price."""
 
     @_builtins.property
     def limit_order(self) -> Global___QuantityLimits:
-        """Limits of limit orders."""
+        """Limits on the size of limit orders."""
 
     @_builtins.property
     def market_order(self) -> Global___QuantityLimits:
-        """Limits of market orders, whole: what is absent here is not taken from those of limit orders. Absent where the venue
-        does not tell the two apart.
+        """Complete limits on the size of market orders: a value that is absent here is not taken from `limit_order`. Absent
+        if the venue does not distinguish the two.
         """
 
     @_builtins.property
     def price_band(self) -> Global___PriceBand:
-        """How far from a reference an order's price may be."""
+        """How far an order's price may be from a reference price."""
 
     @_builtins.property
     def order_types(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderType.ValueType]:
-        """Kinds of order that the venue takes. Empty where it does not say."""
+        """Order types that the venue accepts. Empty if the venue does not report them."""
 
     @_builtins.property
     def raw_order_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The venue's own words for the kinds, in the same order where the mapping knows all of them."""
+        """The venue's own values for the order types, in the same order as `order_types` if the mapping knows all of them."""
 
     @_builtins.property
     def times_in_force(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.TimeInForce.ValueType]:
-        """Times in force that the venue takes. Empty where it does not say."""
+        """Times in force that the venue accepts. Empty if the venue does not report them."""
 
     @_builtins.property
     def raw_times_in_force(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The venue's own words for the times in force."""
+        """The venue's own values for the times in force."""
 
     def __init__(
         self,
@@ -551,14 +576,14 @@ Global___TradingRules: _TypeAlias = TradingRules  # noqa: Y015
 
 @_typing.final
 class TickTier(_message.Message):
-    """The step of the price from one price on."""
+    """Tick size from one price upwards."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FROM_PRICE_FIELD_NUMBER: _builtins.int
     TICK_SIZE_FIELD_NUMBER: _builtins.int
     from_price: _builtins.str
-    """Price from which the step holds, inclusive, in quote units. Absent means from the lowest."""
+    """Price from which the tick size applies, inclusive, in quote units. Absent means from the lowest price."""
     tick_size: _builtins.str
     """Smallest step of the price, in quote units."""
     def __init__(
@@ -579,7 +604,7 @@ Global___TickTier: _TypeAlias = TickTier  # noqa: Y015
 
 @_typing.final
 class QuantityLimits(_message.Message):
-    """Limits of the size of an order. Absent numbers mean that the venue states no such limit."""
+    """Limits on the size of an order. An absent number means that the venue states no such limit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -596,13 +621,13 @@ class QuantityLimits(_message.Message):
     lot_step: _builtins.str
     """Smallest step of the quantity, in the listing's quantity unit."""
     min_notional: _builtins.str
-    """Smallest price times quantity, in quote units."""
+    """Smallest notional (price times quantity), in quote units."""
     max_notional: _builtins.str
-    """Largest price times quantity, in quote units."""
+    """Largest notional (price times quantity), in quote units."""
     @_builtins.property
     def notional_averaging_window(self) -> _duration_pb2.Duration:
-        """Span over which the venue averages the price that it multiplies with. Absent where it takes the order's own price, or
-        does not say.
+        """Time over which the venue averages the price in the notional. Absent if the venue uses the order's own price, or
+        does not report it.
         """
 
     def __init__(
@@ -644,7 +669,7 @@ Global___QuantityLimits: _TypeAlias = QuantityLimits  # noqa: Y015
 
 @_typing.final
 class PriceBand(_message.Message):
-    """How far from a reference price an order's price may be."""
+    """How far an order's price may be from a reference price."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -654,16 +679,16 @@ class PriceBand(_message.Message):
     MULTIPLIER_UP_FIELD_NUMBER: _builtins.int
     AVERAGING_WINDOW_FIELD_NUMBER: _builtins.int
     reference: Global___PriceBandReference.ValueType
-    """Price against which the band is measured."""
+    """Price that the band is measured against."""
     raw_reference: _builtins.str
-    """The venue's own word for it. Empty where it has none."""
+    """The venue's own value for `reference`. Empty if it has none."""
     multiplier_down: _builtins.str
     """Lowest price as a multiple of the reference, such as 0.2. Absent means no lower bound."""
     multiplier_up: _builtins.str
     """Highest price as a multiple of the reference, such as 5. Absent means no upper bound."""
     @_builtins.property
     def averaging_window(self) -> _duration_pb2.Duration:
-        """Span over which the reference is averaged. Absent when it is not averaged."""
+        """Time over which the reference is averaged. Absent if it is not averaged."""
 
     def __init__(
         self,
@@ -691,7 +716,7 @@ Global___PriceBand: _TypeAlias = PriceBand  # noqa: Y015
 
 @_typing.final
 class FeeTier(_message.Message):
-    """Fees from one trading volume on."""
+    """Fees from one trading volume upwards."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -702,17 +727,19 @@ class FeeTier(_message.Message):
     BLOCK_FIELD_NUMBER: _builtins.int
     LIQUIDATION_FIELD_NUMBER: _builtins.int
     from_volume: _builtins.str
-    """Volume of the last 30 days from which the tier holds, inclusive, in `volume_asset_id`. Absent means from zero."""
+    """Trading volume of the last 30 days from which the tier applies, inclusive, in units of `volume_asset_id`. Absent
+    means from zero.
+    """
     volume_asset_id: _builtins.str
-    """Asset in which the volume is counted. Absent with the volume."""
+    """Asset in which the volume is counted. Absent if `from_volume` is absent."""
     maker: _builtins.str
-    """Part of the value that a resting order is charged, such as 0.001. Negative is a rebate."""
+    """Fraction of the traded value that a maker order is charged, such as 0.001. Negative is a rebate."""
     taker: _builtins.str
-    """Part of the value that a crossing order is charged."""
+    """Fraction of the traded value that a taker order is charged. Negative is a rebate."""
     block: _builtins.str
-    """Part of the value that a block trade is charged."""
+    """Fraction of the traded value that a block trade is charged. Negative is a rebate."""
     liquidation: _builtins.str
-    """Part of the value that a liquidation is charged."""
+    """Fraction of the traded value that a liquidation is charged. Negative is a rebate."""
     def __init__(
         self,
         *,
@@ -756,7 +783,7 @@ Global___FeeTier: _TypeAlias = FeeTier  # noqa: Y015
 
 @_typing.final
 class MarginTier(_message.Message):
-    """Margin from one size of position on."""
+    """Margin requirements from one position size upwards."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -766,15 +793,15 @@ class MarginTier(_message.Message):
     MAINTENANCE_MARGIN_RATE_FIELD_NUMBER: _builtins.int
     MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
     min_notional: _builtins.str
-    """Notional from which the tier holds, inclusive, in quote units. Absent means from zero."""
+    """Notional from which the tier applies, inclusive, in quote units. Absent means from zero."""
     max_notional: _builtins.str
-    """Notional up to which the tier holds, exclusive. Absent means without bound."""
+    """Notional up to which the tier applies, exclusive, in quote units. Absent means no upper bound."""
     initial_margin_rate: _builtins.str
-    """Part of the notional that opening needs, such as 0.05."""
+    """Fraction of the notional that is required to open a position, such as 0.05."""
     maintenance_margin_rate: _builtins.str
-    """Part of the notional below which the position is liquidated."""
+    """Fraction of the notional below which the position is liquidated."""
     max_leverage: _builtins.str
-    """Largest leverage."""
+    """Maximum leverage."""
     def __init__(
         self,
         *,

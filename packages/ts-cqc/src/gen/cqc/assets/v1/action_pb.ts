@@ -17,90 +17,93 @@ export const file_cqc_assets_v1_action: GenFile = /*@__PURE__*/
   fileDesc("ChpjcWMvYXNzZXRzL3YxL2FjdGlvbi5wcm90bxINY3FjLmFzc2V0cy52MSLhAwoLQXNzZXRBY3Rpb24SHQoJYWN0aW9uX2lkGAEgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESLAoEdHlwZRgDIAEoDjIeLmNxYy5hc3NldHMudjEuQXNzZXRBY3Rpb25UeXBlEiQKDG5ld19hc3NldF9pZBgEIAEoCUIJukgGcgTQiCcBSACIAQESHQoFcmF0aW8YBSABKAlCCbpIBnIEmIgnAUgBiAEBEiAKCHZlbnVlX2lkGAYgASgJQgm6SAZyBOiIJwFIAogBARIdCgtkZXNjcmlwdGlvbhgHIAEoCUIIukgFcgMYgCASMAoMYW5ub3VuY2VkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOZWZmZWN0aXZlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWNhbmNlbGxlZBgLIAEoCBIQCghyZXZpc2lvbhgMIAEoBEIPCg1fbmV3X2Fzc2V0X2lkQggKBl9yYXRpb0ILCglfdmVudWVfaWQq9QEKD0Fzc2V0QWN0aW9uVHlwZRIhCh1BU1NFVF9BQ1RJT05fVFlQRV9VTlNQRUNJRklFRBAAEiQKIEFTU0VUX0FDVElPTl9UWVBFX1JFREVOT01JTkFUSU9OEAESHwobQVNTRVRfQUNUSU9OX1RZUEVfTUlHUkFUSU9OEAISGgoWQVNTRVRfQUNUSU9OX1RZUEVfRk9SSxADEh0KGUFTU0VUX0FDVElPTl9UWVBFX0FJUkRST1AQBBIfChtBU1NFVF9BQ1RJT05fVFlQRV9ERUxJU1RJTkcQBRIcChhBU1NFVF9BQ1RJT05fVFlQRV9SRUJBU0UQBkJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * A change to an asset that changes what holders have, like a corporate action of a share.
+ * A change to an asset that changes what its holders own, comparable to a corporate action on a share.
  *
  * @generated from message cqc.assets.v1.AssetAction
  */
 export type AssetAction = Message<"cqc.assets.v1.AssetAction"> & {
   /**
-   * Our id, opaque.
+   * Opaque id assigned by this system.
    *
    * @generated from field: string action_id = 1;
    */
   actionId: string;
 
   /**
-   * Asset that is changed.
+   * Asset that the action changes.
    *
    * @generated from field: string asset_id = 2;
    */
   assetId: string;
 
   /**
-   * What is done.
+   * Kind of action.
    *
    * @generated from field: cqc.assets.v1.AssetActionType type = 3;
    */
   type: AssetActionType;
 
   /**
-   * Asset that holders get. Absent when they get none, or the same.
+   * Asset that holders receive. Absent if they receive none, or the same asset.
    *
    * @generated from field: optional string new_asset_id = 4;
    */
   newAssetId?: string | undefined;
 
   /**
-   * Units after the action per unit held before, such as 1000 for a split into thousandths. Absent when there is none.
+   * Units after the action per unit held before, such as 1000 for a split into thousandths. Absent if the action has no
+   * ratio.
    *
    * @generated from field: optional string ratio = 5;
    */
   ratio?: string | undefined;
 
   /**
-   * Venue that announced it, where it concerns one venue only, such as a delisting. Absent when it concerns all.
+   * Venue that announced the action, for an action that concerns only that venue, such as a delisting. Absent if the
+   * action concerns all venues.
    *
    * @generated from field: optional string venue_id = 6;
    */
   venueId?: string | undefined;
 
   /**
-   * What was announced, for people. Empty when there is nothing to add.
+   * Human-readable text of the announcement. Empty if there is nothing to add.
    *
    * @generated from field: string description = 7;
    */
   description: string;
 
   /**
-   * When it was announced. Absent when not known.
+   * Time of the announcement. Absent if unknown.
    *
    * @generated from field: google.protobuf.Timestamp announced_at = 8;
    */
   announcedAt?: Timestamp | undefined;
 
   /**
-   * Whoever holds the asset at this time is concerned. Absent when not known, or the same as the effective time.
+   * Time that decides who is affected: everyone who holds the asset then. Absent if unknown, or the same as
+   * `effective_time`.
    *
    * @generated from field: google.protobuf.Timestamp record_time = 9;
    */
   recordTime?: Timestamp | undefined;
 
   /**
-   * When it takes effect. Absent when not known yet.
+   * When the action takes effect. Absent if not yet known.
    *
    * @generated from field: google.protobuf.Timestamp effective_time = 10;
    */
   effectiveTime?: Timestamp | undefined;
 
   /**
-   * Whether it was called off.
+   * Whether the action was called off.
    *
    * @generated from field: bool cancelled = 11;
    */
   cancelled: boolean;
 
   /**
-   * Version of this record, raised by one at each change.
+   * Version of this record, increased by one at each change.
    *
    * @generated from field: uint64 revision = 12;
    */
@@ -115,7 +118,7 @@ export const AssetActionSchema: GenMessage<AssetAction> = /*@__PURE__*/
   messageDesc(file_cqc_assets_v1_action, 0);
 
 /**
- * What is done to an asset.
+ * Kinds of action on an asset.
  *
  * @generated from enum cqc.assets.v1.AssetActionType
  */
@@ -128,42 +131,42 @@ export enum AssetActionType {
   UNSPECIFIED = 0,
 
   /**
-   * The same asset is counted in other units: a split or a reverse split.
+   * The same asset is counted in different units: a split or a reverse split.
    *
    * @generated from enum value: ASSET_ACTION_TYPE_REDENOMINATION = 1;
    */
   REDENOMINATION = 1,
 
   /**
-   * Holders get another asset in its place.
+   * Holders receive another asset in exchange for this one.
    *
    * @generated from enum value: ASSET_ACTION_TYPE_MIGRATION = 2;
    */
   MIGRATION = 2,
 
   /**
-   * Its chain splits, and holders have an asset on each branch.
+   * The asset's chain splits, and holders have an asset on each branch.
    *
    * @generated from enum value: ASSET_ACTION_TYPE_FORK = 3;
    */
   FORK = 3,
 
   /**
-   * Holders get another asset beside it.
+   * Holders receive another asset and keep this one.
    *
    * @generated from enum value: ASSET_ACTION_TYPE_AIRDROP = 4;
    */
   AIRDROP = 4,
 
   /**
-   * Venues stop trading it.
+   * Venues stop trading the asset.
    *
    * @generated from enum value: ASSET_ACTION_TYPE_DELISTING = 5;
    */
   DELISTING = 5,
 
   /**
-   * Its supply changes, and every balance in proportion.
+   * The asset's supply changes, and every balance changes in proportion.
    *
    * @generated from enum value: ASSET_ACTION_TYPE_REBASE = 6;
    */

@@ -17,31 +17,31 @@ export const file_cqc_assets_v1_asset: GenFile = /*@__PURE__*/
   fileDesc("ChljcWMvYXNzZXRzL3YxL2Fzc2V0LnByb3RvEg1jcWMuYXNzZXRzLnYxIrYDCgVBc3NldBIbCghhc3NldF9pZBgBIAEoCUIJukgGcgTQiCcBEhkKBnN5bWJvbBgCIAEoCUIJukgGcgQQARhAEhgKBG5hbWUYAyABKAlCCrpIB3IFEAEYgAISJgoEdHlwZRgEIAEoDjIYLmNxYy5hc3NldHMudjEuQXNzZXRUeXBlEiYKEGRpc3BsYXlfZGVjaW1hbHMYBSABKA1CB7pIBCoCGCZIAIgBARIkCgxwZWdfYXNzZXRfaWQYBiABKAlCCbpIBnIE0IgnAUgBiAEBEioKBnN0YXR1cxgHIAEoDjIaLmNxYy5hc3NldHMudjEuQXNzZXRTdGF0dXMSIQoHYWxpYXNlcxgIIAMoCUIQukgNkgEKGAEiBnIEEAEYQBIQCghyZXZpc2lvbhgJIAEoBBIuCgpjcmVhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEITChFfZGlzcGxheV9kZWNpbWFsc0IPCg1fcGVnX2Fzc2V0X2lkIuMBCg9Bc3NldElkZW50aWZpZXISGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIiCg5kYXRhX3NvdXJjZV9pZBgCIAEoCUIKukgHcgUQARiAARIfCgtleHRlcm5hbF9pZBgDIAEoCUIKukgHcgUQARiAAhIuCgp2YWxpZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgh2YWxpZF90bxgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YBiABKAQijgEKCkRhdGFTb3VyY2USIgoOZGF0YV9zb3VyY2VfaWQYASABKAlCCrpIB3IFEAEYgAESGAoEbmFtZRgCIAEoCUIKukgHcgUQARiAAhIrCgR0eXBlGAMgASgOMh0uY3FjLmFzc2V0cy52MS5EYXRhU291cmNlVHlwZRIVCgN1cmwYBCABKAlCCLpIBXIDGIAQKp8CCglBc3NldFR5cGUSGgoWQVNTRVRfVFlQRV9VTlNQRUNJRklFRBAAEhUKEUFTU0VUX1RZUEVfTkFUSVZFEAESFAoQQVNTRVRfVFlQRV9UT0tFThACEhYKEkFTU0VUX1RZUEVfV1JBUFBFRBADEhYKEkFTU0VUX1RZUEVfQlJJREdFRBAEEhUKEUFTU0VUX1RZUEVfU1RBS0VEEAUSEQoNQVNTRVRfVFlQRV9MUBAGEhYKEkFTU0VUX1RZUEVfUkVDRUlQVBAHEhMKD0FTU0VUX1RZUEVfRklBVBAIEhQKEEFTU0VUX1RZUEVfSU5ERVgQCRIYChRBU1NFVF9UWVBFX1NZTlRIRVRJQxAKEhIKDkFTU0VUX1RZUEVfTkZUEAsqfAoLQXNzZXRTdGF0dXMSHAoYQVNTRVRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTQVNTRVRfU1RBVFVTX0FDVElWRRABEhsKF0FTU0VUX1NUQVRVU19TVVBFUlNFREVEEAISGQoVQVNTRVRfU1RBVFVTX0lOQUNUSVZFEAMqswEKDkRhdGFTb3VyY2VUeXBlEiAKHERBVEFfU09VUkNFX1RZUEVfVU5TUEVDSUZJRUQQABIfChtEQVRBX1NPVVJDRV9UWVBFX0FHR1JFR0FUT1IQARIbChdEQVRBX1NPVVJDRV9UWVBFX09SQUNMRRACEh0KGURBVEFfU09VUkNFX1RZUEVfUkVHSVNUUlkQAxIiCh5EQVRBX1NPVVJDRV9UWVBFX0NIQUlOX0lOREVYRVIQBEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * Something of value that can be held: a coin, a token, money.
+ * Something of value that can be held: a coin, a token, or money.
  *
- * One asset for all chains it lives on: WETH on two chains is one asset with two deployments. A third party's bridged
- * claim is an asset of its own.
+ * An asset is the same on every chain: WETH on two chains is one asset with two deployments. A third party's bridged
+ * claim is a separate asset.
  *
  * @generated from message cqc.assets.v1.Asset
  */
 export type Asset = Message<"cqc.assets.v1.Asset"> & {
   /**
-   * Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Assigned by AssetRegistry, immutable, never reused; the first
-   * holder of a ticker has it bare, later ones with a qualifier.
+   * Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Assigned by AssetRegistry, immutable, never reused. The first
+   * asset with a given ticker gets the bare ticker as its id; later ones get a qualifier.
    *
    * @generated from field: string asset_id = 1;
    */
   assetId: string;
 
   /**
-   * Ticker as traders write it, such as `USDC`. Not unique, and it changes with a rebrand.
+   * Ticker as traders write it, such as `USDC`. Not unique, and changes with a rebrand.
    *
    * @generated from field: string symbol = 2;
    */
   symbol: string;
 
   /**
-   * Name for people, such as `USD Coin`.
+   * Display name, such as `USD Coin`.
    *
    * @generated from field: string name = 3;
    */
@@ -55,43 +55,43 @@ export type Asset = Message<"cqc.assets.v1.Asset"> & {
   type: AssetType;
 
   /**
-   * Digits after the point that people expect, 0 to 38. For display only: each deployment states its own. Absent means
-   * no convention.
+   * Number of decimal places that people expect, 0 to 38. For display only: each deployment has its own `decimals`.
+   * Absent if there is no convention.
    *
    * @generated from field: optional uint32 display_decimals = 5;
    */
   displayDecimals?: number | undefined;
 
   /**
-   * Asset whose price this one is meant to keep, such as `USD` for USDC. Absent when there is none.
+   * Asset whose price this one is meant to match, such as `USD` for USDC. Absent if the asset is not pegged.
    *
    * @generated from field: optional string peg_asset_id = 6;
    */
   pegAssetId?: string | undefined;
 
   /**
-   * Whether it is in use.
+   * Whether the asset is in use.
    *
    * @generated from field: cqc.assets.v1.AssetStatus status = 7;
    */
   status: AssetStatus;
 
   /**
-   * Other tickers it is or was known by, such as `XBT`. Not unique.
+   * Other tickers by which the asset is or was known, such as `XBT`. Not unique across assets.
    *
    * @generated from field: repeated string aliases = 8;
    */
   aliases: string[];
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 9;
    */
   revision: bigint;
 
   /**
-   * When the record was made.
+   * When the record was created.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 10;
    */
@@ -115,48 +115,49 @@ export const AssetSchema: GenMessage<Asset> = /*@__PURE__*/
 /**
  * The name of an asset at an information provider, such as CoinGecko's `usd-coin`.
  *
- * Codes at a venue one can trade on are on VenueAsset. Providers reassign their ids, so each holds for a time.
+ * Codes used by trading venues are in VenueAsset. Providers reassign their ids, so each identifier is valid for a
+ * period.
  *
  * @generated from message cqc.assets.v1.AssetIdentifier
  */
 export type AssetIdentifier = Message<"cqc.assets.v1.AssetIdentifier"> & {
   /**
-   * Asset that is named.
+   * Asset that the identifier names.
    *
    * @generated from field: string asset_id = 1;
    */
   assetId: string;
 
   /**
-   * Provider that gave the name, an id of a DataSource.
+   * Id of the DataSource that assigned the identifier.
    *
    * @generated from field: string data_source_id = 2;
    */
   dataSourceId: string;
 
   /**
-   * The provider's own id. A text even where it looks like a number: 18 digits do not survive JSON.
+   * The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON.
    *
    * @generated from field: string external_id = 3;
    */
   externalId: string;
 
   /**
-   * Since when the name holds. Absent means that it always did.
+   * Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid.
    *
    * @generated from field: google.protobuf.Timestamp valid_from = 4;
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Until when the name held, exclusive. Absent means that it still does.
+   * End of the period in which the identifier is valid, exclusive. Absent if it is still valid.
    *
    * @generated from field: google.protobuf.Timestamp valid_to = 5;
    */
   validTo?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 6;
    */
@@ -171,7 +172,7 @@ export const AssetIdentifierSchema: GenMessage<AssetIdentifier> = /*@__PURE__*/
   messageDesc(file_cqc_assets_v1_asset, 1);
 
 /**
- * A provider of information, such as CoinGecko. One cannot trade there: where one can is a Venue.
+ * An information provider, such as CoinGecko. Places to trade are Venues instead.
  *
  * @generated from message cqc.assets.v1.DataSource
  */
@@ -184,7 +185,7 @@ export type DataSource = Message<"cqc.assets.v1.DataSource"> & {
   dataSourceId: string;
 
   /**
-   * Name for people.
+   * Display name.
    *
    * @generated from field: string name = 2;
    */
@@ -198,7 +199,7 @@ export type DataSource = Message<"cqc.assets.v1.DataSource"> & {
   type: DataSourceType;
 
   /**
-   * Address of its site. Empty when there is none.
+   * Address of the provider's website. Empty if there is none.
    *
    * @generated from field: string url = 4;
    */
@@ -219,14 +220,14 @@ export const DataSourceSchema: GenMessage<DataSource> = /*@__PURE__*/
  */
 export enum AssetType {
   /**
-   * The kind is not known.
+   * Not known.
    *
    * @generated from enum value: ASSET_TYPE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The asset in which a chain takes its fees, such as BTC or ETH.
+   * The asset in which a chain charges its fees, such as BTC or ETH.
    *
    * @generated from enum value: ASSET_TYPE_NATIVE = 1;
    */
@@ -240,14 +241,14 @@ export enum AssetType {
   TOKEN = 2,
 
   /**
-   * A token redeemable one to one for an asset of the same chain, such as WETH.
+   * A token redeemable one to one for an asset on the same chain, such as WETH.
    *
    * @generated from enum value: ASSET_TYPE_WRAPPED = 3;
    */
   WRAPPED = 3,
 
   /**
-   * A claim on an asset that is held on another chain.
+   * A claim on an asset held on another chain.
    *
    * @generated from enum value: ASSET_TYPE_BRIDGED = 4;
    */
@@ -275,7 +276,7 @@ export enum AssetType {
   RECEIPT = 7,
 
   /**
-   * Money of a state, such as USD.
+   * Money issued by a state, such as USD.
    *
    * @generated from enum value: ASSET_TYPE_FIAT = 8;
    */
@@ -289,7 +290,7 @@ export enum AssetType {
   INDEX = 9,
 
   /**
-   * A token that follows a price without being redeemable for the thing.
+   * A token that tracks the price of something without being redeemable for it.
    *
    * @generated from enum value: ASSET_TYPE_SYNTHETIC = 10;
    */
@@ -330,14 +331,14 @@ export enum AssetStatus {
   ACTIVE = 1,
 
   /**
-   * Replaced by another asset, as after a migration; the relationship says by which.
+   * Replaced by another asset, for example after a migration. An AssetRelationship names the replacement.
    *
    * @generated from enum value: ASSET_STATUS_SUPERSEDED = 2;
    */
   SUPERSEDED = 2,
 
   /**
-   * Not traded any more.
+   * No longer traded.
    *
    * @generated from enum value: ASSET_STATUS_INACTIVE = 3;
    */
@@ -357,14 +358,14 @@ export const AssetStatusSchema: GenEnum<AssetStatus> = /*@__PURE__*/
  */
 export enum DataSourceType {
   /**
-   * The kind is not known.
+   * Not known.
    *
    * @generated from enum value: DATA_SOURCE_TYPE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Collects prices and descriptions of many markets, such as CoinGecko.
+   * Collects prices and descriptions from many markets, such as CoinGecko.
    *
    * @generated from enum value: DATA_SOURCE_TYPE_AGGREGATOR = 1;
    */
@@ -385,7 +386,7 @@ export enum DataSourceType {
   REGISTRY = 3,
 
   /**
-   * Reads chains and answers what happened there.
+   * Reads chains and answers queries about what happened there.
    *
    * @generated from enum value: DATA_SOURCE_TYPE_CHAIN_INDEXER = 4;
    */

@@ -17,7 +17,7 @@ export const file_cqc_assets_v1_chain: GenFile = /*@__PURE__*/
   fileDesc("ChljcWMvYXNzZXRzL3YxL2NoYWluLnByb3RvEg1jcWMuYXNzZXRzLnYxIvcCCgVDaGFpbhIbCghjaGFpbl9pZBgBIAEoCUIJukgGcgSgiScBEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISIgoPbmF0aXZlX2Fzc2V0X2lkGAMgASgJQgm6SAZyBNCIJwESJwoPcGFyZW50X2NoYWluX2lkGAQgASgJQgm6SAZyBKCJJwFIAIgBARIPCgd0ZXN0bmV0GAUgASgIEi0KCmJsb2NrX3RpbWUYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHwoSc2FmZV9jb25maXJtYXRpb25zGAcgASgNSAGIAQESHgoMZXhwbG9yZXJfdXJsGAggASgJQgi6SAVyAxiAEBIsCgh2YWxpZF90bxgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YCiABKARCEgoQX3BhcmVudF9jaGFpbl9pZEIVChNfc2FmZV9jb25maXJtYXRpb25zQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvYXNzZXRzL3YxO2Fzc2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * A blockchain on which assets live.
+ * A blockchain that carries assets.
  *
  * @generated from message cqc.assets.v1.Chain
  */
@@ -30,63 +30,64 @@ export type Chain = Message<"cqc.assets.v1.Chain"> & {
   chainId: string;
 
   /**
-   * Name for people, such as `Ethereum`.
+   * Display name, such as `Ethereum`.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Asset in which fees are paid.
+   * Asset in which the chain's fees are paid.
    *
    * @generated from field: string native_asset_id = 3;
    */
   nativeAssetId: string;
 
   /**
-   * Chain that this one settles on, in CAIP-2, such as `eip155:1` for a rollup. Absent for a chain of its own.
+   * CAIP-2 id of the chain that this one settles on, such as `eip155:1` for a rollup. Absent if the chain does not
+   * settle on another.
    *
    * @generated from field: optional string parent_chain_id = 4;
    */
   parentChainId?: string | undefined;
 
   /**
-   * Whether it is for tests only, so that nothing on it has value.
+   * Whether the chain is a test network, on which nothing has value.
    *
    * @generated from field: bool testnet = 5;
    */
   testnet: boolean;
 
   /**
-   * Usual time between blocks. Absent when not known.
+   * Usual time between blocks. Absent if unknown.
    *
    * @generated from field: google.protobuf.Duration block_time = 6;
    */
   blockTime?: Duration | undefined;
 
   /**
-   * Blocks after which a replacement is not expected any more. Absent when not known.
+   * Number of blocks after which a reorganization is no longer expected. Absent if unknown.
    *
    * @generated from field: optional uint32 safe_confirmations = 7;
    */
   safeConfirmations?: number | undefined;
 
   /**
-   * Address of a block explorer. Empty when there is none.
+   * Address of a block explorer. Empty if there is none.
    *
    * @generated from field: string explorer_url = 8;
    */
   explorerUrl: string;
 
   /**
-   * Until when the chain ran, exclusive. Absent means that it still does.
+   * Time until which the chain ran, exclusive. Absent if the chain is still running.
    *
    * @generated from field: google.protobuf.Timestamp valid_to = 9;
    */
   validTo?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 10;
    */

@@ -17,13 +17,13 @@ export const file_cqc_assets_v1_deployment: GenFile = /*@__PURE__*/
   fileDesc("Ch5jcWMvYXNzZXRzL3YxL2RlcGxveW1lbnQucHJvdG8SDWNxYy5hc3NldHMudjEi9QMKD0Fzc2V0RGVwbG95bWVudBIgCg1kZXBsb3ltZW50X2lkGAEgASgJQgm6SAZyBLCJJwESGwoIYXNzZXRfaWQYAiABKAlCCbpIBnIE0IgnARIbCghjaGFpbl9pZBgDIAEoCUIJukgGcgSgiScBEh8KB2FkZHJlc3MYBCABKAlCCbpIBnIEqIknAUgAiAEBEi4KCHN0YW5kYXJkGAUgASgOMhwuY3FjLmFzc2V0cy52MS5Ub2tlblN0YW5kYXJkEh4KCGRlY2ltYWxzGAYgASgNQge6SAQqAhgmSAGIAQESKQoIaXNzdWFuY2UYByABKA4yFy5jcWMuYXNzZXRzLnYxLklzc3VhbmNlEigKEHRyYW5zZmVyX2ZlZV9icHMYCCABKAlCCbpIBnIEkIgnAUgCiAEBEhUKCHJlYmFzaW5nGAkgASgISAOIAQESLgoKdmFsaWRfZnJvbRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIdmFsaWRfdG8YCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAwgASgEQgoKCF9hZGRyZXNzQgsKCV9kZWNpbWFsc0ITChFfdHJhbnNmZXJfZmVlX2Jwc0ILCglfcmViYXNpbmcqjAIKDVRva2VuU3RhbmRhcmQSHgoaVE9LRU5fU1RBTkRBUkRfVU5TUEVDSUZJRUQQABIZChVUT0tFTl9TVEFOREFSRF9OQVRJVkUQARIYChRUT0tFTl9TVEFOREFSRF9FUkMyMBACEhkKFVRPS0VOX1NUQU5EQVJEX0VSQzcyMRADEhoKFlRPS0VOX1NUQU5EQVJEX0VSQzExNTUQBBIWChJUT0tFTl9TVEFOREFSRF9TUEwQBRIdChlUT0tFTl9TVEFOREFSRF9UT0tFTl8yMDIyEAYSGAoUVE9LRU5fU1RBTkRBUkRfVFJDMjAQBxIeChpUT0tFTl9TVEFOREFSRF9DT1NNT1NfQkFOSxAIKnIKCElzc3VhbmNlEhgKFElTU1VBTkNFX1VOU1BFQ0lGSUVEEAASEwoPSVNTVUFOQ0VfTkFUSVZFEAESHQoZSVNTVUFOQ0VfQ0FOT05JQ0FMX0JSSURHRRACEhgKFElTU1VBTkNFX1RISVJEX1BBUlRZEANCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9hc3NldHMvdjE7YXNzZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * An asset on one chain: its contract there, or its being that chain's native asset.
+ * An asset on one chain: its contract there, or the chain's native asset.
  *
  * @generated from message cqc.assets.v1.AssetDeployment
  */
 export type AssetDeployment = Message<"cqc.assets.v1.AssetDeployment"> & {
   /**
-   * CAIP-19 id such as `eip155:1/erc20:0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2`; EVM addresses in lower case.
+   * CAIP-19 id such as `eip155:1/erc20:0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2`. EVM addresses are in lower case.
    *
    * @generated from field: string deployment_id = 1;
    */
@@ -37,71 +37,72 @@ export type AssetDeployment = Message<"cqc.assets.v1.AssetDeployment"> & {
   assetId: string;
 
   /**
-   * Chain in CAIP-2, such as `eip155:1`.
+   * CAIP-2 id of the chain, such as `eip155:1`.
    *
    * @generated from field: string chain_id = 3;
    */
   chainId: string;
 
   /**
-   * Address of the contract in CAIP-10. Absent for a native asset, which has none.
+   * CAIP-10 id of the contract. Absent for a native asset, which has no contract.
    *
    * @generated from field: optional string address = 4;
    */
   address?: string | undefined;
 
   /**
-   * Standard that the contract follows.
+   * Token standard that the contract follows.
    *
    * @generated from field: cqc.assets.v1.TokenStandard standard = 5;
    */
   standard: TokenStandard;
 
   /**
-   * Number of decimal digits by which the chain's integer amounts are divided, 0 to 38. Absent when not known: zero is
-   * a real value.
+   * Decimal places of the chain's integer amounts, 0 to 38: an amount divided by 10 to this power is in units of the
+   * asset. Absent if unknown; zero is a valid value.
    *
    * @generated from field: optional uint32 decimals = 6;
    */
   decimals?: number | undefined;
 
   /**
-   * Who stands behind it.
+   * Who issues the deployment.
    *
    * @generated from field: cqc.assets.v1.Issuance issuance = 7;
    */
   issuance: Issuance;
 
   /**
-   * Part of each transfer that the contract keeps, in basis points. Absent means none is known.
+   * Fee that the contract keeps from each transfer, in basis points of the transferred amount, zero or greater. Absent
+   * if no fee is known.
    *
    * @generated from field: optional string transfer_fee_bps = 8;
    */
   transferFeeBps?: string | undefined;
 
   /**
-   * Whether balances change without transfers. Absent means not known.
+   * Whether balances change without transfers. Absent if unknown.
    *
    * @generated from field: optional bool rebasing = 9;
    */
   rebasing?: boolean | undefined;
 
   /**
-   * Since when it is in use. Absent means that it always was.
+   * Start of the period in which the deployment is in use, inclusive. Absent if it has always been in use.
    *
    * @generated from field: google.protobuf.Timestamp valid_from = 10;
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Until when it was in use, exclusive. Absent means that it still is.
+   * End of the period in which the deployment is in use, exclusive. Absent if it is still in use.
    *
    * @generated from field: google.protobuf.Timestamp valid_to = 11;
    */
   validTo?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 12;
    */
@@ -129,7 +130,7 @@ export enum TokenStandard {
   UNSPECIFIED = 0,
 
   /**
-   * The native asset of the chain, which follows no token standard.
+   * The chain's native asset, which follows no token standard.
    *
    * @generated from enum value: TOKEN_STANDARD_NATIVE = 1;
    */
@@ -143,7 +144,7 @@ export enum TokenStandard {
   ERC20 = 2,
 
   /**
-   * ERC-721 on EVM chains, each token different.
+   * ERC-721 on EVM chains, where every token is different.
    *
    * @generated from enum value: TOKEN_STANDARD_ERC721 = 3;
    */
@@ -178,7 +179,7 @@ export enum TokenStandard {
   TRC20 = 7,
 
   /**
-   * Bank module denomination on Cosmos chains, IBC vouchers included.
+   * Denomination of the bank module on Cosmos chains, including IBC vouchers.
    *
    * @generated from enum value: TOKEN_STANDARD_COSMOS_BANK = 8;
    */
@@ -192,7 +193,7 @@ export const TokenStandardSchema: GenEnum<TokenStandard> = /*@__PURE__*/
   enumDesc(file_cqc_assets_v1_deployment, 0);
 
 /**
- * Who stands behind a deployment.
+ * Who issues a deployment.
  *
  * @generated from enum cqc.assets.v1.Issuance
  */
@@ -205,21 +206,21 @@ export enum Issuance {
   UNSPECIFIED = 0,
 
   /**
-   * The issuer itself mints it on this chain, or the chain does.
+   * The issuer itself mints the asset on this chain, or the chain does.
    *
    * @generated from enum value: ISSUANCE_NATIVE = 1;
    */
   NATIVE = 1,
 
   /**
-   * The bridge that the issuer or the chain names as the official one.
+   * The bridge that the issuer or the chain designates as official.
    *
    * @generated from enum value: ISSUANCE_CANONICAL_BRIDGE = 2;
    */
   CANONICAL_BRIDGE = 2,
 
   /**
-   * Someone else's bridge.
+   * Another party's bridge.
    *
    * @generated from enum value: ISSUANCE_THIRD_PARTY = 3;
    */

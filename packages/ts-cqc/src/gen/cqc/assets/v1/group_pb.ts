@@ -17,48 +17,48 @@ export const file_cqc_assets_v1_group: GenFile = /*@__PURE__*/
   fileDesc("ChljcWMvYXNzZXRzL3YxL2dyb3VwLnByb3RvEg1jcWMuYXNzZXRzLnYxIocCCgpBc3NldEdyb3VwEhwKCGdyb3VwX2lkGAEgASgJQgq6SAdyBRABGIABEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISHQoLZGVzY3JpcHRpb24YAyABKAlCCLpIBXIDGIAgEjAKB21lbWJlcnMYBCADKAsyHy5jcWMuYXNzZXRzLnYxLkFzc2V0R3JvdXBNZW1iZXISEAoIcmV2aXNpb24YBSABKAQSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuAEKEEFzc2V0R3JvdXBNZW1iZXISGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIeCgZ3ZWlnaHQYAiABKAlCCbpIBnIEiIgnAUgAiAEBEi4KCnZhbGlkX2Zyb20YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCHZhbGlkX3RvGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIJCgdfd2VpZ2h0QkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvYXNzZXRzL3YxO2Fzc2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * Assets that someone looks at together, such as an index, a sector, or everything pegged to the dollar.
+ * Assets viewed together, such as an index, a sector, or everything pegged to the dollar.
  *
  * @generated from message cqc.assets.v1.AssetGroup
  */
 export type AssetGroup = Message<"cqc.assets.v1.AssetGroup"> & {
   /**
-   * Our id of the group, opaque.
+   * Opaque id assigned by this system.
    *
    * @generated from field: string group_id = 1;
    */
   groupId: string;
 
   /**
-   * Name for people.
+   * Display name.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * What the group is for. Empty when the name says it.
+   * Purpose of the group. Empty if the name is self-explanatory.
    *
    * @generated from field: string description = 3;
    */
   description: string;
 
   /**
-   * Assets that belong to it, or did.
+   * Current and former members of the group.
    *
    * @generated from field: repeated cqc.assets.v1.AssetGroupMember members = 4;
    */
   members: AssetGroupMember[];
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 5;
    */
   revision: bigint;
 
   /**
-   * When the record was made.
+   * When the record was created.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 6;
    */
@@ -80,7 +80,7 @@ export const AssetGroupSchema: GenMessage<AssetGroup> = /*@__PURE__*/
   messageDesc(file_cqc_assets_v1_group, 0);
 
 /**
- * That an asset belongs to a group for a time.
+ * Membership of an asset in a group for a period.
  *
  * @generated from message cqc.assets.v1.AssetGroupMember
  */
@@ -93,21 +93,22 @@ export type AssetGroupMember = Message<"cqc.assets.v1.AssetGroupMember"> & {
   assetId: string;
 
   /**
-   * Share of the group, where shares of all current members add up to 1. Absent in a group without weights.
+   * Weight of the asset as a fraction of the group. The weights of all current members add up to 1. Absent in a group
+   * without weights.
    *
    * @generated from field: optional string weight = 2;
    */
   weight?: string | undefined;
 
   /**
-   * Since when it belongs. Absent means that it always did.
+   * Start of the membership, inclusive. Absent if the asset has always been a member.
    *
    * @generated from field: google.protobuf.Timestamp valid_from = 3;
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Until when it belonged, exclusive. Absent means that it still does.
+   * End of the membership, exclusive. Absent if the asset is still a member.
    *
    * @generated from field: google.protobuf.Timestamp valid_to = 4;
    */

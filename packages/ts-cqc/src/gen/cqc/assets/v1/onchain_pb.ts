@@ -23,77 +23,79 @@ export const file_cqc_assets_v1_onchain: GenFile = /*@__PURE__*/
  */
 export type OnchainRef = Message<"cqc.assets.v1.OnchainRef"> & {
   /**
-   * Chain in CAIP-2, such as `eip155:1`.
+   * CAIP-2 id of the chain, such as `eip155:1`.
    *
    * @generated from field: string chain_id = 1;
    */
   chainId: string;
 
   /**
-   * Hash or id of the transaction in the chain's own spelling; lower case on EVM chains.
+   * Hash or id of the transaction as the chain spells it, in lower case on EVM chains.
    *
    * @generated from field: string transaction_id = 2;
    */
   transactionId: string;
 
   /**
-   * Number (height or slot) of the block. Absent while pending.
+   * Number of the block (height or slot). Absent while the transaction is pending.
    *
    * @generated from field: optional uint64 block_number = 3;
    */
   blockNumber?: bigint | undefined;
 
   /**
-   * Hash of the block. Absent while pending, or where the chain has none.
+   * Hash of the block. Absent while the transaction is pending, or if the chain has no block hashes.
    *
    * @generated from field: optional string block_hash = 4;
    */
   blockHash?: string | undefined;
 
   /**
-   * Position of the event among the block's logs. Absent where the chain has no logs.
+   * Position of the event among the logs of the block. Absent if the chain has no logs.
    *
    * @generated from field: optional uint32 log_index = 5;
    */
   logIndex?: number | undefined;
 
   /**
-   * Number of the transaction among its sender's. Absent where the chain does not count them.
+   * Sequence number of the transaction among those of its sender. Absent if the chain does not number them.
    *
    * @generated from field: optional uint64 nonce = 6;
    */
   nonce?: bigint | undefined;
 
   /**
-   * Gas that was used, in the chain's units of gas. Absent while pending.
+   * Gas used, in the chain's gas units. Absent while the transaction is pending.
    *
    * @generated from field: optional string gas_used = 7;
    */
   gasUsed?: string | undefined;
 
   /**
-   * Price paid for one unit of gas, in the smallest unit of the chain's native asset. Absent while pending.
+   * Price paid per unit of gas, in the smallest unit of the chain's native asset. Absent while the transaction is
+   * pending.
    *
    * @generated from field: optional string gas_price = 8;
    */
   gasPrice?: string | undefined;
 
   /**
-   * The transaction that took this one's place, such as one with the same nonce and a higher fee. Absent if none did.
+   * Hash or id of the transaction that replaced this one, such as one with the same nonce and a higher fee. Absent if
+   * it was not replaced.
    *
    * @generated from field: optional string replaced_by = 9;
    */
   replacedBy?: string | undefined;
 
   /**
-   * How certain it is that the transaction stays.
+   * How certain it is that the transaction stays on the chain.
    *
    * @generated from field: cqc.assets.v1.Finality finality = 10;
    */
   finality: Finality;
 
   /**
-   * Time of the block. Absent while pending.
+   * Timestamp of the block. Absent while the transaction is pending.
    *
    * @generated from field: google.protobuf.Timestamp block_time = 11;
    */
@@ -121,7 +123,7 @@ export enum Finality {
   UNSPECIFIED = 0,
 
   /**
-   * Sent, but in no block yet.
+   * Sent, but not yet in a block.
    *
    * @generated from enum value: FINALITY_PENDING = 1;
    */
@@ -135,21 +137,21 @@ export enum Finality {
   INCLUDED = 2,
 
   /**
-   * Deep enough that a replacement is not expected.
+   * Deep enough in the chain that a reorganization is not expected.
    *
    * @generated from enum value: FINALITY_SAFE = 3;
    */
   SAFE = 3,
 
   /**
-   * The chain rules a replacement out.
+   * The chain rules out a reorganization.
    *
    * @generated from enum value: FINALITY_FINAL = 4;
    */
   FINAL = 4,
 
   /**
-   * The block was replaced: what the transaction did is undone.
+   * The block was replaced, and the transaction's effects were undone.
    *
    * @generated from enum value: FINALITY_REORGED = 5;
    */

@@ -17,83 +17,83 @@ export const file_cqc_assets_v1_quality: GenFile = /*@__PURE__*/
   fileDesc("ChtjcWMvYXNzZXRzL3YxL3F1YWxpdHkucHJvdG8SDWNxYy5hc3NldHMudjEiqwMKEEFzc2V0UXVhbGl0eUZsYWcSGwoHZmxhZ19pZBgBIAEoCUIKukgHcgUQARiAARIbCghhc3NldF9pZBgCIAEoCUIJukgGcgTQiCcBEiUKDWRlcGxveW1lbnRfaWQYAyABKAlCCbpIBnIEsIknAUgAiAEBEiUKBHR5cGUYBCABKA4yFy5jcWMuYXNzZXRzLnYxLkZsYWdUeXBlEi0KCHNldmVyaXR5GAUgASgOMhsuY3FjLmFzc2V0cy52MS5GbGFnU2V2ZXJpdHkSGgoGc291cmNlGAYgASgJQgq6SAdyBRABGIABEhgKBnJlYXNvbhgHIAEoCUIIukgFcgMYgCASHgoMZXZpZGVuY2VfdXJsGAggASgJQgi6SAVyAxiAEBI1CglyYWlzZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLwoLcmVzb2x2ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAsgASgEQhAKDl9kZXBsb3ltZW50X2lkKp4CCghGbGFnVHlwZRIZChVGTEFHX1RZUEVfVU5TUEVDSUZJRUQQABISCg5GTEFHX1RZUEVfU0NBTRABEhYKEkZMQUdfVFlQRV9SVUdfUFVMTBACEhYKEkZMQUdfVFlQRV9IT05FWVBPVBADEhcKE0ZMQUdfVFlQRV9FWFBMT0lURUQQBBIWChJGTEFHX1RZUEVfREVQRUdHRUQQBRIUChBGTEFHX1RZUEVfUEFVU0VEEAYSGAoURkxBR19UWVBFX1JFR1VMQVRPUlkQBxIbChdGTEFHX1RZUEVfTE9XX0xJUVVJRElUWRAIEhsKF0ZMQUdfVFlQRV9DT05UUkFDVF9SSVNLEAkSGAoURkxBR19UWVBFX0RFUFJFQ0FURUQQCiqqAQoMRmxhZ1NldmVyaXR5Eh0KGUZMQUdfU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIWChJGTEFHX1NFVkVSSVRZX0lORk8QARIVChFGTEFHX1NFVkVSSVRZX0xPVxACEhgKFEZMQUdfU0VWRVJJVFlfTUVESVVNEAMSFgoSRkxBR19TRVZFUklUWV9ISUdIEAQSGgoWRkxBR19TRVZFUklUWV9DUklUSUNBTBAFQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvYXNzZXRzL3YxO2Fzc2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * A warning about an asset, by someone, for a time.
+ * A warning about an asset, raised by one source and valid for a period.
  *
  * @generated from message cqc.assets.v1.AssetQualityFlag
  */
 export type AssetQualityFlag = Message<"cqc.assets.v1.AssetQualityFlag"> & {
   /**
-   * Our id of the flag, opaque.
+   * Opaque id assigned by this system.
    *
    * @generated from field: string flag_id = 1;
    */
   flagId: string;
 
   /**
-   * Asset that is warned of.
+   * Asset that the warning is about.
    *
    * @generated from field: string asset_id = 2;
    */
   assetId: string;
 
   /**
-   * The one deployment that is concerned. Absent means the asset on every chain.
+   * The one deployment that the warning is about. Absent if it is about the asset on every chain.
    *
    * @generated from field: optional string deployment_id = 3;
    */
   deploymentId?: string | undefined;
 
   /**
-   * What is wrong.
+   * Kind of problem.
    *
    * @generated from field: cqc.assets.v1.FlagType type = 4;
    */
   type: FlagType;
 
   /**
-   * How bad it is.
+   * How serious the problem is.
    *
    * @generated from field: cqc.assets.v1.FlagSeverity severity = 5;
    */
   severity: FlagSeverity;
 
   /**
-   * Who says so: an id of a DataSource, or of one of our services.
+   * Source of the warning: the id of a DataSource or of one of our services.
    *
    * @generated from field: string source = 6;
    */
   source: string;
 
   /**
-   * What was seen, for people. Empty when there is nothing to add.
+   * Human-readable account of what was observed. Empty if there is nothing to add.
    *
    * @generated from field: string reason = 7;
    */
   reason: string;
 
   /**
-   * Where to read more. Empty when there is nothing.
+   * Address of a page with more information. Empty if there is none.
    *
    * @generated from field: string evidence_url = 8;
    */
   evidenceUrl: string;
 
   /**
-   * When the warning was raised.
+   * When the warning was raised. Always set.
    *
    * @generated from field: google.protobuf.Timestamp raised_at = 9;
    */
   raisedAt?: Timestamp | undefined;
 
   /**
-   * When it was taken back. Absent means that it still stands.
+   * When the warning was withdrawn. Absent if it is still in force.
    *
    * @generated from field: google.protobuf.Timestamp resolved_at = 10;
    */
   resolvedAt?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change.
    *
    * @generated from field: uint64 revision = 11;
    */
@@ -108,7 +108,7 @@ export const AssetQualityFlagSchema: GenMessage<AssetQualityFlag> = /*@__PURE__*
   messageDesc(file_cqc_assets_v1_quality, 0);
 
 /**
- * What is wrong with an asset.
+ * Kinds of problem with an asset.
  *
  * @generated from enum cqc.assets.v1.FlagType
  */
@@ -121,70 +121,70 @@ export enum FlagType {
   UNSPECIFIED = 0,
 
   /**
-   * It imitates another asset or cheats its holders.
+   * Imitates another asset or defrauds its holders.
    *
    * @generated from enum value: FLAG_TYPE_SCAM = 1;
    */
   SCAM = 1,
 
   /**
-   * Its makers took the money and left.
+   * The asset's creators took the money and left.
    *
    * @generated from enum value: FLAG_TYPE_RUG_PULL = 2;
    */
   RUG_PULL = 2,
 
   /**
-   * It can be bought but not sold.
+   * Can be bought but not sold.
    *
    * @generated from enum value: FLAG_TYPE_HONEYPOT = 3;
    */
   HONEYPOT = 3,
 
   /**
-   * Its contract or its bridge was exploited.
+   * The asset's contract or bridge was exploited.
    *
    * @generated from enum value: FLAG_TYPE_EXPLOITED = 4;
    */
   EXPLOITED = 4,
 
   /**
-   * It left the price it is meant to keep.
+   * Departed from the price it is meant to match.
    *
    * @generated from enum value: FLAG_TYPE_DEPEGGED = 5;
    */
   DEPEGGED = 5,
 
   /**
-   * Its issuer or its contract stopped transfers.
+   * The issuer or the contract stopped transfers.
    *
    * @generated from enum value: FLAG_TYPE_PAUSED = 6;
    */
   PAUSED = 6,
 
   /**
-   * A regulator or court acts against it.
+   * A regulator or court is acting against the asset.
    *
    * @generated from enum value: FLAG_TYPE_REGULATORY = 7;
    */
   REGULATORY = 7,
 
   /**
-   * It can hardly be traded without moving the price.
+   * Hard to trade without moving the price.
    *
    * @generated from enum value: FLAG_TYPE_LOW_LIQUIDITY = 8;
    */
   LOW_LIQUIDITY = 8,
 
   /**
-   * Its contract is not verified, or has powers that a holder would not expect.
+   * The contract is unverified, or has powers that a holder would not expect.
    *
    * @generated from enum value: FLAG_TYPE_CONTRACT_RISK = 9;
    */
   CONTRACT_RISK = 9,
 
   /**
-   * It is given up by its makers or taken off venues.
+   * Abandoned by its creators or delisted by venues.
    *
    * @generated from enum value: FLAG_TYPE_DEPRECATED = 10;
    */
@@ -198,13 +198,13 @@ export const FlagTypeSchema: GenEnum<FlagType> = /*@__PURE__*/
   enumDesc(file_cqc_assets_v1_quality, 0);
 
 /**
- * How bad it is.
+ * How serious a flag is.
  *
  * @generated from enum cqc.assets.v1.FlagSeverity
  */
 export enum FlagSeverity {
   /**
-   * Not judged.
+   * Not assessed.
    *
    * @generated from enum value: FLAG_SEVERITY_UNSPECIFIED = 0;
    */
@@ -218,14 +218,14 @@ export enum FlagSeverity {
   INFO = 1,
 
   /**
-   * Worth a look before trading.
+   * Worth checking before trading.
    *
    * @generated from enum value: FLAG_SEVERITY_LOW = 2;
    */
   LOW = 2,
 
   /**
-   * Trade only knowingly.
+   * Trade only with knowledge of the risk.
    *
    * @generated from enum value: FLAG_SEVERITY_MEDIUM = 3;
    */

@@ -17,83 +17,83 @@ export const file_cqc_assets_v1_relationship: GenFile = /*@__PURE__*/
   fileDesc("CiBjcWMvYXNzZXRzL3YxL3JlbGF0aW9uc2hpcC5wcm90bxINY3FjLmFzc2V0cy52MSLKAwoRQXNzZXRSZWxhdGlvbnNoaXASIwoPcmVsYXRpb25zaGlwX2lkGAEgASgJQgq6SAdyBRABGIABEiAKDWZyb21fYXNzZXRfaWQYAiABKAlCCbpIBnIE0IgnARIeCgt0b19hc3NldF9pZBgDIAEoCUIJukgGcgTQiCcBEi0KBHR5cGUYBCABKA4yHy5jcWMuYXNzZXRzLnYxLlJlbGF0aW9uc2hpcFR5cGUSHAoEcmF0ZRgFIAEoCUIJukgGcgSYiCcBSACIAQESFwoKcmVkZWVtYWJsZRgGIAEoCEgBiAEBEjMKEHVuYm9uZGluZ19wZXJpb2QYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHwoHaGFpcmN1dBgIIAEoCUIJukgGcgSQiCcBSAKIAQESLgoKdmFsaWRfZnJvbRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIdmFsaWRfdG8YCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAsgASgEQgcKBV9yYXRlQg0KC19yZWRlZW1hYmxlQgoKCF9oYWlyY3V0Ks4CChBSZWxhdGlvbnNoaXBUeXBlEiEKHVJFTEFUSU9OU0hJUF9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXUkVMQVRJT05TSElQX1RZUEVfV1JBUFMQARIdChlSRUxBVElPTlNISVBfVFlQRV9CUklER0VTEAISHAoYUkVMQVRJT05TSElQX1RZUEVfU1RBS0VTEAMSHwobUkVMQVRJT05TSElQX1RZUEVfUEVHR0VEX1RPEAQSGwoXUkVMQVRJT05TSElQX1RZUEVfTFBfT0YQBRIgChxSRUxBVElPTlNISVBfVFlQRV9SRUNFSVBUX09GEAYSHAoYUkVMQVRJT05TSElQX1RZUEVfVFJBQ0tTEAcSIAocUkVMQVRJT05TSElQX1RZUEVfU1VQRVJTRURFUxAIEh0KGVJFTEFUSU9OU0hJUF9UWVBFX0ZPUktfT0YQCUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * That one asset depends on another, and on which terms.
+ * The dependence of one asset on another, and its terms.
  *
  * @generated from message cqc.assets.v1.AssetRelationship
  */
 export type AssetRelationship = Message<"cqc.assets.v1.AssetRelationship"> & {
   /**
-   * Our id of the relationship, opaque.
+   * Opaque id assigned by this system.
    *
    * @generated from field: string relationship_id = 1;
    */
   relationshipId: string;
 
   /**
-   * The dependent asset, such as `WETH`.
+   * Dependent asset, such as `WETH`.
    *
    * @generated from field: string from_asset_id = 2;
    */
   fromAssetId: string;
 
   /**
-   * The asset it depends on, such as `ETH`.
+   * Asset that the first one depends on, such as `ETH`.
    *
    * @generated from field: string to_asset_id = 3;
    */
   toAssetId: string;
 
   /**
-   * How it depends.
+   * Kind of dependence.
    *
    * @generated from field: cqc.assets.v1.RelationshipType type = 4;
    */
   type: RelationshipType;
 
   /**
-   * Units of the second asset per unit of the first. Absent when it moves or is not known.
+   * Units of `to_asset_id` per unit of `from_asset_id`. Absent if the rate varies or is unknown.
    *
    * @generated from field: optional string rate = 5;
    */
   rate?: string | undefined;
 
   /**
-   * Whether a holder can exchange the first for the second with the issuer. Absent means not known.
+   * Whether a holder can exchange `from_asset_id` for `to_asset_id` with the issuer. Absent if unknown.
    *
    * @generated from field: optional bool redeemable = 6;
    */
   redeemable?: boolean | undefined;
 
   /**
-   * How long a redemption takes. Absent means at once, or not redeemable.
+   * Time that a redemption takes. Absent if redemption is immediate or not possible.
    *
    * @generated from field: google.protobuf.Duration unbonding_period = 7;
    */
   unbondingPeriod?: Duration | undefined;
 
   /**
-   * Part of the value that risk systems take off, 0 to 1. Absent means none was set.
+   * Fraction of the value that risk systems deduct, 0 to 1. Absent if none was set.
    *
    * @generated from field: optional string haircut = 8;
    */
   haircut?: string | undefined;
 
   /**
-   * Since when it holds. Absent means that it always did.
+   * Start of the period in which the relationship holds, inclusive. Absent if it has always held.
    *
    * @generated from field: google.protobuf.Timestamp valid_from = 9;
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Until when it held, exclusive. Absent means that it still does.
+   * End of the period in which the relationship holds, exclusive. Absent if it still holds.
    *
    * @generated from field: google.protobuf.Timestamp valid_to = 10;
    */
   validTo?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 11;
    */
@@ -108,7 +108,7 @@ export const AssetRelationshipSchema: GenMessage<AssetRelationship> = /*@__PURE_
   messageDesc(file_cqc_assets_v1_relationship, 0);
 
 /**
- * How one asset stands to another, read from the first: `from` WRAPS `to`.
+ * How one asset relates to another, read from the first: `from` WRAPS `to`.
  *
  * @generated from enum cqc.assets.v1.RelationshipType
  */
@@ -128,28 +128,28 @@ export enum RelationshipType {
   WRAPS = 1,
 
   /**
-   * A claim on the other asset, held on another chain.
+   * A claim on the other asset, which is held on another chain.
    *
    * @generated from enum value: RELATIONSHIP_TYPE_BRIDGES = 2;
    */
   BRIDGES = 2,
 
   /**
-   * A claim on the staked other asset and its rewards, such as stETH on ETH.
+   * A claim on a stake of the other asset and its rewards, such as stETH on ETH.
    *
    * @generated from enum value: RELATIONSHIP_TYPE_STAKES = 3;
    */
   STAKES = 3,
 
   /**
-   * Meant to keep the price of the other asset, such as USDC of USD.
+   * Meant to match the price of the other asset, as USDC does that of USD.
    *
    * @generated from enum value: RELATIONSHIP_TYPE_PEGGED_TO = 4;
    */
   PEGGED_TO = 4,
 
   /**
-   * A share of a pool that holds the other asset, one relationship per asset.
+   * A share of a pool that holds the other asset. There is one relationship per asset in the pool.
    *
    * @generated from enum value: RELATIONSHIP_TYPE_LP_OF = 5;
    */
@@ -163,14 +163,14 @@ export enum RelationshipType {
   RECEIPT_OF = 6,
 
   /**
-   * Follows the price of the other asset without being redeemable for it.
+   * Tracks the price of the other asset without being redeemable for it.
    *
    * @generated from enum value: RELATIONSHIP_TYPE_TRACKS = 7;
    */
   TRACKS = 7,
 
   /**
-   * Took the place of the other asset, as in a migration.
+   * Replaced the other asset, for example in a migration.
    *
    * @generated from enum value: RELATIONSHIP_TYPE_SUPERSEDES = 8;
    */

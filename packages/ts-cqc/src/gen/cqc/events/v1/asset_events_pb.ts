@@ -108,7 +108,7 @@ export const RelationshipEstablishedSchema: GenMessage<RelationshipEstablished> 
   messageDesc(file_cqc_events_v1_asset_events, 2);
 
 /**
- * A record of an asset changed.
+ * An asset's record changed.
  *
  * @generated from message cqc.events.v1.AssetUpdated
  */
@@ -136,7 +136,7 @@ export const AssetUpdatedSchema: GenMessage<AssetUpdated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_asset_events, 3);
 
 /**
- * Something that changes what holders of an asset have was announced, changed or called off.
+ * An action that changes the holdings of an asset was announced, changed or called off.
  *
  * @generated from message cqc.events.v1.AssetActionAnnounced
  */
@@ -149,7 +149,7 @@ export type AssetActionAnnounced = Message<"cqc.events.v1.AssetActionAnnounced">
   metadata?: EventMetadata | undefined;
 
   /**
-   * The action as it now stands.
+   * The action in its current state.
    *
    * @generated from field: cqc.assets.v1.AssetAction action = 2;
    */

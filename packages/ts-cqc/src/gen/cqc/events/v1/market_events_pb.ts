@@ -51,7 +51,7 @@ export const SymbolCreatedSchema: GenMessage<SymbolCreated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 0);
 
 /**
- * A price changed. Its subject is the price's asset reference.
+ * A price changed. The event's subject is the asset reference of the price.
  *
  * @generated from message cqc.events.v1.PriceUpdated
  */
@@ -79,7 +79,7 @@ export const PriceUpdatedSchema: GenMessage<PriceUpdated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 1);
 
 /**
- * A record of a product changed.
+ * A product's record changed.
  *
  * @generated from message cqc.events.v1.SymbolUpdated
  */
@@ -107,7 +107,7 @@ export const SymbolUpdatedSchema: GenMessage<SymbolUpdated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 2);
 
 /**
- * No venue lists a product any more, or it expired.
+ * A product expired, or is no longer listed at any venue.
  *
  * @generated from message cqc.events.v1.SymbolDelisted
  */
@@ -120,7 +120,7 @@ export type SymbolDelisted = Message<"cqc.events.v1.SymbolDelisted"> & {
   metadata?: EventMetadata | undefined;
 
   /**
-   * The product as it stands.
+   * The product in its current state.
    *
    * @generated from field: cqc.markets.v1.Symbol symbol = 2;
    */
@@ -135,8 +135,8 @@ export const SymbolDelistedSchema: GenMessage<SymbolDelisted> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 3);
 
 /**
- * Updates of a listing's market data were lost: what was computed from them since is not valid. Its subject is the
- * listing.
+ * Updates of a listing's market data were lost, so anything computed from the data since then is invalid. The event's
+ * subject is the listing.
  *
  * @generated from message cqc.events.v1.StreamGap
  */
@@ -149,28 +149,28 @@ export type StreamGap = Message<"cqc.events.v1.StreamGap"> & {
   metadata?: EventMetadata | undefined;
 
   /**
-   * Listing that is concerned.
+   * Listing whose updates were lost.
    *
    * @generated from field: string venue_symbol_id = 2;
    */
   venueSymbolId: string;
 
   /**
-   * Stream that is concerned, such as `order_book` or `trades`.
+   * Stream whose updates were lost, such as `order_book` or `trades`.
    *
    * @generated from field: string stream = 3;
    */
   stream: string;
 
   /**
-   * Last sequence that was received before the gap. Absent where the venue does not number updates.
+   * Last sequence number received before the gap. Absent if the venue does not number updates.
    *
    * @generated from field: optional uint64 last_sequence = 4;
    */
   lastSequence?: bigint | undefined;
 
   /**
-   * First sequence that was received after it. Absent where the venue does not number updates.
+   * First sequence number received after the gap. Absent if the venue does not number updates.
    *
    * @generated from field: optional uint64 next_sequence = 5;
    */
@@ -184,7 +184,7 @@ export type StreamGap = Message<"cqc.events.v1.StreamGap"> & {
   startedAt?: Timestamp | undefined;
 
   /**
-   * When the stream was whole again. Absent as long as it is not.
+   * When the stream was complete again. Absent while it is not.
    *
    * @generated from field: google.protobuf.Timestamp ended_at = 7;
    */

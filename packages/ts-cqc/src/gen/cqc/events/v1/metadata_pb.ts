@@ -16,72 +16,72 @@ export const file_cqc_events_v1_metadata: GenFile = /*@__PURE__*/
   fileDesc("ChxjcWMvZXZlbnRzL3YxL21ldGFkYXRhLnByb3RvEg1jcWMuZXZlbnRzLnYxIocDCg1FdmVudE1ldGFkYXRhEhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyA7ABARIbCgdzdWJqZWN0GAIgASgJQgq6SAdyBRABGIACEhkKCHNlcXVlbmNlGAMgASgEQge6SAQyAigBEhUKCHJldmlzaW9uGAQgASgESACIAQESNwoLb2NjdXJyZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNwoLcmVjb3JkZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGgoGc291cmNlGAcgASgJQgq6SAdyBRABGIABEicKDmNvcnJlbGF0aW9uX2lkGAggASgJQgq6SAdyBRABGIABSAGIAQESIwoMY2F1c2F0aW9uX2lkGAkgASgJQgi6SAVyA7ABAUgCiAEBQgsKCV9yZXZpc2lvbkIRCg9fY29ycmVsYXRpb25faWRCDwoNX2NhdXNhdGlvbl9pZEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * What all events say about themselves.
+ * Id, order and origin of an event.
  *
- * Delivery is at least once: a consumer drops what it has seen, by `event_id`, and finds gaps by `sequence`.
+ * Delivery is at least once: a consumer drops events whose `event_id` it has seen, and detects gaps by `sequence`.
  *
  * @generated from message cqc.events.v1.EventMetadata
  */
 export type EventMetadata = Message<"cqc.events.v1.EventMetadata"> & {
   /**
-   * Id of the event, a UUID; the same whenever it is delivered again.
+   * Id of the event, a UUID. Every redelivery of the event has the same id.
    *
    * @generated from field: string event_id = 1;
    */
   eventId: string;
 
   /**
-   * Partition key: the id of the entity that changed; for orders the account's, so that an account's orders stay in
-   * order.
+   * Partition key: the id of the entity that changed. Events about orders use the id of the account, which keeps an
+   * account's orders in order.
    *
    * @generated from field: string subject = 2;
    */
   subject: string;
 
   /**
-   * Number of the event among those of the same source and subject, one more than the one before.
+   * Number of the event among those of the same source and subject, one more than the previous event's.
    *
    * @generated from field: uint64 sequence = 3;
    */
   sequence: bigint;
 
   /**
-   * Revision of the entity after the event. Absent for entities without revisions.
+   * Revision of the entity after the event. Absent for entities without a revision.
    *
    * @generated from field: optional uint64 revision = 4;
    */
   revision?: bigint | undefined;
 
   /**
-   * When it happened, by the clock of whoever it happened to.
+   * When the event happened, by the clock of the party that it happened to.
    *
    * @generated from field: google.protobuf.Timestamp occurred_at = 5;
    */
   occurredAt?: Timestamp | undefined;
 
   /**
-   * When the source wrote it down.
+   * When the source recorded the event.
    *
    * @generated from field: google.protobuf.Timestamp recorded_at = 6;
    */
   recordedAt?: Timestamp | undefined;
 
   /**
-   * Service that published it.
+   * Service that published the event.
    *
    * @generated from field: string source = 7;
    */
   source: string;
 
   /**
-   * Same for everything that one request or signal led to. Absent when nothing did.
+   * Id shared by everything that one request or signal led to. Absent if no request or signal led to the event.
    *
    * @generated from field: optional string correlation_id = 8;
    */
   correlationId?: string | undefined;
 
   /**
-   * Event that led to this one. Absent when none did.
+   * `event_id` of the event that caused this one. Absent if no event did.
    *
    * @generated from field: optional string causation_id = 9;
    */

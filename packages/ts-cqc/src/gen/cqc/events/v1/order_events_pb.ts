@@ -20,7 +20,7 @@ export const file_cqc_events_v1_order_events: GenFile = /*@__PURE__*/
   fileDesc("CiBjcWMvZXZlbnRzL3YxL29yZGVyX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSJyCgtPcmRlclBsYWNlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEisKBW9yZGVyGAIgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlckIGukgDyAEBIqUBCgtPcmRlckZpbGxlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjkKCWV4ZWN1dGlvbhgCIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESIwoFb3JkZXIYAyABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyIqgBCg5PcmRlckNhbmNlbGxlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjkKCWV4ZWN1dGlvbhgCIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESIwoFb3JkZXIYAyABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyIqcBCg1PcmRlckFjY2VwdGVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESOQoJZXhlY3V0aW9uGAIgASgLMh4uY3FjLnZlbnVlcy52MS5FeGVjdXRpb25SZXBvcnRCBrpIA8gBARIjCgVvcmRlchgDIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXIipwEKDU9yZGVyUmVqZWN0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARI5CglleGVjdXRpb24YAiABKAsyHi5jcWMudmVudWVzLnYxLkV4ZWN1dGlvblJlcG9ydEIGukgDyAEBEiMKBW9yZGVyGAMgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlciKmAQoMT3JkZXJFeHBpcmVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESOQoJZXhlY3V0aW9uGAIgASgLMh4uY3FjLnZlbnVlcy52MS5FeGVjdXRpb25SZXBvcnRCBrpIA8gBARIjCgVvcmRlchgDIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXIiqAEKDk9yZGVyVHJpZ2dlcmVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESOQoJZXhlY3V0aW9uGAIgASgLMh4uY3FjLnZlbnVlcy52MS5FeGVjdXRpb25SZXBvcnRCBrpIA8gBARIjCgVvcmRlchgDIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXIipwEKDU9yZGVyUmVwbGFjZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARI5CglleGVjdXRpb24YAiABKAsyHi5jcWMudmVudWVzLnYxLkV4ZWN1dGlvblJlcG9ydEIGukgDyAEBEiMKBW9yZGVyGAMgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlciKhAgoOQ2FuY2VsUmVqZWN0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIrCgVvcmRlchgCIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXJCBrpIA8gBARIuChdyZXF1ZXN0X2NsaWVudF9vcmRlcl9pZBgDIAEoCUIIukgFcgMYgAJIAIgBARITCgtyZXBsYWNlbWVudBgEIAEoCBIqCgZyZWFzb24YBSABKA4yGi5jcWMudmVudWVzLnYxLk9yZGVyUmVhc29uEh0KC3JlYXNvbl90ZXh0GAYgASgJQgi6SAVyAxiAIEIaChhfcmVxdWVzdF9jbGllbnRfb3JkZXJfaWRCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_venues_v1_execution, file_cqc_venues_v1_order]);
 
 /**
- * An order was sent to a venue; whether the venue takes it is another event.
+ * An order was sent to a venue. A separate event reports whether the venue accepts it.
  *
  * @generated from message cqc.events.v1.OrderPlaced
  */
@@ -48,7 +48,7 @@ export const OrderPlacedSchema: GenMessage<OrderPlaced> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 0);
 
 /**
- * A part or the rest of an order was traded: one event per fill.
+ * Part or all of an order's remaining quantity was filled. One event per fill.
  *
  * @generated from message cqc.events.v1.OrderFilled
  */
@@ -68,7 +68,7 @@ export type OrderFilled = Message<"cqc.events.v1.OrderFilled"> & {
   execution?: ExecutionReport | undefined;
 
   /**
-   * The order after the fill. Absent when only the report is known.
+   * The order after the fill. Absent if only the report is known.
    *
    * @generated from field: cqc.venues.v1.Order order = 3;
    */
@@ -103,7 +103,7 @@ export type OrderCancelled = Message<"cqc.events.v1.OrderCancelled"> & {
   execution?: ExecutionReport | undefined;
 
   /**
-   * The order after the cancellation. Absent when only the report is known.
+   * The order after the cancellation. Absent if only the report is known.
    *
    * @generated from field: cqc.venues.v1.Order order = 3;
    */
@@ -118,7 +118,7 @@ export const OrderCancelledSchema: GenMessage<OrderCancelled> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 2);
 
 /**
- * A venue took an order.
+ * A venue accepted an order.
  *
  * @generated from message cqc.events.v1.OrderAccepted
  */
@@ -138,7 +138,7 @@ export type OrderAccepted = Message<"cqc.events.v1.OrderAccepted"> & {
   execution?: ExecutionReport | undefined;
 
   /**
-   * The order after it. Absent when only the report is known.
+   * The order after the event. Absent if only the report is known.
    *
    * @generated from field: cqc.venues.v1.Order order = 3;
    */
@@ -153,7 +153,7 @@ export const OrderAcceptedSchema: GenMessage<OrderAccepted> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 3);
 
 /**
- * A venue, or our own risk check, refused an order.
+ * A venue, or our own risk check, rejected an order.
  *
  * @generated from message cqc.events.v1.OrderRejected
  */
@@ -173,7 +173,7 @@ export type OrderRejected = Message<"cqc.events.v1.OrderRejected"> & {
   execution?: ExecutionReport | undefined;
 
   /**
-   * The order after it. Absent when only the report is known.
+   * The order after the event. Absent if only the report is known.
    *
    * @generated from field: cqc.venues.v1.Order order = 3;
    */
@@ -188,7 +188,7 @@ export const OrderRejectedSchema: GenMessage<OrderRejected> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 4);
 
 /**
- * An order's time ran out.
+ * An order expired.
  *
  * @generated from message cqc.events.v1.OrderExpired
  */
@@ -208,7 +208,7 @@ export type OrderExpired = Message<"cqc.events.v1.OrderExpired"> & {
   execution?: ExecutionReport | undefined;
 
   /**
-   * The order after it. Absent when only the report is known.
+   * The order after the event. Absent if only the report is known.
    *
    * @generated from field: cqc.venues.v1.Order order = 3;
    */
@@ -243,7 +243,7 @@ export type OrderTriggered = Message<"cqc.events.v1.OrderTriggered"> & {
   execution?: ExecutionReport | undefined;
 
   /**
-   * The order after it. Absent when only the report is known.
+   * The order after the event. Absent if only the report is known.
    *
    * @generated from field: cqc.venues.v1.Order order = 3;
    */
@@ -278,7 +278,7 @@ export type OrderReplaced = Message<"cqc.events.v1.OrderReplaced"> & {
   execution?: ExecutionReport | undefined;
 
   /**
-   * The order after it. Absent when only the report is known.
+   * The order after the event. Absent if only the report is known.
    *
    * @generated from field: cqc.venues.v1.Order order = 3;
    */
@@ -293,7 +293,7 @@ export const OrderReplacedSchema: GenMessage<OrderReplaced> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 7);
 
 /**
- * A venue refused to cancel or to replace an order; the order is as it was.
+ * A venue refused to cancel or to replace an order. The order is unchanged.
  *
  * @generated from message cqc.events.v1.CancelRejected
  */
@@ -306,35 +306,35 @@ export type CancelRejected = Message<"cqc.events.v1.CancelRejected"> & {
   metadata?: EventMetadata | undefined;
 
   /**
-   * The order as it stands.
+   * The order in its current state.
    *
    * @generated from field: cqc.venues.v1.Order order = 2;
    */
   order?: Order | undefined;
 
   /**
-   * Client order id of the request, where it had one of its own. Absent otherwise.
+   * Client order id of the request, if it had one of its own. Absent otherwise.
    *
    * @generated from field: optional string request_client_order_id = 3;
    */
   requestClientOrderId?: string | undefined;
 
   /**
-   * Whether a replacement was asked for rather than a cancellation.
+   * True if a replacement was refused, false if a cancellation was.
    *
    * @generated from field: bool replacement = 4;
    */
   replacement: boolean;
 
   /**
-   * Why it was refused.
+   * Why the request was refused.
    *
    * @generated from field: cqc.venues.v1.OrderReason reason = 5;
    */
   reason: OrderReason;
 
   /**
-   * The same in the venue's words. Empty where it does not say.
+   * The reason in the venue's words. Empty if it gives none.
    *
    * @generated from field: string reason_text = 6;
    */

@@ -39,7 +39,7 @@ export type PositionChanged = Message<"cqc.events.v1.PositionChanged"> & {
   position?: Position | undefined;
 
   /**
-   * Quantity before the change, in the position's unit. Absent when it was not known.
+   * Quantity before the change, signed, in the position's quantity unit. Absent if not known.
    *
    * @generated from field: optional string previous_quantity = 3;
    */
@@ -54,7 +54,7 @@ export const PositionChangedSchema: GenMessage<PositionChanged> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_position_events, 0);
 
 /**
- * A position was opened where there was none.
+ * A position was opened where none existed.
  *
  * @generated from message cqc.events.v1.PositionOpened
  */
@@ -95,7 +95,7 @@ export type PositionClosed = Message<"cqc.events.v1.PositionClosed"> & {
   metadata?: EventMetadata | undefined;
 
   /**
-   * The position as it was closed, with what it realised.
+   * The position at its close, with its realized profit or loss.
    *
    * @generated from field: cqc.portfolio.v1.Position position = 2;
    */
@@ -110,7 +110,7 @@ export const PositionClosedSchema: GenMessage<PositionClosed> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_position_events, 2);
 
 /**
- * Funding of a perpetual was paid or received. Its subject is the account.
+ * Funding of a perpetual was paid or received. The event's subject is the account.
  *
  * @generated from message cqc.events.v1.FundingPaid
  */
@@ -123,56 +123,57 @@ export type FundingPaid = Message<"cqc.events.v1.FundingPaid"> & {
   metadata?: EventMetadata | undefined;
 
   /**
-   * Account that paid or received it.
+   * Account that paid or received the funding.
    *
    * @generated from field: string account_id = 2;
    */
   accountId: string;
 
   /**
-   * Listing that it was for.
+   * Listing of the perpetual.
    *
    * @generated from field: string venue_symbol_id = 3;
    */
   venueSymbolId: string;
 
   /**
-   * Position that it was for. Absent when not known.
+   * Position that the funding was for. Absent if not known.
    *
    * @generated from field: optional string position_id = 4;
    */
   positionId?: string | undefined;
 
   /**
-   * Asset in which it was paid.
+   * Asset in which the funding was paid.
    *
    * @generated from field: string asset_id = 5;
    */
   assetId: string;
 
   /**
-   * How much, in units of the asset: positive was received, negative was paid.
+   * Amount of the funding, in units of the asset. Positive was received, negative was paid.
    *
    * @generated from field: string amount = 6;
    */
   amount: string;
 
   /**
-   * Part of the notional that was paid, as FundingRate states it. Absent where the venue does not say.
+   * Fraction of the notional that was paid, defined as in `FundingRate.rate`. Absent if the venue does not report it.
    *
    * @generated from field: optional string rate = 7;
    */
   rate?: string | undefined;
 
   /**
-   * Quantity of the position at the funding time, signed. Absent where the venue does not say.
+   * Quantity of the position at the funding time, positive for long and negative for short. Absent if the venue does
+   * not report it.
    *
    * @generated from field: optional string position_quantity = 8;
    */
   positionQuantity?: string | undefined;
 
   /**
-   * The venue's id of the payment. Absent where it has none.
+   * The venue's id of the payment. Absent if it has none.
    *
    * @generated from field: optional string venue_payment_id = 9;
    */

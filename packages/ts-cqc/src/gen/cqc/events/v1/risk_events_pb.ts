@@ -21,97 +21,97 @@ export const file_cqc_events_v1_risk_events: GenFile = /*@__PURE__*/
   fileDesc("Ch9jcWMvZXZlbnRzL3YxL3Jpc2tfZXZlbnRzLnByb3RvEg1jcWMuZXZlbnRzLnYxIqwFCglSaXNrQWxlcnQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIcCghhbGVydF9pZBgCIAEoCUIKukgHcgUQARiAARIqCgR0eXBlGAMgASgOMhwuY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRUeXBlEjIKCHNldmVyaXR5GAQgASgOMiAuY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRTZXZlcml0eRIhCghsaW1pdF9pZBgFIAEoCUIKukgHcgUQARiAAUgAiAEBEiUKDHBvcnRmb2xpb19pZBgGIAEoCUIKukgHcgUQARiAAUgBiAEBEiMKCmFjY291bnRfaWQYByABKAlCCrpIB3IFEAEYgAFIAogBARIgCgh2ZW51ZV9pZBgIIAEoCUIJukgGcgToiCcBSAOIAQESJwoPdmVudWVfc3ltYm9sX2lkGAkgASgJQgm6SAZyBPCIJwFIBIgBARIgCghvYnNlcnZlZBgKIAEoCUIJukgGcgSIiCcBSAWIAQESIQoJdGhyZXNob2xkGAsgASgJQgm6SAZyBIiIJwFIBogBARIbCgdtZXNzYWdlGAwgASgJQgq6SAdyBRABGIAgEjMKD2Fja25vd2xlZGdlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzb2x2ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgsKCV9saW1pdF9pZEIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZEISChBfdmVudWVfc3ltYm9sX2lkQgsKCV9vYnNlcnZlZEIMCgpfdGhyZXNob2xkIoIBChFRdWFsaXR5RmxhZ1JhaXNlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjUKBGZsYWcYAiABKAsyHy5jcWMuYXNzZXRzLnYxLkFzc2V0UXVhbGl0eUZsYWdCBrpIA8gBASKDAwoTVHJhZGluZ1N0YXRlQ2hhbmdlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEioKBXN0YXRlGAIgASgOMhsuY3FjLmV2ZW50cy52MS5UcmFkaW5nU3RhdGUSMwoOcHJldmlvdXNfc3RhdGUYAyABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZRIlCgxwb3J0Zm9saW9faWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIjCgphY2NvdW50X2lkGAUgASgJQgq6SAdyBRABGIABSAGIAQESIAoIdmVudWVfaWQYBiABKAlCCbpIBnIE6IgnAUgCiAEBEhgKBnJlYXNvbhgHIAEoCUIIukgFcgMYgCASHgoKY2hhbmdlZF9ieRgIIAEoCUIKukgHcgUQARiAAUIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZCqlAgoNUmlza0FsZXJ0VHlwZRIfChtSSVNLX0FMRVJUX1RZUEVfVU5TUEVDSUZJRUQQABIhCh1SSVNLX0FMRVJUX1RZUEVfTElNSVRfV0FSTklORxABEiIKHlJJU0tfQUxFUlRfVFlQRV9MSU1JVF9CUkVBQ0hFRBACEiQKIFJJU0tfQUxFUlRfVFlQRV9MSVFVSURBVElPTl9ORUFSEAMSHgoaUklTS19BTEVSVF9UWVBFX01BUkdJTl9MT1cQBBIhCh1SSVNLX0FMRVJUX1RZUEVfVkVOVUVfRkFJTFVSRRAFEiIKHlJJU0tfQUxFUlRfVFlQRV9SRUNPTkNJTElBVElPThAGEh8KG1JJU0tfQUxFUlRfVFlQRV9NQVJLRVRfREFUQRAHKpkBChFSaXNrQWxlcnRTZXZlcml0eRIjCh9SSVNLX0FMRVJUX1NFVkVSSVRZX1VOU1BFQ0lGSUVEEAASHAoYUklTS19BTEVSVF9TRVZFUklUWV9JTkZPEAESHwobUklTS19BTEVSVF9TRVZFUklUWV9XQVJOSU5HEAISIAocUklTS19BTEVSVF9TRVZFUklUWV9DUklUSUNBTBADKn0KDFRyYWRpbmdTdGF0ZRIdChlUUkFESU5HX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUVFJBRElOR19TVEFURV9BQ1RJVkUQARIaChZUUkFESU5HX1NUQVRFX1JFRFVDSU5HEAISGAoUVFJBRElOR19TVEFURV9IQUxURUQQA0JDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_quality, file_cqc_events_v1_metadata, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * Something that endangers a portfolio or an account, raised by the risk engine.
+ * A danger to a portfolio or an account, reported by the risk engine.
  *
  * @generated from message cqc.events.v1.RiskAlert
  */
 export type RiskAlert = Message<"cqc.events.v1.RiskAlert"> & {
   /**
-   * Id, order and origin of the event. Its subject is the portfolio or the account concerned.
+   * Id, order and origin of the event. The event's subject is the portfolio or the account concerned.
    *
    * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
    */
   metadata?: EventMetadata | undefined;
 
   /**
-   * Id of the alert, opaque; the same while the cause lasts.
+   * Id of the alert, opaque. The id stays the same while the cause lasts.
    *
    * @generated from field: string alert_id = 2;
    */
   alertId: string;
 
   /**
-   * What it is about.
+   * Subject of the alert.
    *
    * @generated from field: cqc.events.v1.RiskAlertType type = 3;
    */
   type: RiskAlertType;
 
   /**
-   * How soon someone has to act.
+   * How soon someone must act.
    *
    * @generated from field: cqc.events.v1.RiskAlertSeverity severity = 4;
    */
   severity: RiskAlertSeverity;
 
   /**
-   * Limit that is concerned. Absent when there is none.
+   * Limit concerned. Absent if there is none.
    *
    * @generated from field: optional string limit_id = 5;
    */
   limitId?: string | undefined;
 
   /**
-   * Portfolio that is concerned. Absent when it is not one portfolio.
+   * Portfolio concerned. Absent if not exactly one portfolio is concerned.
    *
    * @generated from field: optional string portfolio_id = 6;
    */
   portfolioId?: string | undefined;
 
   /**
-   * Account that is concerned. Absent when it is not one account.
+   * Account concerned. Absent if not exactly one account is concerned.
    *
    * @generated from field: optional string account_id = 7;
    */
   accountId?: string | undefined;
 
   /**
-   * Venue that is concerned. Absent when it is not one venue.
+   * Venue concerned. Absent if not exactly one venue is concerned.
    *
    * @generated from field: optional string venue_id = 8;
    */
   venueId?: string | undefined;
 
   /**
-   * Listing that is concerned. Absent when it is not one listing.
+   * Listing concerned. Absent if not exactly one listing is concerned.
    *
    * @generated from field: optional string venue_symbol_id = 9;
    */
   venueSymbolId?: string | undefined;
 
   /**
-   * Measured value, in the unit of the limit. Absent when nothing is measured.
+   * Measured value, in the unit of the limit. Absent if nothing is measured.
    *
    * @generated from field: optional string observed = 10;
    */
   observed?: string | undefined;
 
   /**
-   * Value that must not be exceeded, in the same unit. Absent when there is none.
+   * Value that must not be exceeded, in the unit of the limit. Absent if there is none.
    *
    * @generated from field: optional string threshold = 11;
    */
   threshold?: string | undefined;
 
   /**
-   * What happened and what to do, for people.
+   * What happened and what to do, in human-readable form.
    *
    * @generated from field: string message = 12;
    */
   message: string;
 
   /**
-   * When someone took notice. Absent until then.
+   * When someone acknowledged the alert. Absent until then.
    *
    * @generated from field: google.protobuf.Timestamp acknowledged_at = 13;
    */
@@ -133,7 +133,7 @@ export const RiskAlertSchema: GenMessage<RiskAlert> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_risk_events, 0);
 
 /**
- * A warning about an asset was raised, changed or taken back.
+ * A warning about an asset was raised, changed or withdrawn.
  *
  * @generated from message cqc.events.v1.QualityFlagRaised
  */
@@ -146,7 +146,7 @@ export type QualityFlagRaised = Message<"cqc.events.v1.QualityFlagRaised"> & {
   metadata?: EventMetadata | undefined;
 
   /**
-   * The warning as it now stands.
+   * The warning in its current state.
    *
    * @generated from field: cqc.assets.v1.AssetQualityFlag flag = 2;
    */
@@ -161,7 +161,7 @@ export const QualityFlagRaisedSchema: GenMessage<QualityFlagRaised> = /*@__PURE_
   messageDesc(file_cqc_events_v1_risk_events, 1);
 
 /**
- * Trading was allowed, restricted or stopped. Its subject is the scope: a portfolio, an account or a venue.
+ * Trading was allowed, restricted or stopped. The event's subject is the scope: a portfolio, an account or a venue.
  *
  * @generated from message cqc.events.v1.TradingStateChanged
  */
@@ -188,35 +188,35 @@ export type TradingStateChanged = Message<"cqc.events.v1.TradingStateChanged"> &
   previousState: TradingState;
 
   /**
-   * Portfolio that is concerned. Absent when it is not one portfolio.
+   * Portfolio concerned. Absent if not exactly one portfolio is concerned.
    *
    * @generated from field: optional string portfolio_id = 4;
    */
   portfolioId?: string | undefined;
 
   /**
-   * Account that is concerned. Absent when it is not one account.
+   * Account concerned. Absent if not exactly one account is concerned.
    *
    * @generated from field: optional string account_id = 5;
    */
   accountId?: string | undefined;
 
   /**
-   * Venue that is concerned. Absent when it is not one venue.
+   * Venue concerned. Absent if not exactly one venue is concerned.
    *
    * @generated from field: optional string venue_id = 6;
    */
   venueId?: string | undefined;
 
   /**
-   * Why, for people.
+   * Why the state changed, in human-readable form.
    *
    * @generated from field: string reason = 7;
    */
   reason: string;
 
   /**
-   * Who or what changed it: an id of a service, or of a role, never a person's name.
+   * Who or what changed the state: the id of a service or a role, never a person's name.
    *
    * @generated from field: string changed_by = 8;
    */
@@ -231,7 +231,7 @@ export const TradingStateChangedSchema: GenMessage<TradingStateChanged> = /*@__P
   messageDesc(file_cqc_events_v1_risk_events, 2);
 
 /**
- * What a risk alert is about.
+ * Subject of a risk alert.
  *
  * @generated from enum cqc.events.v1.RiskAlertType
  */
@@ -272,21 +272,21 @@ export enum RiskAlertType {
   MARGIN_LOW = 4,
 
   /**
-   * A venue does not answer, or answers what cannot be.
+   * A venue does not respond, or its responses cannot be right.
    *
    * @generated from enum value: RISK_ALERT_TYPE_VENUE_FAILURE = 5;
    */
   VENUE_FAILURE = 5,
 
   /**
-   * What we hold by our books is not what the venue says.
+   * Our record of what we hold differs from the venue's.
    *
    * @generated from enum value: RISK_ALERT_TYPE_RECONCILIATION = 6;
    */
   RECONCILIATION = 6,
 
   /**
-   * Prices are missing, old, or far apart between sources.
+   * Prices are missing or stale, or differ widely between sources.
    *
    * @generated from enum value: RISK_ALERT_TYPE_MARKET_DATA = 7;
    */
@@ -300,34 +300,34 @@ export const RiskAlertTypeSchema: GenEnum<RiskAlertType> = /*@__PURE__*/
   enumDesc(file_cqc_events_v1_risk_events, 0);
 
 /**
- * How soon someone has to act on an alert.
+ * How soon someone must act on an alert.
  *
  * @generated from enum cqc.events.v1.RiskAlertSeverity
  */
 export enum RiskAlertSeverity {
   /**
-   * Not judged.
+   * Not assessed.
    *
    * @generated from enum value: RISK_ALERT_SEVERITY_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Worth knowing.
+   * For information.
    *
    * @generated from enum value: RISK_ALERT_SEVERITY_INFO = 1;
    */
   INFO = 1,
 
   /**
-   * Today.
+   * Someone must act today.
    *
    * @generated from enum value: RISK_ALERT_SEVERITY_WARNING = 2;
    */
   WARNING = 2,
 
   /**
-   * Now.
+   * Someone must act now.
    *
    * @generated from enum value: RISK_ALERT_SEVERITY_CRITICAL = 3;
    */
@@ -347,7 +347,7 @@ export const RiskAlertSeveritySchema: GenEnum<RiskAlertSeverity> = /*@__PURE__*/
  */
 export enum TradingState {
   /**
-   * Not known: treat as halted.
+   * Not known. Treat as halted.
    *
    * @generated from enum value: TRADING_STATE_UNSPECIFIED = 0;
    */

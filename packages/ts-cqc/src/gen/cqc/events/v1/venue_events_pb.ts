@@ -80,7 +80,7 @@ export const VenueSymbolListedSchema: GenMessage<VenueSymbolListed> = /*@__PURE_
   messageDesc(file_cqc_events_v1_venue_events, 1);
 
 /**
- * A venue changed a listing: its rules, fees or what may be done on it.
+ * A venue changed a listing: its rules, its fees or the operations allowed on it.
  *
  * @generated from message cqc.events.v1.VenueSymbolUpdated
  */
@@ -108,7 +108,7 @@ export const VenueSymbolUpdatedSchema: GenMessage<VenueSymbolUpdated> = /*@__PUR
   messageDesc(file_cqc_events_v1_venue_events, 2);
 
 /**
- * A venue took a product off.
+ * A venue delisted a product.
  *
  * @generated from message cqc.events.v1.VenueSymbolDelisted
  */
@@ -121,7 +121,7 @@ export type VenueSymbolDelisted = Message<"cqc.events.v1.VenueSymbolDelisted"> &
   metadata?: EventMetadata | undefined;
 
   /**
-   * The listing as it stands.
+   * The listing in its current state.
    *
    * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 2;
    */
@@ -136,7 +136,7 @@ export const VenueSymbolDelistedSchema: GenMessage<VenueSymbolDelisted> = /*@__P
   messageDesc(file_cqc_events_v1_venue_events, 3);
 
 /**
- * A balance of an account of ours changed. Its subject is the account.
+ * A balance of one of our accounts changed. The event's subject is the account.
  *
  * @generated from message cqc.events.v1.BalanceChanged
  */
@@ -164,7 +164,7 @@ export const BalanceChangedSchema: GenMessage<BalanceChanged> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_venue_events, 4);
 
 /**
- * A deposit, withdrawal or internal transfer was made or changed its state. Its subject is the account.
+ * A deposit, withdrawal or internal transfer was created or changed its state. The event's subject is the account.
  *
  * @generated from message cqc.events.v1.TransferUpdated
  */
@@ -177,7 +177,7 @@ export type TransferUpdated = Message<"cqc.events.v1.TransferUpdated"> & {
   metadata?: EventMetadata | undefined;
 
   /**
-   * The transfer as it now stands.
+   * The transfer in its current state.
    *
    * @generated from field: cqc.venues.v1.Transfer transfer = 2;
    */

@@ -21,99 +21,102 @@ export const file_cqc_markets_v1_derivatives: GenFile = /*@__PURE__*/
   fileDesc("CiBjcWMvbWFya2V0cy92MS9kZXJpdmF0aXZlcy5wcm90bxIOY3FjLm1hcmtldHMudjEihQUKC0Z1bmRpbmdSYXRlEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEhcKBHJhdGUYAiABKAlCCbpIBnIEiIgnARIUCgdzZXR0bGVkGAMgASgISACIAQESMAoMZnVuZGluZ190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghpbnRlcnZhbBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIhCgluZXh0X3JhdGUYBiABKAlCCbpIBnIEiIgnAUgBiAEBEiUKDWludGVyZXN0X3JhdGUYByABKAlCCbpIBnIEiIgnAUgCiAEBEiIKCm1hcmtfcHJpY2UYCCABKAlCCbpIBnIEiIgnAUgDiAEBEiMKC2luZGV4X3ByaWNlGAkgASgJQgm6SAZyBIiIJwFIBIgBARItCgl0aW1lc3RhbXAYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiUKDWFic29sdXRlX3JhdGUYDCABKAlCCbpIBnIEiIgnAUgFiAEBEiwKFGFjY3VtdWxhdGVkX2ludGVyZXN0GA0gASgJQgm6SAZyBIiIJwFIBogBAUIKCghfc2V0dGxlZEIMCgpfbmV4dF9yYXRlQhAKDl9pbnRlcmVzdF9yYXRlQg0KC19tYXJrX3ByaWNlQg4KDF9pbmRleF9wcmljZUIQCg5fYWJzb2x1dGVfcmF0ZUIXChVfYWNjdW11bGF0ZWRfaW50ZXJlc3QimwIKDE9wZW5JbnRlcmVzdBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIbCghxdWFudGl0eRgCIAEoCUIJukgGcgSIiCcBEjMKDXF1YW50aXR5X3VuaXQYAyABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSIAoIbm90aW9uYWwYBCABKAlCCbpIBnIEiIgnAUgAiAEBEi0KCXRpbWVzdGFtcBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQFCCwoJX25vdGlvbmFsIt0FCgtMaXF1aWRhdGlvbhIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIrCgRzaWRlGAIgASgOMh0uY3FjLm1hcmtldHMudjEuQWdncmVzc29yU2lkZRIaCghyYXdfc2lkZRgDIAEoCUIIukgFcgMYgAESGwoIcXVhbnRpdHkYBCABKAlCCbpIBnIEiIgnARIzCg1xdWFudGl0eV91bml0GAUgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0Eh0KBXByaWNlGAYgASgJQgm6SAZyBIiIJwFIAIgBARIlCg1hdmVyYWdlX3ByaWNlGAcgASgJQgm6SAZyBIiIJwFIAYgBARInCg9maWxsZWRfcXVhbnRpdHkYCCABKAlCCbpIBnIEiIgnAUgCiAEBEhwKCnJhd19zdGF0dXMYCSABKAlCCLpIBXIDGIABEiUKDmxpcXVpZGF0aW9uX2lkGAogASgJQgi6SAVyAxiAAkgDiAEBEi0KCXRpbWVzdGFtcBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMcHVibGlzaGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIlCg1sYXN0X3F1YW50aXR5GA4gASgJQgm6SAZyBIiIJwFIBIgBARIgCg5yYXdfb3JkZXJfdHlwZRgPIAEoCUIIukgFcgMYgAESIwoRcmF3X3RpbWVfaW5fZm9yY2UYECABKAlCCLpIBXIDGIABQggKBl9wcmljZUIQCg5fYXZlcmFnZV9wcmljZUISChBfZmlsbGVkX3F1YW50aXR5QhEKD19saXF1aWRhdGlvbl9pZEIQCg5fbGFzdF9xdWFudGl0eSLNBQoMT3B0aW9uR3JlZWtzEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEhsKBWRlbHRhGAIgASgBQge6SAQSAkABSACIAQESGwoFZ2FtbWEYAyABKAFCB7pIBBICQAFIAYgBARIaCgR2ZWdhGAQgASgBQge6SAQSAkABSAKIAQESGwoFdGhldGEYBSABKAFCB7pIBBICQAFIA4gBARIZCgNyaG8YBiABKAFCB7pIBBICQAFIBIgBARIsChZiaWRfaW1wbGllZF92b2xhdGlsaXR5GAcgASgBQge6SAQSAkABSAWIAQESLAoWYXNrX2ltcGxpZWRfdm9sYXRpbGl0eRgIIAEoAUIHukgEEgJAAUgGiAEBEi0KF21hcmtfaW1wbGllZF92b2xhdGlsaXR5GAkgASgBQge6SAQSAkABSAeIAQESKAoQdW5kZXJseWluZ19wcmljZRgKIAEoCUIJukgGcgSIiCcBSAiIAQESIQoPdW5kZXJseWluZ19uYW1lGAsgASgJQgi6SAVyAxiAARIjCg1pbnRlcmVzdF9yYXRlGAwgASgBQge6SAQSAkABSAmIAQESLQoJdGltZXN0YW1wGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBAUIICgZfZGVsdGFCCAoGX2dhbW1hQgcKBV92ZWdhQggKBl90aGV0YUIGCgRfcmhvQhkKF19iaWRfaW1wbGllZF92b2xhdGlsaXR5QhkKF19hc2tfaW1wbGllZF92b2xhdGlsaXR5QhoKGF9tYXJrX2ltcGxpZWRfdm9sYXRpbGl0eUITChFfdW5kZXJseWluZ19wcmljZUIQCg5faW50ZXJlc3RfcmF0ZUJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * What holders of a perpetual pay each other.
+ * Funding that the holders of a perpetual pay each other.
  *
  * @generated from message cqc.markets.v1.FundingRate
  */
 export type FundingRate = Message<"cqc.markets.v1.FundingRate"> & {
   /**
-   * Listing that pays it.
+   * Listing that pays the funding.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
   venueSymbolId: string;
 
   /**
-   * Part of the notional that longs pay to shorts at the funding time, such as 0.0001. Negative is paid by shorts.
+   * Fraction of the notional that longs pay to shorts at the funding time, such as 0.0001. Negative if shorts pay
+   * longs.
    *
    * @generated from field: string rate = 2;
    */
   rate: string;
 
   /**
-   * Whether the rate is what was paid, as opposed to an estimate of what will be. Absent where the venue does not say.
+   * Whether `rate` is the rate that was paid, as opposed to an estimate of one still to be paid. Absent if the venue
+   * does not report it.
    *
    * @generated from field: optional bool settled = 3;
    */
   settled?: boolean | undefined;
 
   /**
-   * When it is or was paid. Absent where the venue does not say.
+   * Time the funding is or was paid. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp funding_time = 4;
    */
   fundingTime?: Timestamp | undefined;
 
   /**
-   * Time from one payment to the next. Absent where the venue does not say, or pays continuously.
+   * Time from one payment to the next. Absent if the venue does not report it, or if funding is paid continuously.
    *
    * @generated from field: google.protobuf.Duration interval = 5;
    */
   interval?: Duration | undefined;
 
   /**
-   * Estimate for the payment after. Absent where the venue does not give one.
+   * Estimated rate of the payment after this one, with the same sign convention as `rate`. Absent if the venue gives no
+   * estimate.
    *
    * @generated from field: optional string next_rate = 6;
    */
   nextRate?: string | undefined;
 
   /**
-   * Part of the rate that is interest rather than premium. Absent where the venue does not say.
+   * Part of `rate` that is interest rather than premium. Absent if the venue does not report it.
    *
    * @generated from field: optional string interest_rate = 7;
    */
   interestRate?: string | undefined;
 
   /**
-   * Mark price at which the payment is computed, in quote units. Absent where the venue does not say.
+   * Mark price from which the payment is computed, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string mark_price = 8;
    */
   markPrice?: string | undefined;
 
   /**
-   * Index price, in quote units. Absent where the venue does not say.
+   * Index price, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string index_price = 9;
    */
   indexPrice?: string | undefined;
 
   /**
-   * When the rate was so at the venue. Absent where it does not say.
+   * Time at which the venue had this rate. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 10;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the rate. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 11;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * Payment per unit of the position in units of the settlement asset, where the venue states it beside the rate. Absent
-   * elsewhere.
+   * Payment per unit of the position, in units of the settlement asset, from venues that report it in addition to the
+   * rate. Absent elsewhere.
    *
    * @generated from field: optional string absolute_rate = 12;
    */
   absoluteRate?: string | undefined;
 
   /**
-   * Sum of all funding so far in units of the settlement asset, from which a venue like Deribit computes each payment.
-   * Absent elsewhere.
+   * Sum of all funding so far, in units of the settlement asset, from which venues such as Deribit compute each
+   * payment. Absent elsewhere.
    *
    * @generated from field: optional string accumulated_interest = 13;
    */
@@ -128,13 +131,13 @@ export const FundingRateSchema: GenMessage<FundingRate> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_derivatives, 0);
 
 /**
- * How much of a derivative is held, each contract counted once.
+ * Quantity of a derivative that is held, counting each contract once.
  *
  * @generated from message cqc.markets.v1.OpenInterest
  */
 export type OpenInterest = Message<"cqc.markets.v1.OpenInterest"> & {
   /**
-   * Listing that is counted.
+   * Listing whose open interest this is.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
@@ -148,28 +151,28 @@ export type OpenInterest = Message<"cqc.markets.v1.OpenInterest"> & {
   quantity: string;
 
   /**
-   * What the quantity counts.
+   * Unit of `quantity`.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 3;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * The same in quote units. Absent where the venue does not say.
+   * Quantity held, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string notional = 4;
    */
   notional?: string | undefined;
 
   /**
-   * When it was so at the venue. Absent where it does not say.
+   * Time at which the venue had this open interest. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 5;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the open interest. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 6;
    */
@@ -184,13 +187,13 @@ export const OpenInterestSchema: GenMessage<OpenInterest> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_derivatives, 1);
 
 /**
- * A position that a venue closes by force, as it makes public.
+ * A forced closing of a position by a venue, as the venue publishes it.
  *
  * @generated from message cqc.markets.v1.Liquidation
  */
 export type Liquidation = Message<"cqc.markets.v1.Liquidation"> & {
   /**
-   * Listing on which it happens.
+   * Listing on which the position is closed.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
@@ -204,7 +207,7 @@ export type Liquidation = Message<"cqc.markets.v1.Liquidation"> & {
   side: AggressorSide;
 
   /**
-   * The venue's own word for the side. Empty where it has none.
+   * The venue's own value for `side`. Empty if the venue has none.
    *
    * @generated from field: string raw_side = 3;
    */
@@ -218,84 +221,85 @@ export type Liquidation = Message<"cqc.markets.v1.Liquidation"> & {
   quantity: string;
 
   /**
-   * What the quantity counts.
+   * Unit of all quantities in this message.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 5;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * Price of the closing order, in quote units. Absent where the venue does not say.
+   * Price of the closing order, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string price = 6;
    */
   price?: string | undefined;
 
   /**
-   * Mean price of its fills, in quote units. Absent where nothing is filled, or the venue does not say.
+   * Average price of the closing order's fills, in quote units. Absent if nothing is filled, or if the venue does not
+   * report it.
    *
    * @generated from field: optional string average_price = 7;
    */
   averagePrice?: string | undefined;
 
   /**
-   * Quantity closed so far. Absent where the venue does not say.
+   * Quantity closed so far, in `quantity_unit`. Absent if the venue does not report it.
    *
    * @generated from field: optional string filled_quantity = 8;
    */
   filledQuantity?: string | undefined;
 
   /**
-   * The venue's own word for the state of the closing order. Empty where it has none.
+   * The venue's own value for the status of the closing order. Empty if the venue has none.
    *
    * @generated from field: string raw_status = 9;
    */
   rawStatus: string;
 
   /**
-   * The venue's id of the liquidation or its order. Absent where it has none.
+   * The venue's id of the liquidation or its order. Absent if the venue has none.
    *
    * @generated from field: optional string liquidation_id = 10;
    */
   liquidationId?: string | undefined;
 
   /**
-   * When it happened. Absent where the venue does not say.
+   * Time of the liquidation. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 11;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When the venue sent it. Absent where the venue does not say.
+   * When the venue sent the liquidation. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp published_at = 12;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the liquidation. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 13;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * Quantity of the last fill. Absent where the venue does not say.
+   * Quantity of the last fill, in `quantity_unit`. Absent if the venue does not report it.
    *
    * @generated from field: optional string last_quantity = 14;
    */
   lastQuantity?: string | undefined;
 
   /**
-   * The venue's word for the kind of the order that liquidates. Empty where it has none.
+   * The venue's own value for the type of the closing order. Empty if the venue has none.
    *
    * @generated from field: string raw_order_type = 15;
    */
   rawOrderType: string;
 
   /**
-   * The venue's word for its time in force. Empty where it has none.
+   * The venue's own value for the time in force of the closing order. Empty if the venue has none.
    *
    * @generated from field: string raw_time_in_force = 16;
    */
@@ -310,7 +314,7 @@ export const LiquidationSchema: GenMessage<Liquidation> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_derivatives, 2);
 
 /**
- * How an option's price follows what it depends on: estimates by the venue, therefore doubles.
+ * How an option's price responds to its inputs, as estimated by the venue. Estimates are doubles.
  *
  * @generated from message cqc.markets.v1.OptionGreeks
  */
@@ -323,91 +327,94 @@ export type OptionGreeks = Message<"cqc.markets.v1.OptionGreeks"> & {
   venueSymbolId: string;
 
   /**
-   * Change of the option's price per unit of the underlying's. Absent where the venue does not say.
+   * Change in the option's price per unit change in the underlying's price. Absent if the venue does not report it.
    *
    * @generated from field: optional double delta = 2;
    */
   delta?: number | undefined;
 
   /**
-   * Change of delta per unit of the underlying's price. Absent where the venue does not say.
+   * Change in delta per unit change in the underlying's price. Absent if the venue does not report it.
    *
    * @generated from field: optional double gamma = 3;
    */
   gamma?: number | undefined;
 
   /**
-   * Change of the price per point of volatility, a point being one percent. Absent where the venue does not say.
+   * Change in the option's price per percentage point of volatility. Absent if the venue does not report it.
    *
    * @generated from field: optional double vega = 4;
    */
   vega?: number | undefined;
 
   /**
-   * Change of the price per day that passes. Absent where the venue does not say.
+   * Change in the option's price per day that passes. Absent if the venue does not report it.
    *
    * @generated from field: optional double theta = 5;
    */
   theta?: number | undefined;
 
   /**
-   * Change of the price per point of interest, a point being one percent. Absent where the venue does not say.
+   * Change in the option's price per percentage point of interest. Absent if the venue does not report it.
    *
    * @generated from field: optional double rho = 6;
    */
   rho?: number | undefined;
 
   /**
-   * Volatility that the bid implies, per year, such as 0.65. Absent when there is no bid.
+   * Annualized volatility implied by the bid, as a fraction such as 0.65. Absent if there is no bid.
    *
    * @generated from field: optional double bid_implied_volatility = 7;
    */
   bidImpliedVolatility?: number | undefined;
 
   /**
-   * Volatility that the ask implies, per year. Absent when there is no ask.
+   * Annualized volatility implied by the ask, as a fraction such as 0.65. Absent if there is no ask.
    *
    * @generated from field: optional double ask_implied_volatility = 8;
    */
   askImpliedVolatility?: number | undefined;
 
   /**
-   * Volatility that the mark price implies, per year. Absent where the venue does not say.
+   * Annualized volatility implied by the mark price, as a fraction such as 0.65. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional double mark_implied_volatility = 9;
    */
   markImpliedVolatility?: number | undefined;
 
   /**
-   * Price of the underlying that was used, in units of the strike asset. Absent where the venue does not say.
+   * Price of the underlying used in the computation, in units of the strike asset. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional string underlying_price = 10;
    */
   underlyingPrice?: string | undefined;
 
   /**
-   * The venue's name of the underlying that was used, such as a future. Empty where it does not say.
+   * The venue's name of the underlying used in the computation, such as that of a future. Empty if the venue does not
+   * report it.
    *
    * @generated from field: string underlying_name = 11;
    */
   underlyingName: string;
 
   /**
-   * Interest rate that was used, per year, such as 0.05. Absent where the venue does not say.
+   * Annual interest rate used in the computation, as a fraction such as 0.05. Absent if the venue does not report it.
    *
    * @generated from field: optional double interest_rate = 12;
    */
   interestRate?: number | undefined;
 
   /**
-   * When it was so at the venue. Absent where it does not say.
+   * Time at which the venue had these values. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 13;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the values. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 14;
    */

@@ -17,13 +17,13 @@ export const file_cqc_markets_v1_lending: GenFile = /*@__PURE__*/
   fileDesc("ChxjcWMvbWFya2V0cy92MS9sZW5kaW5nLnByb3RvEg5jcWMubWFya2V0cy52MSLUAwoKQm9ycm93UmF0ZRIbCgh2ZW51ZV9pZBgBIAEoCUIJukgGcgToiCcBEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESJwoPdmVudWVfc3ltYm9sX2lkGAMgASgJQgm6SAZyBPCIJwFIAIgBARIXCgRyYXRlGAQgASgJQgm6SAZyBIiIJwESMwoIaW50ZXJ2YWwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBrpIA8gBARIjCgtzdXBwbHlfcmF0ZRgGIAEoCUIJukgGcgSIiCcBSAGIAQESIwoLdXRpbGl6YXRpb24YByABKAlCCbpIBnIEiIgnAUgCiAEBEiEKCWF2YWlsYWJsZRgIIAEoCUIJukgGcgSIiCcBSAOIAQESLQoJdGltZXN0YW1wGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBAUISChBfdmVudWVfc3ltYm9sX2lkQg4KDF9zdXBwbHlfcmF0ZUIOCgxfdXRpbGl6YXRpb25CDAoKX2F2YWlsYWJsZUJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * What borrowing an asset costs at a venue or lending market.
+ * Cost of borrowing an asset at a venue or lending market.
  *
  * @generated from message cqc.markets.v1.BorrowRate
  */
 export type BorrowRate = Message<"cqc.markets.v1.BorrowRate"> & {
   /**
-   * Venue that lends it.
+   * Venue that lends the asset.
    *
    * @generated from field: string venue_id = 1;
    */
@@ -37,56 +37,57 @@ export type BorrowRate = Message<"cqc.markets.v1.BorrowRate"> & {
   assetId: string;
 
   /**
-   * Listing for which it is borrowed, where the rate is for one market only. Absent elsewhere.
+   * Listing for which the asset is borrowed, if the rate applies to one market only. Absent otherwise.
    *
    * @generated from field: optional string venue_symbol_id = 3;
    */
   venueSymbolId?: string | undefined;
 
   /**
-   * Interest per `interval`, as a part of the amount, such as 0.00002.
+   * Interest per `interval`, as a fraction of the borrowed amount, such as 0.00002.
    *
    * @generated from field: string rate = 4;
    */
   rate: string;
 
   /**
-   * Time for which the rate is stated, such as one hour or 365 days.
+   * Period to which the rates apply, such as one hour or 365 days. Always set.
    *
    * @generated from field: google.protobuf.Duration interval = 5;
    */
   interval?: Duration | undefined;
 
   /**
-   * Interest that lenders get, for the same interval. Absent where the venue does not say.
+   * Interest that lenders receive per `interval`, as a fraction of the lent amount. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional string supply_rate = 6;
    */
   supplyRate?: string | undefined;
 
   /**
-   * Part of what is lent that is borrowed, 0 to 1. Absent where the venue does not say.
+   * Fraction of the lent amount that is borrowed, 0 to 1. Absent if the venue does not report it.
    *
    * @generated from field: optional string utilization = 7;
    */
   utilization?: string | undefined;
 
   /**
-   * What can still be borrowed, in units of the asset. Absent where the venue does not say.
+   * Amount that can still be borrowed, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string available = 8;
    */
   available?: string | undefined;
 
   /**
-   * When it was so at the venue. Absent where it does not say.
+   * Time at which the venue had this rate. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 9;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the rate. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 10;
    */

@@ -17,7 +17,7 @@ export const file_cqc_markets_v1_liquidity: GenFile = /*@__PURE__*/
   fileDesc("Ch5jcWMvbWFya2V0cy92MS9saXF1aWRpdHkucHJvdG8SDmNxYy5tYXJrZXRzLnYxIrAFChBMaXF1aWRpdHlNZXRyaWNzEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjUKCXRpbWVzdGFtcBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIxCgZ3aW5kb3cYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBrpIA8gBARIgCgpzcHJlYWRfYnBzGAQgASgBQge6SAQSAkABSACIAQESKAoJYmlkX2RlcHRoGAUgASgBQhC6SA0SCykAAAAAAAAAAEABSAGIAQESKAoJYXNrX2RlcHRoGAYgASgBQhC6SA0SCykAAAAAAAAAAEABSAKIAQESJQoGdm9sdW1lGAcgASgBQhC6SA0SCykAAAAAAAAAAEABSAOIAQESLQoOdHVybm92ZXJfcmF0aW8YCCABKAFCELpIDRILKQAAAAAAAAAAQAFIBIgBARImChBidXlfc2xpcHBhZ2VfYnBzGAkgASgBQge6SAQSAkABSAWIAQESJwoRc2VsbF9zbGlwcGFnZV9icHMYCiABKAFCB7pIBBICQAFIBogBARIwChFzbGlwcGFnZV9ub3Rpb25hbBgLIAEoAUIQukgNEgshAAAAAAAAAABAAUgHiAEBEisKBXNjb3JlGAwgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgIiAEBQg0KC19zcHJlYWRfYnBzQgwKCl9iaWRfZGVwdGhCDAoKX2Fza19kZXB0aEIJCgdfdm9sdW1lQhEKD190dXJub3Zlcl9yYXRpb0ITChFfYnV5X3NsaXBwYWdlX2Jwc0IUChJfc2VsbF9zbGlwcGFnZV9icHNCFAoSX3NsaXBwYWdlX25vdGlvbmFsQggKBl9zY29yZUJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * How liquid a listing was in an interval: estimates for choosing where to trade, therefore doubles.
+ * Liquidity of a listing over an interval. The numbers are estimates for choosing where to trade, so they are doubles.
  *
  * @generated from message cqc.markets.v1.LiquidityMetrics
  */
@@ -30,78 +30,79 @@ export type LiquidityMetrics = Message<"cqc.markets.v1.LiquidityMetrics"> & {
   venueSymbolId: string;
 
   /**
-   * End of the interval that was measured.
+   * End of the measured interval, exclusive. Always set.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 2;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * Length of the interval.
+   * Length of the measured interval. Always set.
    *
    * @generated from field: google.protobuf.Duration window = 3;
    */
   window?: Duration | undefined;
 
   /**
-   * Mean of (ask - bid) / middle, in basis points. Absent when there was no two-sided book.
+   * Mean of (ask - bid) / mid price, in basis points. Absent if there was no two-sided book.
    *
    * @generated from field: optional double spread_bps = 4;
    */
   spreadBps?: number | undefined;
 
   /**
-   * Mean quantity within one percent below the middle, in quote units. Absent when not measured.
+   * Mean bid quantity within one percent below the mid price, in quote units, zero or greater. Absent if not measured.
    *
    * @generated from field: optional double bid_depth = 5;
    */
   bidDepth?: number | undefined;
 
   /**
-   * Mean quantity within one percent above the middle, in quote units. Absent when not measured.
+   * Mean ask quantity within one percent above the mid price, in quote units, zero or greater. Absent if not measured.
    *
    * @generated from field: optional double ask_depth = 6;
    */
   askDepth?: number | undefined;
 
   /**
-   * Quantity traded, in quote units. Absent when not known.
+   * Quantity traded in the interval, in quote units, zero or greater. Absent if unknown.
    *
    * @generated from field: optional double volume = 7;
    */
   volume?: number | undefined;
 
   /**
-   * Quantity traded divided by mean depth. Absent when either is missing.
+   * Quantity traded divided by mean depth, zero or greater. Absent if either is missing.
    *
    * @generated from field: optional double turnover_ratio = 8;
    */
   turnoverRatio?: number | undefined;
 
   /**
-   * Expected cost of buying `slippage_notional` at once, in basis points of the middle. Absent when the book is too
-   * thin.
+   * Expected cost of buying `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
+   * too thin.
    *
    * @generated from field: optional double buy_slippage_bps = 9;
    */
   buySlippageBps?: number | undefined;
 
   /**
-   * Expected cost of selling `slippage_notional` at once, in basis points of the middle. Absent as above.
+   * Expected cost of selling `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
+   * too thin.
    *
    * @generated from field: optional double sell_slippage_bps = 10;
    */
   sellSlippageBps?: number | undefined;
 
   /**
-   * Size for which slippage is stated, in quote units. Absent when slippage is.
+   * Size for which the slippage is stated, in quote units, greater than zero. Absent if no slippage is stated.
    *
    * @generated from field: optional double slippage_notional = 11;
    */
   slippageNotional?: number | undefined;
 
   /**
-   * Overall score by whoever made the metrics, 0 (illiquid) to 1. Absent when none was given.
+   * Overall score given by the producer of the metrics, 0 (illiquid) to 1. Absent if none was given.
    *
    * @generated from field: optional double score = 12;
    */

@@ -19,7 +19,7 @@ export const file_cqc_markets_v1_orderbook: GenFile = /*@__PURE__*/
   fileDesc("Ch5jcWMvbWFya2V0cy92MS9vcmRlcmJvb2sucHJvdG8SDmNxYy5tYXJrZXRzLnYxIpICCglCb29rTGV2ZWwSGAoFcHJpY2UYASABKAlCCbpIBnIEiIgnARIbCghxdWFudGl0eRgCIAEoCUIJukgGcgSIiCcBEi0KCXRpbWVzdGFtcBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoLb3JkZXJfY291bnQYBCABKA1IAIgBARIfCghvcmRlcl9pZBgFIAEoCUIIukgFcgMYgAJIAYgBARIqCgZhY3Rpb24YBiABKA4yGi5jcWMubWFya2V0cy52MS5Cb29rQWN0aW9uEhsKCnJhd19hY3Rpb24YByABKAlCB7pIBHICGEBCDgoMX29yZGVyX2NvdW50QgsKCV9vcmRlcl9pZCLaBAoJT3JkZXJCb29rEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEicKBGJpZHMYAiADKAsyGS5jcWMubWFya2V0cy52MS5Cb29rTGV2ZWwSJwoEYXNrcxgDIAMoCzIZLmNxYy5tYXJrZXRzLnYxLkJvb2tMZXZlbBItCgl0aW1lc3RhbXAYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFQoIc2VxdWVuY2UYByABKARIAIgBARIVCghjaGVja3N1bRgIIAEoDUgBiAEBEjMKDWNoZWNrc3VtX2tpbmQYCSABKA4yHC5jcWMubWFya2V0cy52MS5DaGVja3N1bUtpbmQSGwoFZGVwdGgYCiABKA1CB7pIBCoCKAFIAogBARIzCg1xdWFudGl0eV91bml0GAsgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EhsKDmZpcnN0X3NlcXVlbmNlGAwgASgESAOIAQESHgoRcHJldmlvdXNfc2VxdWVuY2UYDSABKARIBIgBAUILCglfc2VxdWVuY2VCCwoJX2NoZWNrc3VtQggKBl9kZXB0aEIRCg9fZmlyc3Rfc2VxdWVuY2VCFAoSX3ByZXZpb3VzX3NlcXVlbmNlIrgECg5PcmRlckJvb2tEZWx0YRIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARInCgRiaWRzGAIgAygLMhkuY3FjLm1hcmtldHMudjEuQm9va0xldmVsEicKBGFza3MYAyADKAsyGS5jcWMubWFya2V0cy52MS5Cb29rTGV2ZWwSLQoJdGltZXN0YW1wGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhsKDmZpcnN0X3NlcXVlbmNlGAcgASgESACIAQESFQoIc2VxdWVuY2UYCCABKARIAYgBARIeChFwcmV2aW91c19zZXF1ZW5jZRgJIAEoBEgCiAEBEhUKCGNoZWNrc3VtGAogASgNSAOIAQESMwoNY2hlY2tzdW1fa2luZBgLIAEoDjIcLmNxYy5tYXJrZXRzLnYxLkNoZWNrc3VtS2luZBIzCg1xdWFudGl0eV91bml0GAwgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0QhEKD19maXJzdF9zZXF1ZW5jZUILCglfc2VxdWVuY2VCFAoSX3ByZXZpb3VzX3NlcXVlbmNlQgsKCV9jaGVja3N1bSL4AQoLTWFya2V0RGVwdGgSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESKAoFYmFuZHMYAiADKAsyGS5jcWMubWFya2V0cy52MS5EZXB0aEJhbmQSLQoJdGltZXN0YW1wGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIzCg1xdWFudGl0eV91bml0GAUgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0IuMBCglEZXB0aEJhbmQSJgoMZGlzdGFuY2VfYnBzGAEgASgBQhC6SA0SCyEAAAAAAAAAAEABEh8KDGJpZF9xdWFudGl0eRgCIAEoCUIJukgGcgSIiCcBEh8KDGFza19xdWFudGl0eRgDIAEoCUIJukgGcgSIiCcBEiQKDGJpZF9ub3Rpb25hbBgEIAEoCUIJukgGcgSIiCcBSACIAQESJAoMYXNrX25vdGlvbmFsGAUgASgJQgm6SAZyBIiIJwFIAYgBAUIPCg1fYmlkX25vdGlvbmFsQg8KDV9hc2tfbm90aW9uYWwqagoMQ2hlY2tzdW1LaW5kEh0KGUNIRUNLU1VNX0tJTkRfVU5TUEVDSUZJRUQQABIeChpDSEVDS1NVTV9LSU5EX0NSQzMyX0tSQUtFThABEhsKF0NIRUNLU1VNX0tJTkRfQ1JDMzJfT0tYEAIqbgoKQm9va0FjdGlvbhIbChdCT09LX0FDVElPTl9VTlNQRUNJRklFRBAAEhMKD0JPT0tfQUNUSU9OX05FVxABEhYKEkJPT0tfQUNUSU9OX0NIQU5HRRACEhYKEkJPT0tfQUNUSU9OX0RFTEVURRADQkVaQ2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvbWFya2V0cy92MTttYXJrZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * One price of an order book, or one order of it where the venue shows single orders.
+ * One price level of an order book, or one order if the venue publishes individual orders.
  *
  * @generated from message cqc.markets.v1.BookLevel
  */
@@ -32,42 +32,43 @@ export type BookLevel = Message<"cqc.markets.v1.BookLevel"> & {
   price: string;
 
   /**
-   * Quantity resting at the price, in the book's quantity unit. Absolute, never a difference; zero removes the level.
+   * Quantity resting at the price, in the book's quantity unit. An absolute quantity, never a difference; zero removes
+   * the level.
    *
    * @generated from field: string quantity = 2;
    */
   quantity: string;
 
   /**
-   * When the level last changed, where the venue times levels. Absent otherwise.
+   * When the level last changed. Absent if the venue does not report times for levels.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 3;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * Number of orders at the price. Absent where the venue does not count them.
+   * Number of orders at the price. Absent if the venue does not count them.
    *
    * @generated from field: optional uint32 order_count = 4;
    */
   orderCount?: number | undefined;
 
   /**
-   * The venue's id of the single order. Absent in a book of price levels.
+   * The venue's id of the individual order. Absent in a book of price levels.
    *
    * @generated from field: optional string order_id = 5;
    */
   orderId?: string | undefined;
 
   /**
-   * What the update does. Always unspecified in a snapshot.
+   * Effect of the update. Always unspecified in a snapshot.
    *
    * @generated from field: cqc.markets.v1.BookAction action = 6;
    */
   action: BookAction;
 
   /**
-   * The venue's own word for the action. Empty where it has none.
+   * The venue's own value for `action`. Empty if the venue has none.
    *
    * @generated from field: string raw_action = 7;
    */
@@ -82,9 +83,9 @@ export const BookLevelSchema: GenMessage<BookLevel> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_orderbook, 0);
 
 /**
- * The whole order book of a listing at one moment, or its best levels.
+ * Snapshot of a listing's order book: the whole book, or its best levels.
  *
- * A fact: a crossed or empty book is stated as the venue stated it.
+ * A fact: a crossed or empty book is reported exactly as the venue stated it.
  *
  * @generated from message cqc.markets.v1.OrderBook
  */
@@ -97,85 +98,87 @@ export type OrderBook = Message<"cqc.markets.v1.OrderBook"> & {
   venueSymbolId: string;
 
   /**
-   * Offers to buy, best (highest) price first.
+   * Bids, best (highest) price first.
    *
    * @generated from field: repeated cqc.markets.v1.BookLevel bids = 2;
    */
   bids: BookLevel[];
 
   /**
-   * Offers to sell, best (lowest) price first.
+   * Asks, best (lowest) price first.
    *
    * @generated from field: repeated cqc.markets.v1.BookLevel asks = 3;
    */
   asks: BookLevel[];
 
   /**
-   * When the matching engine was in this state. Absent where the venue does not say.
+   * Time at which the matching engine was in this state. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 4;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When the venue sent it. Absent where the venue does not say.
+   * When the venue sent the snapshot. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp published_at = 5;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the snapshot. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 6;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * The venue's number of the last change that is included. Absent where the venue does not number changes.
+   * The venue's number of the last change included in the snapshot. Absent if the venue does not number changes.
    *
    * @generated from field: optional uint64 sequence = 7;
    */
   sequence?: bigint | undefined;
 
   /**
-   * Checksum by the venue. Absent where it gives none.
+   * The venue's checksum of the book. Absent if the venue provides none.
    *
    * @generated from field: optional uint32 checksum = 8;
    */
   checksum?: number | undefined;
 
   /**
-   * How the checksum is computed; unspecified when there is none.
+   * Algorithm of `checksum`; unspecified if there is no checksum.
    *
    * @generated from field: cqc.markets.v1.ChecksumKind checksum_kind = 9;
    */
   checksumKind: ChecksumKind;
 
   /**
-   * Largest number of levels on each side that the source was asked for. Absent means all.
+   * Maximum number of levels per side that was requested from the source, at least 1. Absent if all levels were
+   * requested.
    *
    * @generated from field: optional uint32 depth = 10;
    */
   depth?: number | undefined;
 
   /**
-   * What quantities count.
+   * Unit of all quantities in this message.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 11;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * The venue's number of the first change since the snapshot before, in streams that send best levels whole. Absent
-   * elsewhere.
+   * The venue's number of the first change since the previous snapshot, in streams that send the best levels as
+   * complete snapshots. Absent elsewhere.
    *
    * @generated from field: optional uint64 first_sequence = 12;
    */
   firstSequence?: bigint | undefined;
 
   /**
-   * `sequence` of the snapshot before, in such streams. Absent where the venue does not state it.
+   * `sequence` of the previous snapshot, in streams that send the best levels as complete snapshots. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional uint64 previous_sequence = 13;
    */
@@ -190,7 +193,7 @@ export const OrderBookSchema: GenMessage<OrderBook> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_orderbook, 1);
 
 /**
- * Changes to an order book, to be applied in the order in which they come.
+ * Changes to an order book, to be applied in the order in which they arrive.
  *
  * @generated from message cqc.markets.v1.OrderBookDelta
  */
@@ -203,79 +206,79 @@ export type OrderBookDelta = Message<"cqc.markets.v1.OrderBookDelta"> & {
   venueSymbolId: string;
 
   /**
-   * Changed offers to buy, in the venue's order.
+   * Changed bids, in the venue's order.
    *
    * @generated from field: repeated cqc.markets.v1.BookLevel bids = 2;
    */
   bids: BookLevel[];
 
   /**
-   * Changed offers to sell, in the venue's order.
+   * Changed asks, in the venue's order.
    *
    * @generated from field: repeated cqc.markets.v1.BookLevel asks = 3;
    */
   asks: BookLevel[];
 
   /**
-   * When the matching engine made the changes. Absent where the venue does not say.
+   * Time at which the matching engine made the changes. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 4;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When the venue sent them. Absent where the venue does not say.
+   * When the venue sent the changes. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp published_at = 5;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
-   * When this system received them.
+   * When this system received the changes. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 6;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * The venue's number of the first change in here. Not always one more than the previous delta's last: Binance futures
-   * leave numbers out. Absent where the venue does not number changes.
+   * The venue's number of the first change in this delta. Not always one more than the previous delta's `sequence`:
+   * Binance futures skips numbers. Absent if the venue does not number changes.
    *
    * @generated from field: optional uint64 first_sequence = 7;
    */
   firstSequence?: bigint | undefined;
 
   /**
-   * The venue's number of the last change in here. Absent as above.
+   * The venue's number of the last change in this delta. Absent if the venue does not number changes.
    *
    * @generated from field: optional uint64 sequence = 8;
    */
   sequence?: bigint | undefined;
 
   /**
-   * `sequence` of the delta before, where the venue states it: a gap is where it differs from what was received last.
-   * Absent elsewhere.
+   * `sequence` of the previous delta, from venues that report it. If it differs from the last `sequence` received,
+   * there is a gap. Absent elsewhere.
    *
    * @generated from field: optional uint64 previous_sequence = 9;
    */
   previousSequence?: bigint | undefined;
 
   /**
-   * Checksum by the venue of the book after these changes. Absent where it gives none.
+   * The venue's checksum of the book after these changes. Absent if the venue provides none.
    *
    * @generated from field: optional uint32 checksum = 10;
    */
   checksum?: number | undefined;
 
   /**
-   * How the checksum is computed; unspecified when there is none.
+   * Algorithm of `checksum`; unspecified if there is no checksum.
    *
    * @generated from field: cqc.markets.v1.ChecksumKind checksum_kind = 11;
    */
   checksumKind: ChecksumKind;
 
   /**
-   * What quantities count.
+   * Unit of all quantities in this message.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 12;
    */
@@ -290,7 +293,7 @@ export const OrderBookDeltaSchema: GenMessage<OrderBookDelta> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_orderbook, 2);
 
 /**
- * How much can be traded near the best prices of a book, computed from one snapshot.
+ * Quantities available near the best prices of a book, computed from one snapshot.
  *
  * @generated from message cqc.markets.v1.MarketDepth
  */
@@ -303,28 +306,28 @@ export type MarketDepth = Message<"cqc.markets.v1.MarketDepth"> & {
   venueSymbolId: string;
 
   /**
-   * Sums at growing distance from the middle of the book, nearest first.
+   * Totals within increasing distances from the mid price, nearest first.
    *
    * @generated from field: repeated cqc.markets.v1.DepthBand bands = 2;
    */
   bands: DepthBand[];
 
   /**
-   * When the book was in this state. Absent where the venue does not say.
+   * Time at which the book was in this state. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 3;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received the book.
+   * When this system received the book. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 4;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * What quantities count.
+   * Unit of all quantities in this message.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 5;
    */
@@ -339,7 +342,7 @@ export const MarketDepthSchema: GenMessage<MarketDepth> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_orderbook, 3);
 
 /**
- * Sums of a book within a distance of its middle.
+ * Totals of an order book within a distance from its mid price.
  *
  * @generated from message cqc.markets.v1.DepthBand
  */
@@ -352,28 +355,30 @@ export type DepthBand = Message<"cqc.markets.v1.DepthBand"> & {
   distanceBps: number;
 
   /**
-   * Sum of the bid quantities within the distance.
+   * Sum of the bid quantities within the distance, in the quantity unit of the MarketDepth.
    *
    * @generated from field: string bid_quantity = 2;
    */
   bidQuantity: string;
 
   /**
-   * Sum of the ask quantities within the distance.
+   * Sum of the ask quantities within the distance, in the quantity unit of the MarketDepth.
    *
    * @generated from field: string ask_quantity = 3;
    */
   askQuantity: string;
 
   /**
-   * Sum of price times quantity of those bids, in quote units. Absent where the unit does not allow it.
+   * Sum of price times quantity of the bids within the distance, in quote units. Absent if the quantity unit does not
+   * allow computing it.
    *
    * @generated from field: optional string bid_notional = 4;
    */
   bidNotional?: string | undefined;
 
   /**
-   * Sum of price times quantity of those asks, in quote units. Absent as above.
+   * Sum of price times quantity of the asks within the distance, in quote units. Absent if the quantity unit does not
+   * allow computing it.
    *
    * @generated from field: optional string ask_notional = 5;
    */
@@ -388,13 +393,13 @@ export const DepthBandSchema: GenMessage<DepthBand> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_orderbook, 4);
 
 /**
- * Which algorithm a book's checksum uses.
+ * Algorithm of an order book's checksum.
  *
  * @generated from enum cqc.markets.v1.ChecksumKind
  */
 export enum ChecksumKind {
   /**
-   * There is no checksum.
+   * No checksum.
    *
    * @generated from enum value: CHECKSUM_KIND_UNSPECIFIED = 0;
    */
@@ -422,13 +427,13 @@ export const ChecksumKindSchema: GenEnum<ChecksumKind> = /*@__PURE__*/
   enumDesc(file_cqc_markets_v1_orderbook, 0);
 
 /**
- * What an update does to its level.
+ * Effect of an update on its level.
  *
  * @generated from enum cqc.markets.v1.BookAction
  */
 export enum BookAction {
   /**
-   * Not stated: the quantity decides, zero removes the level and anything else sets it.
+   * Not stated: the quantity decides. Zero removes the level, and any other quantity sets it.
    *
    * @generated from enum value: BOOK_ACTION_UNSPECIFIED = 0;
    */
@@ -449,7 +454,7 @@ export enum BookAction {
   CHANGE = 2,
 
   /**
-   * The level is gone, whatever its quantity says.
+   * The level is removed, whatever its quantity.
    *
    * @generated from enum value: BOOK_ACTION_DELETE = 3;
    */

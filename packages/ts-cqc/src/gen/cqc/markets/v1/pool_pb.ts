@@ -25,70 +25,71 @@ export const file_cqc_markets_v1_pool: GenFile = /*@__PURE__*/
  */
 export type Pool = Message<"cqc.markets.v1.Pool"> & {
   /**
-   * Listing that the pool is.
+   * Listing of the pool.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
   venueSymbolId: string;
 
   /**
-   * Contract of the pool, in CAIP-10.
+   * CAIP-10 id of the pool's contract.
    *
    * @generated from field: string address = 2;
    */
   address: string;
 
   /**
-   * Curve on which it trades.
+   * Curve on which the pool trades.
    *
    * @generated from field: cqc.markets.v1.PoolType type = 3;
    */
   type: PoolType;
 
   /**
-   * What it holds, in the order of its contract.
+   * Assets that the pool holds, in the order of its contract.
    *
    * @generated from field: repeated cqc.markets.v1.PoolReserve reserves = 4;
    */
   reserves: PoolReserve[];
 
   /**
-   * Part of each trade that it keeps, in basis points, such as 30. Absent when it moves and is not known.
+   * Fee that the pool keeps from each trade, in basis points, such as 30; zero or greater. Absent if the fee varies and
+   * its current value is unknown.
    *
    * @generated from field: optional string fee_bps = 5;
    */
   feeBps?: string | undefined;
 
   /**
-   * Square root of the price as a fixed-point number with 96 fraction bits. Absent unless concentrated.
+   * Square root of the price, as a fixed-point number with 96 fraction bits. Absent unless the pool is concentrated.
    *
    * @generated from field: optional string sqrt_price_x96 = 6;
    */
   sqrtPriceX96?: string | undefined;
 
   /**
-   * Liquidity within the current range. Absent unless concentrated.
+   * Liquidity within the current range. Absent unless the pool is concentrated.
    *
    * @generated from field: optional string liquidity = 7;
    */
   liquidity?: string | undefined;
 
   /**
-   * Current tick: the price is 1.0001 to its power, in raw units. Absent unless concentrated.
+   * Current tick: the price in raw units is 1.0001 to the power of the tick. Absent unless the pool is concentrated.
    *
    * @generated from field: optional sint32 tick = 8;
    */
   tick?: number | undefined;
 
   /**
-   * Block after which it is so.
+   * Block after which the pool was in this state.
    *
    * @generated from field: cqc.assets.v1.OnchainRef onchain = 9;
    */
   onchain?: OnchainRef | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the state. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 10;
    */
@@ -103,27 +104,28 @@ export const PoolSchema: GenMessage<Pool> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_pool, 0);
 
 /**
- * How much of an asset a pool holds.
+ * Amount of one asset that a pool holds.
  *
  * @generated from message cqc.markets.v1.PoolReserve
  */
 export type PoolReserve = Message<"cqc.markets.v1.PoolReserve"> & {
   /**
-   * The asset.
+   * Asset that is held.
    *
    * @generated from field: string asset_id = 1;
    */
   assetId: string;
 
   /**
-   * Amount in the contract's integer units; divide by ten to the deployment's decimals.
+   * Amount in the contract's integer units. Divide by 10 to the power of the deployment's `decimals` to get units of
+   * the asset.
    *
    * @generated from field: string amount = 2;
    */
   amount: string;
 
   /**
-   * Weight of the asset, where weights of a pool add up to 1. Absent unless weighted.
+   * Weight of the asset. The weights in a pool add up to 1. Absent unless the pool is weighted.
    *
    * @generated from field: optional string weight = 3;
    */
@@ -144,7 +146,7 @@ export const PoolReserveSchema: GenMessage<PoolReserve> = /*@__PURE__*/
  */
 export type Swap = Message<"cqc.markets.v1.Swap"> & {
   /**
-   * Listing that the pool is.
+   * Listing of the pool.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
@@ -158,7 +160,7 @@ export type Swap = Message<"cqc.markets.v1.Swap"> & {
   assetInId: string;
 
   /**
-   * How much went in, in the contract's integer units.
+   * Amount that went into the pool, in the contract's integer units.
    *
    * @generated from field: string amount_in = 3;
    */
@@ -172,42 +174,42 @@ export type Swap = Message<"cqc.markets.v1.Swap"> & {
   assetOutId: string;
 
   /**
-   * How much came out, in the contract's integer units.
+   * Amount that came out of the pool, in the contract's integer units.
    *
    * @generated from field: string amount_out = 5;
    */
   amountOut: string;
 
   /**
-   * What the pool kept, in integer units of the asset that went in. Absent when not known.
+   * Fee that the pool kept, in integer units of the asset that went in. Absent if unknown.
    *
    * @generated from field: optional string fee_amount = 6;
    */
   feeAmount?: string | undefined;
 
   /**
-   * Who called the pool, in CAIP-10. Absent when not known.
+   * CAIP-10 id of the account that called the pool. Absent if unknown.
    *
    * @generated from field: optional string sender = 7;
    */
   sender?: string | undefined;
 
   /**
-   * Who got what came out, in CAIP-10. Absent when not known.
+   * CAIP-10 id of the account that received the assets that came out. Absent if unknown.
    *
    * @generated from field: optional string recipient = 8;
    */
   recipient?: string | undefined;
 
   /**
-   * The transaction; `log_index` tells several swaps of one transaction apart.
+   * Transaction of the swap. `log_index` distinguishes several swaps in one transaction. Always set.
    *
    * @generated from field: cqc.assets.v1.OnchainRef onchain = 9;
    */
   onchain?: OnchainRef | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the swap. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 10;
    */
@@ -235,28 +237,28 @@ export enum PoolType {
   UNSPECIFIED = 0,
 
   /**
-   * The product of the reserves stays the same.
+   * The product of the reserves stays constant.
    *
    * @generated from enum value: POOL_TYPE_CONSTANT_PRODUCT = 1;
    */
   CONSTANT_PRODUCT = 1,
 
   /**
-   * The same within price ranges that depositors choose.
+   * The product of the reserves stays constant within price ranges that depositors choose.
    *
    * @generated from enum value: POOL_TYPE_CONCENTRATED = 2;
    */
   CONCENTRATED = 2,
 
   /**
-   * Flat around a fixed price, for assets that keep the same price.
+   * The curve is flat around a fixed price, for assets that keep the same price.
    *
    * @generated from enum value: POOL_TYPE_STABLE = 3;
    */
   STABLE = 3,
 
   /**
-   * The weighted product of the reserves stays the same.
+   * The weighted product of the reserves stays constant.
    *
    * @generated from enum value: POOL_TYPE_WEIGHTED = 4;
    */

@@ -19,20 +19,20 @@ export const file_cqc_markets_v1_price: GenFile = /*@__PURE__*/
 /**
  * What an asset is worth, as an estimate for valuation and display.
  *
- * The value is a double. What one can trade on or be billed for is an exact decimal in books, trades and tickers.
+ * The value is a double. Books, trades and tickers carry the exact decimals that can be traded on or billed.
  *
  * @generated from message cqc.markets.v1.Price
  */
 export type Price = Message<"cqc.markets.v1.Price"> & {
   /**
-   * The asset valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`.
+   * Asset being valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`.
    *
    * @generated from field: string asset_id = 1;
    */
   assetId: string;
 
   /**
-   * Units of the quote asset per unit of the asset. Negative prices exist. NaN and infinities are not prices.
+   * Units of the quote asset per unit of the asset. Can be negative, but never NaN or infinite.
    *
    * @generated from field: double value = 2;
    */
@@ -46,35 +46,36 @@ export type Price = Message<"cqc.markets.v1.Price"> & {
   timestamp?: Timestamp | undefined;
 
   /**
-   * The asset in which the value is stated; a server always answers it, also when the request left it out.
+   * Asset in which `value` is expressed. A server always sets it in its answer, even if the request left it out.
    *
    * @generated from field: optional string quote_asset_id = 4;
    */
   quoteAssetId?: string | undefined;
 
   /**
-   * The listing that the price was read from. Absent when it comes from more than one.
+   * Listing that the price was read from. Absent if the price comes from more than one.
    *
    * @generated from field: optional string venue_symbol_id = 5;
    */
   venueSymbolId?: string | undefined;
 
   /**
-   * What kind of price it is.
+   * Kind of price.
    *
    * @generated from field: cqc.markets.v1.PriceKind kind = 6;
    */
   kind: PriceKind;
 
   /**
-   * Where it comes from.
+   * Origin of the price.
    *
    * @generated from field: cqc.markets.v1.PriceSource source = 7;
    */
   source: PriceSource;
 
   /**
-   * Half the width of the interval in which the true price is expected, in quote units. Absent when not estimated.
+   * Half the width of the interval expected to contain the true price, in quote units, zero or greater. Absent if not
+   * estimated.
    *
    * @generated from field: optional double confidence = 8;
    */
@@ -88,7 +89,7 @@ export type Price = Message<"cqc.markets.v1.Price"> & {
   stalenessSeconds?: number | undefined;
 
   /**
-   * When this system received the price, or made it.
+   * When this system received or computed the price.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 10;
    */
@@ -105,7 +106,7 @@ export const PriceSchema: GenMessage<Price> = /*@__PURE__*/
 /**
  * Volume-weighted average price: the quote volume of an interval divided by its base volume.
  *
- * An estimate made from trades, therefore of doubles.
+ * An estimate computed from trades, so its numbers are doubles.
  *
  * @generated from message cqc.markets.v1.VWAP
  */
@@ -118,7 +119,7 @@ export type VWAP = Message<"cqc.markets.v1.VWAP"> & {
   venueSymbolId: string;
 
   /**
-   * The average, in quote units per base unit.
+   * Average price, in quote units per base unit.
    *
    * @generated from field: double value = 2;
    */
@@ -132,21 +133,21 @@ export type VWAP = Message<"cqc.markets.v1.VWAP"> & {
   volume: number;
 
   /**
-   * Start of the interval, inclusive.
+   * Start of the interval, inclusive. Always set.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * End of the interval, exclusive.
+   * End of the interval, exclusive. Always set.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 5;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Number of trades averaged. Absent when the source does not count them.
+   * Number of trades averaged. Absent if the source does not count them.
    *
    * @generated from field: optional uint64 trade_count = 6;
    */
@@ -161,13 +162,13 @@ export const VWAPSchema: GenMessage<VWAP> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_price, 1);
 
 /**
- * What kind of price a number is.
+ * Kinds of price.
  *
  * @generated from enum cqc.markets.v1.PriceKind
  */
 export enum PriceKind {
   /**
-   * The source did not say.
+   * Not stated by the source.
    *
    * @generated from enum value: PRICE_KIND_UNSPECIFIED = 0;
    */
@@ -216,7 +217,7 @@ export enum PriceKind {
   INDEX = 6,
 
   /**
-   * Price for valuation, made from several venues.
+   * Price for valuation, derived from several venues.
    *
    * @generated from enum value: PRICE_KIND_REFERENCE = 7;
    */
@@ -230,20 +231,20 @@ export const PriceKindSchema: GenEnum<PriceKind> = /*@__PURE__*/
   enumDesc(file_cqc_markets_v1_price, 0);
 
 /**
- * Where a price comes from.
+ * Origins of a price.
  *
  * @generated from enum cqc.markets.v1.PriceSource
  */
 export enum PriceSource {
   /**
-   * The source is not known.
+   * Not known.
    *
    * @generated from enum value: PRICE_SOURCE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * One venue; `venue_symbol_id` says which listing.
+   * One venue; `venue_symbol_id` identifies the listing.
    *
    * @generated from enum value: PRICE_SOURCE_VENUE = 1;
    */

@@ -12,13 +12,14 @@ export const file_cqc_markets_v1_quantity: GenFile = /*@__PURE__*/
   fileDesc("Ch1jcWMvbWFya2V0cy92MS9xdWFudGl0eS5wcm90bxIOY3FjLm1hcmtldHMudjEqewoMUXVhbnRpdHlVbml0Eh0KGVFVQU5USVRZX1VOSVRfVU5TUEVDSUZJRUQQABIWChJRVUFOVElUWV9VTklUX0JBU0UQARIXChNRVUFOVElUWV9VTklUX1FVT1RFEAISGwoXUVVBTlRJVFlfVU5JVF9DT05UUkFDVFMQA0JFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM");
 
 /**
- * What a quantity counts. The same number means different sizes in each unit, so every message with a quantity says it.
+ * Unit in which a quantity is counted. The same number means a different size in each unit, so every message with a
+ * quantity states its unit.
  *
  * @generated from enum cqc.markets.v1.QuantityUnit
  */
 export enum QuantityUnit {
   /**
-   * The source did not say; a consumer must not assume the base asset.
+   * Not stated by the source; a consumer must not assume the base asset.
    *
    * @generated from enum value: QUANTITY_UNIT_UNSPECIFIED = 0;
    */
@@ -39,7 +40,7 @@ export enum QuantityUnit {
   QUOTE = 2,
 
   /**
-   * Contracts, each standing for the contract size of the listing.
+   * Contracts, each representing the contract size of the listing.
    *
    * @generated from enum value: QUANTITY_UNIT_CONTRACTS = 3;
    */

@@ -19,48 +19,49 @@ export const file_cqc_markets_v1_symbol_identifier: GenFile = /*@__PURE__*/
 /**
  * The name of a product at an information provider, such as a CoinGecko pair or a FIGI.
  *
- * Names at a venue one can trade on are on VenueSymbol. Providers reassign their ids, so each holds for a time.
+ * Names used by trading venues are in VenueSymbol. Providers reassign their ids, so each identifier is valid for a
+ * period.
  *
  * @generated from message cqc.markets.v1.SymbolIdentifier
  */
 export type SymbolIdentifier = Message<"cqc.markets.v1.SymbolIdentifier"> & {
   /**
-   * Product that is named.
+   * Product that the identifier names.
    *
    * @generated from field: string symbol_id = 1;
    */
   symbolId: string;
 
   /**
-   * Provider that gave the name, an id of a DataSource.
+   * Id of the DataSource that assigned the identifier.
    *
    * @generated from field: string data_source_id = 2;
    */
   dataSourceId: string;
 
   /**
-   * The provider's own id. A text even where it looks like a number: 18 digits do not survive JSON.
+   * The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON.
    *
    * @generated from field: string external_id = 3;
    */
   externalId: string;
 
   /**
-   * Since when the name holds. Absent means that it always did.
+   * Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid.
    *
    * @generated from field: google.protobuf.Timestamp valid_from = 4;
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Until when the name held, exclusive. Absent means that it still does.
+   * End of the period in which the identifier is valid, exclusive. Absent if it is still valid.
    *
    * @generated from field: google.protobuf.Timestamp valid_to = 5;
    */
   validTo?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 6;
    */

@@ -26,7 +26,7 @@ export const file_cqc_markets_v1_symbol: GenFile = /*@__PURE__*/
  */
 export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   /**
-   * Stable id that says what the product is, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Assigned by
+   * Stable id that describes the product, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Assigned by
    * AssetRegistry, immutable, never reused.
    *
    * @generated from field: string symbol_id = 1;
@@ -34,7 +34,7 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   symbolId: string;
 
   /**
-   * Short name for people, such as `BTC/USDT`. Not unique.
+   * Short display name, such as `BTC/USDT`. Not unique.
    *
    * @generated from field: string symbol = 2;
    */
@@ -55,7 +55,7 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   baseAssetId: string;
 
   /**
-   * Asset in which the price is quoted. A Deribit option quotes in its base asset.
+   * Asset in which the price is quoted. A Deribit option is quoted in its base asset.
    *
    * @generated from field: string quote_asset_id = 5;
    */
@@ -69,98 +69,103 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   settlementAssetId?: string | undefined;
 
   /**
-   * Asset in which the strike is stated, such as `USD` for an option that quotes in BTC. Absent unless an option.
+   * Asset in which the strike is stated, such as `USD` for an option quoted in BTC. Absent unless the product is an
+   * option.
    *
    * @generated from field: optional string strike_asset_id = 7;
    */
   strikeAssetId?: string | undefined;
 
   /**
-   * Asset whose price the derivative follows, where it is not the base asset, such as an index. Absent otherwise.
+   * Asset whose price the derivative follows, such as an index, if it is not the base asset. Absent otherwise.
    *
    * @generated from field: optional string underlying_asset_id = 8;
    */
   underlyingAssetId?: string | undefined;
 
   /**
-   * How value follows price.
+   * How the value of the derivative depends on the price; unspecified unless the product is a derivative.
    *
    * @generated from field: cqc.markets.v1.PayoffType payoff = 9;
    */
   payoff: PayoffType;
 
   /**
-   * Time of the last settlement. Absent means never: a spot market or a perpetual.
+   * Time of the final settlement. Absent if the product never expires, as with a spot market or a perpetual.
    *
    * @generated from field: google.protobuf.Timestamp expiry = 10;
    */
   expiry?: Timestamp | undefined;
 
   /**
-   * Strike price, in units of the strike asset per unit of the underlying. Absent unless an option.
+   * Strike price, in units of the strike asset per unit of the underlying, greater than zero. Absent unless the product
+   * is an option.
    *
    * @generated from field: optional string strike = 11;
    */
   strike?: string | undefined;
 
   /**
-   * Which right an option gives; unspecified unless an option.
+   * Right that the option gives; unspecified unless the product is an option.
    *
    * @generated from field: cqc.markets.v1.OptionType option_type = 12;
    */
   optionType: OptionType;
 
   /**
-   * When an option may be exercised; unspecified unless an option.
+   * When the option may be exercised; unspecified unless the product is an option.
    *
    * @generated from field: cqc.markets.v1.ExerciseStyle exercise_style = 13;
    */
   exerciseStyle: ExerciseStyle;
 
   /**
-   * Parts of a combination, in its own order. Empty for every other kind.
+   * Legs of a combination, in the combination's own order. Empty for every other kind of product.
    *
    * @generated from field: repeated cqc.markets.v1.SymbolLeg legs = 14;
    */
   legs: SymbolLeg[];
 
   /**
-   * Usual smallest step of the price, in quote units. A default for display: an order is checked against its listing.
+   * Usual smallest price step, in quote units, greater than zero. A default for display only: an order is checked
+   * against its listing.
    *
    * @generated from field: optional string tick_size = 15;
    */
   tickSize?: string | undefined;
 
   /**
-   * Usual smallest step of the quantity, in base units or contracts. A default for display only, as above.
+   * Usual smallest quantity step, in base units or contracts, greater than zero. A default for display only: an order
+   * is checked against its listing.
    *
    * @generated from field: optional string lot_size = 16;
    */
   lotSize?: string | undefined;
 
   /**
-   * Usual smallest quantity of an order. A default for display only.
+   * Usual smallest quantity of an order. A default for display only: an order is checked against its listing.
    *
    * @generated from field: optional string min_order_quantity = 17;
    */
   minOrderQuantity?: string | undefined;
 
   /**
-   * Usual largest quantity of an order. A default for display only; absent means that none is known.
+   * Usual largest quantity of an order. A default for display only: an order is checked against its listing. Absent if
+   * none is known.
    *
    * @generated from field: optional string max_order_quantity = 18;
    */
   maxOrderQuantity?: string | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 19;
    */
   revision: bigint;
 
   /**
-   * When the record was made.
+   * When the record was created.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 20;
    */
@@ -182,7 +187,7 @@ export const SymbolSchema: GenMessage<Symbol> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_symbol, 0);
 
 /**
- * One part of a combination.
+ * One leg of a combination.
  *
  * @generated from message cqc.markets.v1.SymbolLeg
  */
@@ -202,7 +207,7 @@ export type SymbolLeg = Message<"cqc.markets.v1.SymbolLeg"> & {
   side: LegSide;
 
   /**
-   * Quantity of the leg for one unit of the combination, greater than zero.
+   * Quantity of the leg per unit of the combination, greater than zero.
    *
    * @generated from field: string ratio = 3;
    */
@@ -223,15 +228,15 @@ export const SymbolLegSchema: GenMessage<SymbolLeg> = /*@__PURE__*/
  */
 export enum SymbolType {
   /**
-   * The kind is not known.
+   * Not known.
    *
    * @generated from enum value: SYMBOL_TYPE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Exchange of one asset for another, settled at once. Borrowing to trade it does not change the kind: that is
-   * `margin_enabled` on the listing.
+   * Exchange of one asset for another, settled immediately. Trading with borrowed assets does not change the kind; the
+   * listing's `margin_enabled` shows whether that is possible.
    *
    * @generated from enum value: SYMBOL_TYPE_SPOT = 1;
    */
@@ -259,7 +264,7 @@ export enum SymbolType {
   OPTION = 4,
 
   /**
-   * A margin market that has an order book of its own, apart from the spot book.
+   * A margin market with its own order book, separate from the spot book.
    *
    * @generated from enum value: SYMBOL_TYPE_MARGIN = 5;
    */
@@ -280,7 +285,7 @@ export const SymbolTypeSchema: GenEnum<SymbolType> = /*@__PURE__*/
   enumDesc(file_cqc_markets_v1_symbol, 0);
 
 /**
- * Which right an option gives.
+ * The right that an option gives.
  *
  * @generated from enum cqc.markets.v1.OptionType
  */
@@ -320,7 +325,7 @@ export const OptionTypeSchema: GenEnum<OptionType> = /*@__PURE__*/
  */
 export enum ExerciseStyle {
   /**
-   * The product is not an option, or the style is not known.
+   * The product is not an option, or the style is unknown.
    *
    * @generated from enum value: EXERCISE_STYLE_UNSPECIFIED = 0;
    */
@@ -348,27 +353,27 @@ export const ExerciseStyleSchema: GenEnum<ExerciseStyle> = /*@__PURE__*/
   enumDesc(file_cqc_markets_v1_symbol, 2);
 
 /**
- * How the value of a derivative follows the price.
+ * How the value of a derivative depends on the price.
  *
  * @generated from enum cqc.markets.v1.PayoffType
  */
 export enum PayoffType {
   /**
-   * The product is not a derivative, or the payoff is not known.
+   * The product is not a derivative, or the payoff is unknown.
    *
    * @generated from enum value: PAYOFF_TYPE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Profit in the quote asset is quantity times the change of price.
+   * Profit, in the quote asset, is the quantity times the change in price.
    *
    * @generated from enum value: PAYOFF_TYPE_LINEAR = 1;
    */
   LINEAR = 1,
 
   /**
-   * Profit in the base asset is quantity in quote units times the change of one over the price.
+   * Profit, in the base asset, is the quantity in quote units times the change in 1 / price.
    *
    * @generated from enum value: PAYOFF_TYPE_INVERSE = 2;
    */
@@ -391,13 +396,13 @@ export const PayoffTypeSchema: GenEnum<PayoffType> = /*@__PURE__*/
 /**
  * Side on which a leg is traded when its combination is bought.
  *
- * An enum of its own, because the side of an order belongs to the venues' contracts, which build on these.
+ * Separate from OrderSide, which belongs to the venues package; that package depends on this one.
  *
  * @generated from enum cqc.markets.v1.LegSide
  */
 export enum LegSide {
   /**
-   * The side is not known.
+   * Not known.
    *
    * @generated from enum value: LEG_SIDE_UNSPECIFIED = 0;
    */

@@ -27,154 +27,155 @@ export const file_cqc_markets_v1_ticker: GenFile = /*@__PURE__*/
  */
 export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
   /**
-   * Listing that is described.
+   * Listing that the ticker describes.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
   venueSymbolId: string;
 
   /**
-   * Best price to sell at, in quote units. Absent when there is no bid, or the venue does not say.
+   * Best bid price, in quote units. Absent if there is no bid, or if the venue does not report it.
    *
    * @generated from field: optional string bid_price = 2;
    */
   bidPrice?: string | undefined;
 
   /**
-   * Quantity at the best bid. Absent as above.
+   * Quantity at the best bid, in `quantity_unit`. Absent if there is no bid, or if the venue does not report it.
    *
    * @generated from field: optional string bid_quantity = 3;
    */
   bidQuantity?: string | undefined;
 
   /**
-   * Best price to buy at, in quote units. Absent when there is no ask, or the venue does not say.
+   * Best ask price, in quote units. Absent if there is no ask, or if the venue does not report it.
    *
    * @generated from field: optional string ask_price = 4;
    */
   askPrice?: string | undefined;
 
   /**
-   * Quantity at the best ask. Absent as above.
+   * Quantity at the best ask, in `quantity_unit`. Absent if there is no ask, or if the venue does not report it.
    *
    * @generated from field: optional string ask_quantity = 5;
    */
   askQuantity?: string | undefined;
 
   /**
-   * Price of the last trade, in quote units. Absent when there was none, or the venue does not say.
+   * Price of the last trade, in quote units. Absent if there was no trade, or if the venue does not report it.
    *
    * @generated from field: optional string last_price = 6;
    */
   lastPrice?: string | undefined;
 
   /**
-   * Quantity of the last trade. Absent as above.
+   * Quantity of the last trade, in `quantity_unit`. Absent if there was no trade, or if the venue does not report it.
    *
    * @generated from field: optional string last_quantity = 7;
    */
   lastQuantity?: string | undefined;
 
   /**
-   * The venue's id of the last trade. Absent as above.
+   * The venue's id of the last trade. Absent if there was no trade, or if the venue does not report it.
    *
    * @generated from field: optional string last_trade_id = 8;
    */
   lastTradeId?: string | undefined;
 
   /**
-   * Price at which positions are valued, in quote units. Absent unless a derivative.
+   * Price at which positions are valued, in quote units. Absent unless the listing is a derivative.
    *
    * @generated from field: optional string mark_price = 9;
    */
   markPrice?: string | undefined;
 
   /**
-   * Price of the index, in quote units. Absent unless a derivative.
+   * Price of the index, in quote units. Absent unless the listing is a derivative.
    *
    * @generated from field: optional string index_price = 10;
    */
   indexPrice?: string | undefined;
 
   /**
-   * Statistics over spans that end at `timestamp`, each span once.
+   * Statistics over spans that end at `timestamp`, one entry per span.
    *
    * @generated from field: repeated cqc.markets.v1.TickerWindow windows = 11;
    */
   windows: TickerWindow[];
 
   /**
-   * What quantities count.
+   * Unit of all quantities in this message.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 12;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * The venue's number of the update. Absent where it does not number them.
+   * The venue's number of the update. Absent if the venue does not number updates.
    *
    * @generated from field: optional uint64 sequence = 13;
    */
   sequence?: bigint | undefined;
 
   /**
-   * When the venue was in this state. Absent where it does not say, as in Binance's spot bookTicker.
+   * Time at which the venue was in this state. Absent if the venue does not report it, as in Binance's spot bookTicker.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 14;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When the venue sent it. Absent where the venue does not say.
+   * When the venue sent the ticker. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp published_at = 15;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the ticker. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 16;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * Who crossed the spread in the last trade. Coinbase states the taker's side here, but the maker's in its matches.
+   * Side that crossed the spread in the last trade. Coinbase reports the taker's side here, but the maker's side in its
+   * matches.
    *
    * @generated from field: cqc.markets.v1.AggressorSide last_aggressor = 17;
    */
   lastAggressor: AggressorSide;
 
   /**
-   * The venue's own word for that side. Empty where it has none.
+   * The venue's own value for `last_aggressor`. Empty if the venue has none.
    *
    * @generated from field: string raw_last_side = 18;
    */
   rawLastSide: string;
 
   /**
-   * Price at which positions were last settled, in quote units. Absent unless a derivative.
+   * Price at which positions were last settled, in quote units. Absent unless the listing is a derivative.
    *
    * @generated from field: optional string settlement_price = 19;
    */
   settlementPrice?: string | undefined;
 
   /**
-   * Price at which the contract would be delivered now, in quote units. Absent unless a derivative.
+   * Price at which the contract would be delivered now, in quote units. Absent unless the listing is a derivative.
    *
    * @generated from field: optional string estimated_delivery_price = 20;
    */
   estimatedDeliveryPrice?: string | undefined;
 
   /**
-   * Lowest price that an order may have now, in quote units. Absent where the venue does not say.
+   * Lowest price that an order may currently have, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string min_price = 21;
    */
   minPrice?: string | undefined;
 
   /**
-   * Highest price that an order may have now, in quote units. Absent where the venue does not say.
+   * Highest price that an order may currently have, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string max_price = 22;
    */
@@ -195,84 +196,85 @@ export const TickerSchema: GenMessage<Ticker> = /*@__PURE__*/
  */
 export type TickerWindow = Message<"cqc.markets.v1.TickerWindow"> & {
   /**
-   * Length of the span, such as 24 hours. Absent where it begins at a fixed time instead, as Kraken's "today" does.
+   * Length of the span, such as 24 hours. Absent if the span begins at a fixed time instead, like Kraken's "today".
    *
    * @generated from field: google.protobuf.Duration duration = 1;
    */
   duration?: Duration | undefined;
 
   /**
-   * Price at the start, in quote units. Absent where the venue does not say.
+   * Price at the start of the span, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string open = 2;
    */
   open?: string | undefined;
 
   /**
-   * Highest price, in quote units. Absent where the venue does not say.
+   * Highest price, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string high = 3;
    */
   high?: string | undefined;
 
   /**
-   * Lowest price, in quote units. Absent where the venue does not say.
+   * Lowest price, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string low = 4;
    */
   low?: string | undefined;
 
   /**
-   * Quantity traded, in the ticker's quantity unit. Absent where the venue does not say.
+   * Quantity traded, in the ticker's quantity unit. Absent if the venue does not report it.
    *
    * @generated from field: optional string volume = 5;
    */
   volume?: string | undefined;
 
   /**
-   * Quantity traded, in quote units. Absent where the venue does not say.
+   * Quantity traded, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string quote_volume = 6;
    */
   quoteVolume?: string | undefined;
 
   /**
-   * Last price less the first, in quote units. Absent where the venue does not say.
+   * Last price minus first price of the span, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string price_change = 7;
    */
   priceChange?: string | undefined;
 
   /**
-   * Price change in percent of the first price. Absent where the venue does not say.
+   * Price change as a percentage of the first price. Absent if the venue does not report it.
    *
    * @generated from field: optional string price_change_percent = 8;
    */
   priceChangePercent?: string | undefined;
 
   /**
-   * Volume-weighted average price, in quote units. Absent where the venue does not say.
+   * Volume-weighted average price, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string vwap = 9;
    */
   vwap?: string | undefined;
 
   /**
-   * Number of trades. Absent where the venue does not count them.
+   * Number of trades. Absent if the venue does not count them.
    *
    * @generated from field: optional uint64 trade_count = 10;
    */
   tradeCount?: bigint | undefined;
 
   /**
-   * Start of the span, inclusive, where it is fixed, such as midnight UTC. Absent where the span rolls.
+   * Start of the span, inclusive, if the span begins at a fixed time such as midnight UTC. Absent for a rolling span.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 11;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Value traded as the venue values it, where it tells that apart from the quote volume. Absent elsewhere.
+   * Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume. Absent
+   * elsewhere.
    *
    * @generated from field: optional string notional_volume = 12;
    */

@@ -27,15 +27,15 @@ export const file_cqc_markets_v1_trade: GenFile = /*@__PURE__*/
  */
 export type Trade = Message<"cqc.markets.v1.Trade"> & {
   /**
-   * The venue's id of the trade, unique within the listing. Absent where the venue gives none, as in the trades of
-   * Kraken's first websocket version: nobody makes one up.
+   * The venue's id of the trade, unique within the listing. Absent if the venue provides none, as in the trades of
+   * Kraken's first websocket version; a mapping must not make one up.
    *
    * @generated from field: optional string trade_id = 1;
    */
   tradeId?: string | undefined;
 
   /**
-   * Listing on which it happened.
+   * Listing on which the trade took place.
    *
    * @generated from field: string venue_symbol_id = 2;
    */
@@ -56,155 +56,156 @@ export type Trade = Message<"cqc.markets.v1.Trade"> & {
   quantity: string;
 
   /**
-   * Quantity in quote units as the venue states it. Absent where it does not: it may be rounded, so it is not computed.
+   * Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
+   * because the venue's figure may be rounded.
    *
    * @generated from field: optional string quote_quantity = 5;
    */
   quoteQuantity?: string | undefined;
 
   /**
-   * What the quantity counts.
+   * Unit of `quantity`.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 6;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * Who crossed the spread. Coinbase states the maker's side in its matches, Binance whether the buyer was the maker:
-   * a mapping turns both into this.
+   * Side that crossed the spread. Coinbase reports the maker's side in its matches, and Binance whether the buyer was
+   * the maker; a mapping converts both.
    *
    * @generated from field: cqc.markets.v1.AggressorSide aggressor = 7;
    */
   aggressor: AggressorSide;
 
   /**
-   * The venue's own word for the side. Empty where it has none.
+   * The venue's own value for the side. Empty if the venue has none.
    *
    * @generated from field: string raw_side = 8;
    */
   rawSide: string;
 
   /**
-   * First single trade in an aggregated one. Absent when the trade is single.
+   * Id of the first individual trade in an aggregated one. Absent if the trade is not aggregated.
    *
    * @generated from field: optional string first_trade_id = 9;
    */
   firstTradeId?: string | undefined;
 
   /**
-   * Last single trade in an aggregated one. Absent when the trade is single.
+   * Id of the last individual trade in an aggregated one. Absent if the trade is not aggregated.
    *
    * @generated from field: optional string last_trade_id = 10;
    */
   lastTradeId?: string | undefined;
 
   /**
-   * The venue's id of the order that rested. Absent where it is not public.
+   * The venue's id of the maker order. Absent if the id is not public.
    *
    * @generated from field: optional string maker_order_id = 11;
    */
   makerOrderId?: string | undefined;
 
   /**
-   * The venue's id of the order that crossed. Absent where it is not public.
+   * The venue's id of the taker order. Absent if the id is not public.
    *
    * @generated from field: optional string taker_order_id = 12;
    */
   takerOrderId?: string | undefined;
 
   /**
-   * Kind of order that crossed.
+   * Type of the taker order.
    *
    * @generated from field: cqc.markets.v1.TakerOrderType taker_order_type = 13;
    */
   takerOrderType: TakerOrderType;
 
   /**
-   * The venue's own word for the kind. Empty where it has none.
+   * The venue's own value for `taker_order_type`. Empty if the venue has none.
    *
    * @generated from field: string raw_taker_order_type = 14;
    */
   rawTakerOrderType: string;
 
   /**
-   * Whether the trade closed a position by force. Absent where the venue does not say.
+   * Whether the trade closed a position by force. Absent if the venue does not report it.
    *
    * @generated from field: optional bool liquidation = 15;
    */
   liquidation?: boolean | undefined;
 
   /**
-   * Whether it was negotiated away from the book. Absent where the venue does not say.
+   * Whether the trade was negotiated away from the book. Absent if the venue does not report it.
    *
    * @generated from field: optional bool block = 16;
    */
   block?: boolean | undefined;
 
   /**
-   * Mark price at the trade, in quote units. Absent where the venue does not give it.
+   * Mark price at the time of the trade, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string mark_price = 17;
    */
   markPrice?: string | undefined;
 
   /**
-   * Index price at the trade, in quote units. Absent where the venue does not give it.
+   * Index price at the time of the trade, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string index_price = 18;
    */
   indexPrice?: string | undefined;
 
   /**
-   * The venue's number of the trade in its stream. Absent where it does not number them.
+   * The venue's number of the trade in its stream. Absent if the venue does not number trades.
    *
    * @generated from field: optional uint64 sequence = 19;
    */
   sequence?: bigint | undefined;
 
   /**
-   * The transaction, for a trade on a chain. Absent elsewhere.
+   * Transaction of a trade on a chain. Absent for other trades.
    *
    * @generated from field: cqc.assets.v1.OnchainRef onchain = 20;
    */
   onchain?: OnchainRef | undefined;
 
   /**
-   * When it was matched. Absent where the venue does not say.
+   * Time at which the trade was matched. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 21;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When the venue sent it. Absent where the venue does not say.
+   * When the venue sent the trade. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp published_at = 22;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the trade. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 23;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * The venue's remarks on the trade. Empty where it has none.
+   * The venue's remarks on the trade. Empty if the venue has none.
    *
    * @generated from field: string raw_conditions = 24;
    */
   rawConditions: string;
 
   /**
-   * Order that rested, where the venue publishes it. Absent elsewhere.
+   * Maker order, from venues that publish it. Absent elsewhere.
    *
    * @generated from field: cqc.markets.v1.MatchedOrder maker_order = 25;
    */
   makerOrder?: MatchedOrder | undefined;
 
   /**
-   * Order that crossed, where the venue publishes it. Absent elsewhere.
+   * Taker order, from venues that publish it. Absent elsewhere.
    *
    * @generated from field: cqc.markets.v1.MatchedOrder taker_order = 26;
    */
@@ -225,70 +226,70 @@ export const TradeSchema: GenMessage<Trade> = /*@__PURE__*/
  */
 export type MatchedOrder = Message<"cqc.markets.v1.MatchedOrder"> & {
   /**
-   * The venue's id of the order. Absent where it does not say.
+   * The venue's id of the order. Absent if the venue does not report it.
    *
    * @generated from field: optional string venue_order_id = 1;
    */
   venueOrderId?: string | undefined;
 
   /**
-   * The venue's word for its side. Empty where it has none.
+   * The venue's own value for the side of the order. Empty if the venue has none.
    *
    * @generated from field: string raw_side = 2;
    */
   rawSide: string;
 
   /**
-   * The venue's word for its kind. Empty where it has none.
+   * The venue's own value for the type of the order. Empty if the venue has none.
    *
    * @generated from field: string raw_type = 3;
    */
   rawType: string;
 
   /**
-   * Ordered quantity, in the trade's quantity unit. Absent where the venue does not say.
+   * Quantity ordered, in the trade's quantity unit. Absent if the venue does not report it.
    *
    * @generated from field: optional string quantity = 4;
    */
   quantity?: string | undefined;
 
   /**
-   * Limit price, in quote units. Absent where the venue does not say, or there is none.
+   * Limit price, in quote units. Absent if the order has none, or if the venue does not report it.
    *
    * @generated from field: optional string price = 5;
    */
   price?: string | undefined;
 
   /**
-   * Whether it may only reduce a position. Absent where the venue does not say.
+   * Whether the order may only reduce a position. Absent if the venue does not report it.
    *
    * @generated from field: optional bool reduce_only = 6;
    */
   reduceOnly?: boolean | undefined;
 
   /**
-   * Whether the trade filled all of it. Absent where the venue does not say.
+   * Whether the trade filled the order completely. Absent if the venue does not report it.
    *
    * @generated from field: optional bool filled = 7;
    */
   filled?: boolean | undefined;
 
   /**
-   * Quantity by which the venue reduced it. Absent when it did not, or does not say.
+   * Quantity by which the venue reduced the order. Absent if the venue did not reduce it, or does not report it.
    *
    * @generated from field: optional string reduced_quantity = 8;
    */
   reducedQuantity?: string | undefined;
 
   /**
-   * When it was placed. Absent where the venue does not say.
+   * When the order was placed. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 9;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When it last changed. Absent where the venue does not say.
+   * When the order last changed. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 10;
    */
@@ -305,13 +306,14 @@ export const MatchedOrderSchema: GenMessage<MatchedOrder> = /*@__PURE__*/
 /**
  * Open, high, low, close and volume of an interval.
  *
- * An interval without trades has a candle only if the venue makes one; its prices are then what the venue states.
+ * An interval without trades has a candle only if the venue produces one; its prices are then those that the venue
+ * states.
  *
  * @generated from message cqc.markets.v1.Candle
  */
 export type Candle = Message<"cqc.markets.v1.Candle"> & {
   /**
-   * Listing whose trades or prices are summed up.
+   * Listing whose trades or prices the candle summarizes.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
@@ -324,7 +326,7 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
    */
   length: {
     /**
-     * A fixed span, such as 60 seconds; greater than zero.
+     * Fixed span, such as 60 seconds; greater than zero.
      *
      * @generated from field: google.protobuf.Duration interval = 2;
      */
@@ -332,7 +334,7 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
     case: "interval";
   } | {
     /**
-     * A span of the calendar.
+     * Span of the calendar, such as a month.
      *
      * @generated from field: cqc.markets.v1.CalendarInterval calendar_interval = 3;
      */
@@ -341,14 +343,15 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Start of the interval, inclusive.
+   * Start of the interval, inclusive. Always set.
    *
    * @generated from field: google.protobuf.Timestamp open_time = 4;
    */
   openTime?: Timestamp | undefined;
 
   /**
-   * End of the interval, exclusive: where a venue states the last millisecond, the mapping adds one.
+   * End of the interval, exclusive. If a venue reports the last millisecond instead, the mapping adds one millisecond.
+   * Always set.
    *
    * @generated from field: google.protobuf.Timestamp close_time = 5;
    */
@@ -376,7 +379,7 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
   low: string;
 
   /**
-   * Last price, in quote units; the latest one as long as the candle is open.
+   * Last price, in quote units. While the candle is open, the latest price.
    *
    * @generated from field: string close = 9;
    */
@@ -390,84 +393,85 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
   volume?: string | undefined;
 
   /**
-   * What the volume counts.
+   * Unit of `volume`.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit volume_unit = 11;
    */
   volumeUnit: QuantityUnit;
 
   /**
-   * Quantity traded, in quote units. Absent where the venue does not say.
+   * Quantity traded, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string quote_volume = 12;
    */
   quoteVolume?: string | undefined;
 
   /**
-   * Part of the volume in which the buyer was the aggressor. Absent where the venue does not say.
+   * Part of `volume` in which the buyer was the aggressor. Absent if the venue does not report it.
    *
    * @generated from field: optional string taker_buy_base_volume = 13;
    */
   takerBuyBaseVolume?: string | undefined;
 
   /**
-   * The same in quote units. Absent where the venue does not say.
+   * Part of the quote volume in which the buyer was the aggressor, in quote units. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional string taker_buy_quote_volume = 14;
    */
   takerBuyQuoteVolume?: string | undefined;
 
   /**
-   * Number of trades. Absent where the venue does not count them, which is not the same as none.
+   * Number of trades. Absent if the venue does not count them, which differs from zero.
    *
    * @generated from field: optional uint64 trade_count = 15;
    */
   tradeCount?: bigint | undefined;
 
   /**
-   * Id of the first trade. Absent where the venue does not say.
+   * Id of the first trade. Absent if the venue does not report it.
    *
    * @generated from field: optional string first_trade_id = 16;
    */
   firstTradeId?: string | undefined;
 
   /**
-   * Id of the last trade. Absent where the venue does not say.
+   * Id of the last trade. Absent if the venue does not report it.
    *
    * @generated from field: optional string last_trade_id = 17;
    */
   lastTradeId?: string | undefined;
 
   /**
-   * Volume-weighted average price as the venue states it, in quote units. Absent where it does not.
+   * Volume-weighted average price as the venue reports it, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string vwap = 18;
    */
   vwap?: string | undefined;
 
   /**
-   * Whether the candle is final. Absent where the venue does not say.
+   * Whether the candle is final. Absent if the venue does not report it.
    *
    * @generated from field: optional bool closed = 19;
    */
   closed?: boolean | undefined;
 
   /**
-   * Which price the candle follows.
+   * Kind of price that the candle follows.
    *
    * @generated from field: cqc.markets.v1.CandlePriceKind price_kind = 20;
    */
   priceKind: CandlePriceKind;
 
   /**
-   * When the venue sent it. Absent where the venue does not say.
+   * When the venue sent the candle. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp published_at = 21;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the candle. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 22;
    */
@@ -482,41 +486,41 @@ export const CandleSchema: GenMessage<Candle> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_trade, 2);
 
 /**
- * Who crossed the spread in a trade.
+ * Side that crossed the spread in a trade.
  *
  * @generated from enum cqc.markets.v1.AggressorSide
  */
 export enum AggressorSide {
   /**
-   * The mapping did not look: a consumer must not guess.
+   * Not determined by the mapping; a consumer must not guess.
    *
    * @generated from enum value: AGGRESSOR_SIDE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The buyer took a resting offer to sell.
+   * The buyer took a resting ask.
    *
    * @generated from enum value: AGGRESSOR_SIDE_BUYER = 1;
    */
   BUYER = 1,
 
   /**
-   * The seller took a resting offer to buy.
+   * The seller took a resting bid.
    *
    * @generated from enum value: AGGRESSOR_SIDE_SELLER = 2;
    */
   SELLER = 2,
 
   /**
-   * Nobody: an auction or a negotiated trade.
+   * Neither side: an auction or a negotiated trade.
    *
    * @generated from enum value: AGGRESSOR_SIDE_NONE = 3;
    */
   NONE = 3,
 
   /**
-   * The venue does not say.
+   * Not reported by the venue.
    *
    * @generated from enum value: AGGRESSOR_SIDE_UNKNOWN = 4;
    */
@@ -530,13 +534,13 @@ export const AggressorSideSchema: GenEnum<AggressorSide> = /*@__PURE__*/
   enumDesc(file_cqc_markets_v1_trade, 0);
 
 /**
- * Kind of order that took liquidity in a trade, where the venue says so.
+ * Type of the order that took liquidity in a trade, from venues that report it.
  *
  * @generated from enum cqc.markets.v1.TakerOrderType
  */
 export enum TakerOrderType {
   /**
-   * The venue does not say.
+   * Not reported by the venue.
    *
    * @generated from enum value: TAKER_ORDER_TYPE_UNSPECIFIED = 0;
    */
@@ -564,7 +568,7 @@ export const TakerOrderTypeSchema: GenEnum<TakerOrderType> = /*@__PURE__*/
   enumDesc(file_cqc_markets_v1_trade, 1);
 
 /**
- * Lengths of a candle that are not a fixed span of time.
+ * Candle lengths that are not a fixed span of time.
  *
  * @generated from enum cqc.markets.v1.CalendarInterval
  */
@@ -605,20 +609,20 @@ export const CalendarIntervalSchema: GenEnum<CalendarInterval> = /*@__PURE__*/
   enumDesc(file_cqc_markets_v1_trade, 2);
 
 /**
- * Which price a candle follows.
+ * Kinds of price that a candle follows.
  *
  * @generated from enum cqc.markets.v1.CandlePriceKind
  */
 export enum CandlePriceKind {
   /**
-   * The source did not say.
+   * Not stated by the source.
    *
    * @generated from enum value: CANDLE_PRICE_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Prices of trades.
+   * Trade prices.
    *
    * @generated from enum value: CANDLE_PRICE_KIND_TRADE = 1;
    */

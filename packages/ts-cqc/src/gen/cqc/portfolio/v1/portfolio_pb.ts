@@ -17,76 +17,76 @@ export const file_cqc_portfolio_v1_portfolio: GenFile = /*@__PURE__*/
   fileDesc("CiBjcWMvcG9ydGZvbGlvL3YxL3BvcnRmb2xpby5wcm90bxIQY3FjLnBvcnRmb2xpby52MSLTAwoJUG9ydGZvbGlvEiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAARIYCgRuYW1lGAIgASgJQgq6SAdyBRABGIACEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxiAIBIlChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnARImCgthY2NvdW50X2lkcxgFIAMoCUIRukgOkgELGAEiB3IFEAEYgAESLAoTcGFyZW50X3BvcnRmb2xpb19pZBgGIAEoCUIKukgHcgUQARiAAUgAiAEBEjEKBnN0YXR1cxgHIAEoDjIhLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvU3RhdHVzEjEKC2FsbG9jYXRpb25zGAggAygLMhwuY3FjLnBvcnRmb2xpby52MS5BbGxvY2F0aW9uEhAKCHJldmlzaW9uGAkgASgEEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhYKFF9wYXJlbnRfcG9ydGZvbGlvX2lkIqACCgpBbGxvY2F0aW9uEh0KCGFzc2V0X2lkGAEgASgJQgm6SAZyBNCIJwFIABIeCglzeW1ib2xfaWQYAiABKAlCCbpIBnIE4IgnAUgAEh4KCGdyb3VwX2lkGAMgASgJQgq6SAdyBRABGIABSAASIQoLc3RyYXRlZ3lfaWQYBCABKAlCCrpIB3IFEAEYgAFIABIZCgZ3ZWlnaHQYBSABKAlCCbpIBnIEiIgnARIiCgptaW5fd2VpZ2h0GAYgASgJQgm6SAZyBIiIJwFIAYgBARIiCgptYXhfd2VpZ2h0GAcgASgJQgm6SAZyBIiIJwFIAogBAUIPCgZ0YXJnZXQSBbpIAggBQg0KC19taW5fd2VpZ2h0Qg0KC19tYXhfd2VpZ2h0Km8KD1BvcnRmb2xpb1N0YXR1cxIgChxQT1JURk9MSU9fU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXUE9SVEZPTElPX1NUQVRVU19BQ1RJVkUQARIdChlQT1JURk9MSU9fU1RBVFVTX0FSQ0hJVkVEEAJCSVpHZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9wb3J0Zm9saW8vdjE7cG9ydGZvbGlvdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * Accounts and strategies that are looked at as one.
+ * Accounts and strategies viewed as one.
  *
  * @generated from message cqc.portfolio.v1.Portfolio
  */
 export type Portfolio = Message<"cqc.portfolio.v1.Portfolio"> & {
   /**
-   * Our id, opaque, immutable.
+   * Opaque id assigned by this system, immutable.
    *
    * @generated from field: string portfolio_id = 1;
    */
   portfolioId: string;
 
   /**
-   * Name for people.
+   * Display name.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * What it is for. Empty when the name says it.
+   * Purpose of the portfolio. Empty if the name is self-explanatory.
    *
    * @generated from field: string description = 3;
    */
   description: string;
 
   /**
-   * Asset in which its value is stated.
+   * Asset in which the portfolio's value is stated.
    *
    * @generated from field: string reporting_asset_id = 4;
    */
   reportingAssetId: string;
 
   /**
-   * Accounts that belong to it.
+   * Accounts that belong to the portfolio.
    *
    * @generated from field: repeated string account_ids = 5;
    */
   accountIds: string[];
 
   /**
-   * Portfolio that this one is a part of. Absent when it stands alone.
+   * Portfolio that this one is part of. Absent if it is not part of another.
    *
    * @generated from field: optional string parent_portfolio_id = 6;
    */
   parentPortfolioId?: string | undefined;
 
   /**
-   * Whether it is in use.
+   * Whether the portfolio is in use.
    *
    * @generated from field: cqc.portfolio.v1.PortfolioStatus status = 7;
    */
   status: PortfolioStatus;
 
   /**
-   * What it is meant to hold. Empty when nothing is decided.
+   * Target allocations of the portfolio. Empty if none have been decided.
    *
    * @generated from field: repeated cqc.portfolio.v1.Allocation allocations = 8;
    */
   allocations: Allocation[];
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 9;
    */
   revision: bigint;
 
   /**
-   * When the record was made.
+   * When the record was created.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 10;
    */
@@ -108,13 +108,13 @@ export const PortfolioSchema: GenMessage<Portfolio> = /*@__PURE__*/
   messageDesc(file_cqc_portfolio_v1_portfolio, 0);
 
 /**
- * How much of a portfolio is meant to be in one thing.
+ * Target share of a portfolio in one asset, product, group or strategy.
  *
  * @generated from message cqc.portfolio.v1.Allocation
  */
 export type Allocation = Message<"cqc.portfolio.v1.Allocation"> & {
   /**
-   * What it is for.
+   * Target of the allocation.
    *
    * @generated from oneof cqc.portfolio.v1.Allocation.target
    */
@@ -153,21 +153,22 @@ export type Allocation = Message<"cqc.portfolio.v1.Allocation"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Part of the portfolio's value, such as 0.25. Negative is short; the parts need not add up to one.
+   * Target fraction of the portfolio's value, such as 0.25. A negative weight is short. The weights need not add up to
+   * 1.
    *
    * @generated from field: string weight = 5;
    */
   weight: string;
 
   /**
-   * Smallest part before someone acts. Absent means no lower bound.
+   * Fraction of the portfolio's value below which someone acts. Absent if there is no lower bound.
    *
    * @generated from field: optional string min_weight = 6;
    */
   minWeight?: string | undefined;
 
   /**
-   * Largest part before someone acts. Absent means no upper bound.
+   * Fraction of the portfolio's value above which someone acts. Absent if there is no upper bound.
    *
    * @generated from field: optional string max_weight = 7;
    */

@@ -23,331 +23,338 @@ export const file_cqc_portfolio_v1_position: GenFile = /*@__PURE__*/
   fileDesc("Ch9jcWMvcG9ydGZvbGlvL3YxL3Bvc2l0aW9uLnByb3RvEhBjcWMucG9ydGZvbGlvLnYxIsgSCghQb3NpdGlvbhIfCgtwb3NpdGlvbl9pZBgBIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABEiIKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBEikKBHNpZGUYBCABKA4yGy5jcWMudmVudWVzLnYxLlBvc2l0aW9uU2lkZRIaCghyYXdfc2lkZRgFIAEoCUIIukgFcgMYgAESLgoLbWFyZ2luX21vZGUYBiABKA4yGS5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGUSIQoPcmF3X21hcmdpbl9tb2RlGCEgASgJQgi6SAVyAxiAARIbCghxdWFudGl0eRgHIAEoCUIJukgGcgSIiCcBEjMKDXF1YW50aXR5X3VuaXQYCCABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSJQoNY29udHJhY3Rfc2l6ZRgJIAEoCUIJukgGcgSIiCcBSACIAQESIwoLZW50cnlfcHJpY2UYCiABKAlCCbpIBnIEiIgnAUgBiAEBEiIKCm1hcmtfcHJpY2UYCyABKAlCCbpIBnIEiIgnAUgCiAEBEigKEGJyZWFrX2V2ZW5fcHJpY2UYDCABKAlCCbpIBnIEiIgnAUgDiAEBEikKEWxpcXVpZGF0aW9uX3ByaWNlGA0gASgJQgm6SAZyBIiIJwFIBIgBARIgCghub3Rpb25hbBgOIAEoCUIJukgGcgSIiCcBSAWIAQESIgoKY29sbGF0ZXJhbBgPIAEoCUIJukgGcgSIiCcBSAaIAQESJwoPaXNvbGF0ZWRfd2FsbGV0GBAgASgJQgm6SAZyBIiIJwFIB4gBARImCg5pbml0aWFsX21hcmdpbhgRIAEoCUIJukgGcgSIiCcBSAiIAQESKgoSbWFpbnRlbmFuY2VfbWFyZ2luGBIgASgJQgm6SAZyBIiIJwFICYgBARIgCghsZXZlcmFnZRgTIAEoCUIJukgGcgSIiCcBSAqIAQESJgoOdW5yZWFsaXplZF9wbmwYFCABKAlCCbpIBnIEiIgnAUgLiAEBEiQKDHJlYWxpemVkX3BubBgVIAEoCUIJukgGcgSIiCcBSAyIAQESLAoUc2Vzc2lvbl9yZWFsaXplZF9wbmwYFiABKAlCCbpIBnIEiIgnAUgNiAEBEicKD2FjY3J1ZWRfZnVuZGluZxgXIAEoCUIJukgGcgSIiCcBSA6IAQESIAoEZmVlcxgYIAMoCzISLmNxYy52ZW51ZXMudjEuRmVlEiQKDG1heF9ub3Rpb25hbBgZIAEoCUIJukgGcgSIiCcBSA+IAQESHAoPYXV0b19hZGRfbWFyZ2luGBogASgISBCIAQESKAoRdmVudWVfcG9zaXRpb25faWQYGyABKAlCCLpIBXIDGIACSBGIAQESKwoTc2V0dGxlbWVudF9hc3NldF9pZBgcIAEoCUIJukgGcgTQiCcBSBKIAQESLQoJb3BlbmVkX2F0GB0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GB4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgfIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIQCghyZXZpc2lvbhggIAEoBBIwCgxwdWJsaXNoZWRfYXQYIiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KF3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luGCMgASgJQgm6SAZyBIiIJwFIE4gBARIsChRvcmRlcl9pbml0aWFsX21hcmdpbhgkIAEoCUIJukgGcgSIiCcBSBSIAQESKQoRb3Blbl9iaWRfbm90aW9uYWwYJSABKAlCCbpIBnIEiIgnAUgViAEBEikKEW9wZW5fYXNrX25vdGlvbmFsGCYgASgJQgm6SAZyBIiIJwFIFogBARIiCgplbnRyeV92d2FwGCcgASgJQgm6SAZyBIiIJwFIF4gBARIiCgplbnRyeV9jb3N0GCggASgJQgm6SAZyBIiIJwFIGIgBARInCg9jbG9zZWRfcXVhbnRpdHkYKSABKAlCCbpIBnIEiIgnAUgZiAEBEi0KFm9wZW5pbmdfdmVudWVfb3JkZXJfaWQYKiABKAlCCLpIBXIDGIACSBqIAQESKAoWcmF3X29wZW5pbmdfb3JkZXJfdHlwZRgrIAEoCUIIukgFcgMYgAESHAoKcmF3X3N0YXR1cxgsIAEoCUIIukgFcgMYgAESGwoJcmF3X3Rlcm1zGC0gASgJQgi6SAVyAxiAIBI0ChBuZXh0X3JvbGxvdmVyX2F0GC4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIQCg5fY29udHJhY3Rfc2l6ZUIOCgxfZW50cnlfcHJpY2VCDQoLX21hcmtfcHJpY2VCEwoRX2JyZWFrX2V2ZW5fcHJpY2VCFAoSX2xpcXVpZGF0aW9uX3ByaWNlQgsKCV9ub3Rpb25hbEINCgtfY29sbGF0ZXJhbEISChBfaXNvbGF0ZWRfd2FsbGV0QhEKD19pbml0aWFsX21hcmdpbkIVChNfbWFpbnRlbmFuY2VfbWFyZ2luQgsKCV9sZXZlcmFnZUIRCg9fdW5yZWFsaXplZF9wbmxCDwoNX3JlYWxpemVkX3BubEIXChVfc2Vzc2lvbl9yZWFsaXplZF9wbmxCEgoQX2FjY3J1ZWRfZnVuZGluZ0IPCg1fbWF4X25vdGlvbmFsQhIKEF9hdXRvX2FkZF9tYXJnaW5CFAoSX3ZlbnVlX3Bvc2l0aW9uX2lkQhYKFF9zZXR0bGVtZW50X2Fzc2V0X2lkQhoKGF9wb3NpdGlvbl9pbml0aWFsX21hcmdpbkIXChVfb3JkZXJfaW5pdGlhbF9tYXJnaW5CFAoSX29wZW5fYmlkX25vdGlvbmFsQhQKEl9vcGVuX2Fza19ub3Rpb25hbEINCgtfZW50cnlfdndhcEINCgtfZW50cnlfY29zdEISChBfY2xvc2VkX3F1YW50aXR5QhkKF19vcGVuaW5nX3ZlbnVlX29yZGVyX2lkIqYDCghFeHBvc3VyZRI2CglkaW1lbnNpb24YASABKA4yIy5jcWMucG9ydGZvbGlvLnYxLkV4cG9zdXJlRGltZW5zaW9uEhcKA2tleRgCIAEoCUIKukgHcgUQARiAAhIlChJyZXBvcnRpbmdfYXNzZXRfaWQYAyABKAlCCbpIBnIE0IgnARIkCgpsb25nX3ZhbHVlGAQgASgBQhC6SA0SCykAAAAAAAAAAEABEiUKC3Nob3J0X3ZhbHVlGAUgASgBQhC6SA0SCykAAAAAAAAAAEABEhoKCW5ldF92YWx1ZRgGIAEoAUIHukgEEgJAARIlCgtncm9zc192YWx1ZRgHIAEoAUIQukgNEgspAAAAAAAAAABAARIbCgVkZWx0YRgIIAEoAUIHukgEEgJAAUgAiAEBEicKCGxldmVyYWdlGAkgASgBQhC6SA0SCykAAAAAAAAAAEABSAGIAQESNQoJdGltZXN0YW1wGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQggKBl9kZWx0YUILCglfbGV2ZXJhZ2Uq7wEKEUV4cG9zdXJlRGltZW5zaW9uEiIKHkVYUE9TVVJFX0RJTUVOU0lPTl9VTlNQRUNJRklFRBAAEhwKGEVYUE9TVVJFX0RJTUVOU0lPTl9BU1NFVBABEhwKGEVYUE9TVVJFX0RJTUVOU0lPTl9WRU5VRRACEh4KGkVYUE9TVVJFX0RJTUVOU0lPTl9BQ0NPVU5UEAMSHQoZRVhQT1NVUkVfRElNRU5TSU9OX1NZTUJPTBAEEhwKGEVYUE9TVVJFX0RJTUVOU0lPTl9DSEFJThAFEh0KGUVYUE9TVVJFX0RJTUVOU0lPTl9JU1NVRVIQBkJJWkdnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3BvcnRmb2xpby92MTtwb3J0Zm9saW92MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
 
 /**
- * What an account holds on a listing, as the venue reports it or as it follows from fills.
+ * An account's holding on a listing, as the venue reports it or as derived from fills.
  *
- * A fact: nothing in here is checked against anything else.
+ * A fact: no field is checked against any other.
  *
  * @generated from message cqc.portfolio.v1.Position
  */
 export type Position = Message<"cqc.portfolio.v1.Position"> & {
   /**
-   * Our id, opaque. The same as long as the position stays open.
+   * Opaque id assigned by this system. Stays the same for as long as the position is open.
    *
    * @generated from field: string position_id = 1;
    */
   positionId: string;
 
   /**
-   * Account that holds it.
+   * Account that holds the position.
    *
    * @generated from field: string account_id = 2;
    */
   accountId: string;
 
   /**
-   * Listing it is held on.
+   * Listing on which the position is held.
    *
    * @generated from field: string venue_symbol_id = 3;
    */
   venueSymbolId: string;
 
   /**
-   * Which of the listing's positions it is.
+   * Which of the listing's positions this is: the net one, the long one or the short one.
    *
    * @generated from field: cqc.venues.v1.PositionSide side = 4;
    */
   side: PositionSide;
 
   /**
-   * The venue's own word for the side. Empty where it has none.
+   * The venue's own value for `side`. Empty if the venue has none.
    *
    * @generated from field: string raw_side = 5;
    */
   rawSide: string;
 
   /**
-   * Collateral behind it.
+   * Collateral that backs the position.
    *
    * @generated from field: cqc.venues.v1.MarginMode margin_mode = 6;
    */
   marginMode: MarginMode;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `margin_mode`. Empty if the venue has none.
    *
    * @generated from field: string raw_margin_mode = 33;
    */
   rawMarginMode: string;
 
   /**
-   * How much, in `quantity_unit`: positive is long, negative is short, zero is closed.
+   * Size of the position, in `quantity_unit`: positive is long, negative is short, zero is closed.
    *
    * @generated from field: string quantity = 7;
    */
   quantity: string;
 
   /**
-   * What the quantity counts.
+   * Unit of `quantity`.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 8;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * What one contract stands for. Absent where the venue trades in units.
+   * Size of one contract. Absent if the venue trades in units instead of contracts.
    *
    * @generated from field: optional string contract_size = 9;
    */
   contractSize?: string | undefined;
 
   /**
-   * Mean price at which it was opened, in quote units. Absent where the venue does not say.
+   * Average price at which the position was opened, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string entry_price = 10;
    */
   entryPrice?: string | undefined;
 
   /**
-   * Price at which the venue values it, in quote units. Absent where the venue does not say.
+   * Price at which the venue values the position, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string mark_price = 11;
    */
   markPrice?: string | undefined;
 
   /**
-   * Price at which it would close without profit or loss, fees included. Absent where the venue does not say.
+   * Price at which closing the position would give no profit or loss, fees included, in quote units. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional string break_even_price = 12;
    */
   breakEvenPrice?: string | undefined;
 
   /**
-   * Price at which it would be liquidated. Absent where there is none (a venue's 0), or it does not say.
+   * Price at which the position would be liquidated, in quote units. Absent if there is none (0 at some venues), or if
+   * the venue does not report it.
    *
    * @generated from field: optional string liquidation_price = 13;
    */
   liquidationPrice?: string | undefined;
 
   /**
-   * Its value at the mark price, in quote units. Absent where the venue does not say.
+   * Value of the position at the mark price, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string notional = 14;
    */
   notional?: string | undefined;
 
   /**
-   * Collateral that stands behind it, in the settlement asset. Absent where the venue does not say.
+   * Collateral that backs the position, in the settlement asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string collateral = 15;
    */
   collateral?: string | undefined;
 
   /**
-   * Balance set apart for it, in the settlement asset. Absent unless isolated.
+   * Balance set aside for the position, in the settlement asset. Absent unless the margin mode is isolated.
    *
    * @generated from field: optional string isolated_wallet = 16;
    */
   isolatedWallet?: string | undefined;
 
   /**
-   * What opening it needs, in the settlement asset. Absent where the venue does not say.
+   * Margin required to open the position, in the settlement asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string initial_margin = 17;
    */
   initialMargin?: string | undefined;
 
   /**
-   * What keeping it needs, in the settlement asset. Absent where the venue does not say.
+   * Margin required to keep the position open, in the settlement asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string maintenance_margin = 18;
    */
   maintenanceMargin?: string | undefined;
 
   /**
-   * Leverage that is set for it. Absent where the venue does not say.
+   * Leverage set for the position, such as 10 for tenfold. Absent if the venue does not report it.
    *
    * @generated from field: optional string leverage = 19;
    */
   leverage?: string | undefined;
 
   /**
-   * Profit or loss at the mark price, in the settlement asset. Absent where the venue does not say.
+   * Profit or loss at the mark price, in the settlement asset. Negative is a loss. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional string unrealized_pnl = 20;
    */
   unrealizedPnl?: string | undefined;
 
   /**
-   * Profit or loss realised since it was opened, in the settlement asset. Absent where the venue does not say.
+   * Profit or loss realized since the position was opened, in the settlement asset. Negative is a loss. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional string realized_pnl = 21;
    */
   realizedPnl?: string | undefined;
 
   /**
-   * Profit or loss realised since the venue's last settlement. Absent where the venue does not say.
+   * Profit or loss realized since the venue's last settlement, in the settlement asset. Negative is a loss. Absent if
+   * the venue does not report it.
    *
    * @generated from field: optional string session_realized_pnl = 22;
    */
   sessionRealizedPnl?: string | undefined;
 
   /**
-   * Funding that is owed and not paid yet, in the settlement asset; positive is received. Absent where the venue does
-   * not say.
+   * Funding owed but not yet paid, in the settlement asset. Positive is to be received. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional string accrued_funding = 23;
    */
   accruedFunding?: string | undefined;
 
   /**
-   * What was charged so far, one entry per asset.
+   * Fees charged so far, one entry per asset.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 24;
    */
   fees: Fee[];
 
   /**
-   * Largest value that the venue allows at this leverage, in quote units. Absent where the venue does not say.
+   * Largest position value that the venue allows at this leverage, in quote units. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional string max_notional = 25;
    */
   maxNotional?: string | undefined;
 
   /**
-   * Whether collateral is added by itself. Absent where the venue does not say.
+   * Whether collateral is added automatically. Absent if the venue does not report it.
    *
    * @generated from field: optional bool auto_add_margin = 26;
    */
   autoAddMargin?: boolean | undefined;
 
   /**
-   * The venue's id of the position: some venues hold several lots of one listing. Absent where it has none.
+   * The venue's id of the position; some venues hold several lots of one listing. Absent if the venue has none.
    *
    * @generated from field: optional string venue_position_id = 27;
    */
   venuePositionId?: string | undefined;
 
   /**
-   * Asset in which margin, profit and loss are stated. Absent where the venue does not say.
+   * Asset in which margin, profit and loss are stated. Absent if the venue does not report it.
    *
    * @generated from field: optional string settlement_asset_id = 28;
    */
   settlementAssetId?: string | undefined;
 
   /**
-   * When it was opened. Absent where the venue does not say.
+   * When the position was opened. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp opened_at = 29;
    */
   openedAt?: Timestamp | undefined;
 
   /**
-   * When the venue last changed it. Absent where the venue does not say.
+   * When the venue last changed the position. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 30;
    */
   updatedAt?: Timestamp | undefined;
 
   /**
-   * When this system received this state.
+   * When this system received this state. Always set.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 31;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change.
+   * Version of this record, increased by one at each change.
    *
    * @generated from field: uint64 revision = 32;
    */
   revision: bigint;
 
   /**
-   * When the venue sent this state. Absent where the venue does not say.
+   * When the venue sent this state. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp published_at = 34;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
-   * The part of the initial margin for the position itself. Absent where the venue does not say.
+   * Part of `initial_margin` for the position itself, in the settlement asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string position_initial_margin = 35;
    */
   positionInitialMargin?: string | undefined;
 
   /**
-   * The part of the initial margin for open orders. Absent where the venue does not say.
+   * Part of `initial_margin` for open orders, in the settlement asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string order_initial_margin = 36;
    */
   orderInitialMargin?: string | undefined;
 
   /**
-   * Notional of the open buy orders on the listing, in quote units. Absent where the venue does not say.
+   * Notional of the open buy orders on the listing, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string open_bid_notional = 37;
    */
   openBidNotional?: string | undefined;
 
   /**
-   * Notional of the open sell orders on the listing, in quote units. Absent where the venue does not say.
+   * Notional of the open sell orders on the listing, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string open_ask_notional = 38;
    */
   openAskNotional?: string | undefined;
 
   /**
-   * Volume-weighted average price of the entries, where the venue tells it apart from the entry price. Absent elsewhere.
+   * Volume-weighted average price of the entries, in quote units, from venues that distinguish it from the entry price.
+   * Absent elsewhere.
    *
    * @generated from field: optional string entry_vwap = 39;
    */
   entryVwap?: string | undefined;
 
   /**
-   * What the entries cost, in quote units. Absent where the venue does not say.
+   * Cost of the entries, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string entry_cost = 40;
    */
   entryCost?: string | undefined;
 
   /**
-   * Quantity that was closed already. Absent where the venue does not say.
+   * Quantity that was already closed, in `quantity_unit`. Absent if the venue does not report it.
    *
    * @generated from field: optional string closed_quantity = 41;
    */
   closedQuantity?: string | undefined;
 
   /**
-   * The venue's id of the order that opened it. Absent where the venue does not say.
+   * The venue's id of the order that opened the position. Absent if the venue does not report it.
    *
    * @generated from field: optional string opening_venue_order_id = 42;
    */
   openingVenueOrderId?: string | undefined;
 
   /**
-   * The venue's word for the kind of that order. Empty where it has none.
+   * The venue's own value for the type of the order that opened the position. Empty if the venue has none.
    *
    * @generated from field: string raw_opening_order_type = 43;
    */
   rawOpeningOrderType: string;
 
   /**
-   * The venue's word for its state, such as `open`. Empty where it has none.
+   * The venue's own value for the state of the position, such as `open`. Empty if the venue has none.
    *
    * @generated from field: string raw_status = 44;
    */
   rawStatus: string;
 
   /**
-   * The venue's words on what it costs to hold, such as `0.0200% per 4 hours`. Empty where it has none.
+   * Cost of holding the position in the venue's own words, such as `0.0200% per 4 hours`. Empty if the venue has none.
    *
    * @generated from field: string raw_terms = 45;
    */
   rawTerms: string;
 
   /**
-   * When holding it is charged next. Absent where the venue does not say.
+   * Time of the next charge for holding the position. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp next_rollover_at = 46;
    */
@@ -362,76 +369,77 @@ export const PositionSchema: GenMessage<Position> = /*@__PURE__*/
   messageDesc(file_cqc_portfolio_v1_position, 0);
 
 /**
- * How much would be won or lost with something, computed from positions and balances: an estimate, therefore doubles.
+ * How much could be gained or lost on one asset, venue, account or other dimension, computed from positions and
+ * balances. The numbers are estimates, so they are doubles.
  *
  * @generated from message cqc.portfolio.v1.Exposure
  */
 export type Exposure = Message<"cqc.portfolio.v1.Exposure"> & {
   /**
-   * What it is grouped by.
+   * Dimension by which the exposure is grouped.
    *
    * @generated from field: cqc.portfolio.v1.ExposureDimension dimension = 1;
    */
   dimension: ExposureDimension;
 
   /**
-   * The one it is for: an id of that dimension, such as `BTC` or `binance`.
+   * Id within the dimension, such as `BTC` or `binance`.
    *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
-   * Asset in which the amounts are stated.
+   * Asset in which the values are stated.
    *
    * @generated from field: string reporting_asset_id = 3;
    */
   reportingAssetId: string;
 
   /**
-   * Sum of long positions and balances, zero or greater.
+   * Sum of long positions and balances, in the reporting asset, zero or greater.
    *
    * @generated from field: double long_value = 4;
    */
   longValue: number;
 
   /**
-   * Sum of short positions and debts, zero or greater.
+   * Sum of short positions and debts, in the reporting asset, zero or greater.
    *
    * @generated from field: double short_value = 5;
    */
   shortValue: number;
 
   /**
-   * Long less short.
+   * Long value minus short value, in the reporting asset.
    *
    * @generated from field: double net_value = 6;
    */
   netValue: number;
 
   /**
-   * Long plus short.
+   * Long value plus short value, in the reporting asset, zero or greater.
    *
    * @generated from field: double gross_value = 7;
    */
   grossValue: number;
 
   /**
-   * Change of the value per unit of change of the price, in units of the asset. Absent when not computed.
+   * Change in value per unit change in price, in units of the asset. Absent if not computed.
    *
    * @generated from field: optional double delta = 8;
    */
   delta?: number | undefined;
 
   /**
-   * Gross value divided by equity. Absent when equity is not known.
+   * Gross value divided by equity, zero or greater. Absent if the equity is unknown.
    *
    * @generated from field: optional double leverage = 9;
    */
   leverage?: number | undefined;
 
   /**
-   * When the positions were read.
+   * When the positions were read. Always set.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 10;
    */
@@ -446,7 +454,7 @@ export const ExposureSchema: GenMessage<Exposure> = /*@__PURE__*/
   messageDesc(file_cqc_portfolio_v1_position, 1);
 
 /**
- * What an exposure is grouped by.
+ * Dimensions by which exposures are grouped.
  *
  * @generated from enum cqc.portfolio.v1.ExposureDimension
  */

@@ -21,111 +21,111 @@ export const file_cqc_portfolio_v1_transaction: GenFile = /*@__PURE__*/
   fileDesc("CiJjcWMvcG9ydGZvbGlvL3YxL3RyYW5zYWN0aW9uLnByb3RvEhBjcWMucG9ydGZvbGlvLnYxIskFCgtUcmFuc2FjdGlvbhIiCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIKukgHcgUQARiAARIgCgxwb3J0Zm9saW9faWQYAiABKAlCCrpIB3IFEAEYgAESHgoKYWNjb3VudF9pZBgDIAEoCUIKukgHcgUQARiAARIvCgR0eXBlGAQgASgOMiEuY3FjLnBvcnRmb2xpby52MS5UcmFuc2FjdGlvblR5cGUSOAoEbGVncxgFIAMoCzIgLmNxYy5wb3J0Zm9saW8udjEuVHJhbnNhY3Rpb25MZWdCCLpIBZIBAggBEiAKBGZlZXMYBiADKAsyEi5jcWMudmVudWVzLnYxLkZlZRInCg92ZW51ZV9zeW1ib2xfaWQYByABKAlCCbpIBnIE8IgnAUgAiAEBEiEKCG9yZGVyX2lkGAggASgJQgq6SAdyBRABGIABSAGIAQESHgoHZXhlY19pZBgJIAEoCUIIukgFcgMYgAJIAogBARIkCgt0cmFuc2Zlcl9pZBgKIAEoCUIKukgHcgUQARiAAUgDiAEBEjAKF2NvcnJlY3RzX3RyYW5zYWN0aW9uX2lkGAsgASgJQgq6SAdyBRABGIABSASIAQESKgoHb25jaGFpbhgMIAEoCzIZLmNxYy5hc3NldHMudjEuT25jaGFpblJlZhIWCgRub3RlGA0gASgJQgi6SAVyAxiAIBI1Cgl0aW1lc3RhbXAYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLwoLcmVjb3JkZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhIKEF92ZW51ZV9zeW1ib2xfaWRCCwoJX29yZGVyX2lkQgoKCF9leGVjX2lkQg4KDF90cmFuc2Zlcl9pZEIaChhfY29ycmVjdHNfdHJhbnNhY3Rpb25faWQiewoOVHJhbnNhY3Rpb25MZWcSGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIZCgZhbW91bnQYAiABKAlCCbpIBnIEiIgnARIiCgp1bml0X3ZhbHVlGAMgASgJQgm6SAZyBIiIJwFIAIgBAUINCgtfdW5pdF92YWx1ZSLlAwoDUG5MEiUKEnJlcG9ydGluZ19hc3NldF9pZBgBIAEoCUIJukgGcgTQiCcBEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGwoIcmVhbGl6ZWQYBCABKAlCCbpIBnIEiIgnARIdCgp1bnJlYWxpemVkGAUgASgJQgm6SAZyBIiIJwESGgoHZnVuZGluZxgGIAEoCUIJukgGcgSIiCcBEhcKBGZlZXMYByABKAlCCbpIBnIEiIgnARIbCghpbnRlcmVzdBgIIAEoCUIJukgGcgSIiCcBEhoKB3JlYmF0ZXMYCSABKAlCCbpIBnIEiIgnARIVCgJmeBgKIAEoCUIJukgGcgSIiCcBEhgKBXRvdGFsGAsgASgJQgm6SAZyBIiIJwESMQoGbWV0aG9kGAwgASgOMiEuY3FjLnBvcnRmb2xpby52MS5Db3N0QmFzaXNNZXRob2QSOwoQdmFsdWF0aW9uX3NvdXJjZRgNIAEoDjIhLmNxYy5wb3J0Zm9saW8udjEuVmFsdWF0aW9uU291cmNlIooDCgNMb3QSGgoGbG90X2lkGAEgASgJQgq6SAdyBRABGIABEiAKDHBvcnRmb2xpb19pZBgCIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAMgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwESNwoLYWNxdWlyZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGwoIcXVhbnRpdHkYBiABKAlCCbpIBnIEiIgnARIlChJyZW1haW5pbmdfcXVhbnRpdHkYByABKAlCCbpIBnIEiIgnARIcCgl1bml0X2Nvc3QYCCABKAlCCbpIBnIEiIgnARIgCg1jb3N0X2Fzc2V0X2lkGAkgASgJQgm6SAZyBNCIJwESIAoEZmVlcxgKIAMoCzISLmNxYy52ZW51ZXMudjEuRmVlEikKFXNvdXJjZV90cmFuc2FjdGlvbl9pZBgLIAEoCUIKukgHcgUQARiAASqiAwoPVHJhbnNhY3Rpb25UeXBlEiAKHFRSQU5TQUNUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIaChZUUkFOU0FDVElPTl9UWVBFX1RSQURFEAESHAoYVFJBTlNBQ1RJT05fVFlQRV9ERVBPU0lUEAISHwobVFJBTlNBQ1RJT05fVFlQRV9XSVRIRFJBV0FMEAMSHQoZVFJBTlNBQ1RJT05fVFlQRV9UUkFOU0ZFUhAEEhgKFFRSQU5TQUNUSU9OX1RZUEVfRkVFEAUSHAoYVFJBTlNBQ1RJT05fVFlQRV9GVU5ESU5HEAYSHQoZVFJBTlNBQ1RJT05fVFlQRV9JTlRFUkVTVBAHEhsKF1RSQU5TQUNUSU9OX1RZUEVfUkVCQVRFEAgSGwoXVFJBTlNBQ1RJT05fVFlQRV9SRVdBUkQQCRIfChtUUkFOU0FDVElPTl9UWVBFX1NFVFRMRU1FTlQQChIgChxUUkFOU0FDVElPTl9UWVBFX0xJUVVJREFUSU9OEAsSHwobVFJBTlNBQ1RJT05fVFlQRV9BREpVU1RNRU5UEAwqxwEKD0Nvc3RCYXNpc01ldGhvZBIhCh1DT1NUX0JBU0lTX01FVEhPRF9VTlNQRUNJRklFRBAAEhoKFkNPU1RfQkFTSVNfTUVUSE9EX0ZJRk8QARIaChZDT1NUX0JBU0lTX01FVEhPRF9MSUZPEAISGgoWQ09TVF9CQVNJU19NRVRIT0RfSElGTxADEh0KGUNPU1RfQkFTSVNfTUVUSE9EX0FWRVJBR0UQBBIeChpDT1NUX0JBU0lTX01FVEhPRF9TUEVDSUZJQxAFKqMBCg9WYWx1YXRpb25Tb3VyY2USIAocVkFMVUFUSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEhkKFVZBTFVBVElPTl9TT1VSQ0VfTUFSSxABEhkKFVZBTFVBVElPTl9TT1VSQ0VfTEFTVBACEhgKFFZBTFVBVElPTl9TT1VSQ0VfTUlEEAMSHgoaVkFMVUFUSU9OX1NPVVJDRV9SRUZFUkVOQ0UQBEJJWkdnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3BvcnRmb2xpby92MTtwb3J0Zm9saW92MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_google_protobuf_timestamp]);
 
 /**
- * One entry in the books of a portfolio. Entries are never changed: a correction is another entry.
+ * One entry in the books of a portfolio. Entries are never changed: a correction is a new entry.
  *
  * @generated from message cqc.portfolio.v1.Transaction
  */
 export type Transaction = Message<"cqc.portfolio.v1.Transaction"> & {
   /**
-   * Our id, opaque.
+   * Opaque id assigned by this system.
    *
    * @generated from field: string transaction_id = 1;
    */
   transactionId: string;
 
   /**
-   * Portfolio that it belongs to.
+   * Portfolio to which the transaction belongs.
    *
    * @generated from field: string portfolio_id = 2;
    */
   portfolioId: string;
 
   /**
-   * Account in which it happened.
+   * Account in which the transaction took place.
    *
    * @generated from field: string account_id = 3;
    */
   accountId: string;
 
   /**
-   * What happened.
+   * Kind of transaction.
    *
    * @generated from field: cqc.portfolio.v1.TransactionType type = 4;
    */
   type: TransactionType;
 
   /**
-   * What moved, one entry per asset.
+   * Amounts that moved, one entry per asset.
    *
    * @generated from field: repeated cqc.portfolio.v1.TransactionLeg legs = 5;
    */
   legs: TransactionLeg[];
 
   /**
-   * What was charged, one entry per asset; not contained in the legs.
+   * Fees charged, one entry per asset. Not included in `legs`.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 6;
    */
   fees: Fee[];
 
   /**
-   * Listing of the trade. Absent for everything else.
+   * Listing of the trade. Absent for every other kind of transaction.
    *
    * @generated from field: optional string venue_symbol_id = 7;
    */
   venueSymbolId?: string | undefined;
 
   /**
-   * Order behind it. Absent when there is none.
+   * Id of the order behind the transaction. Absent if there is none.
    *
    * @generated from field: optional string order_id = 8;
    */
   orderId?: string | undefined;
 
   /**
-   * Execution report behind it. Absent when there is none.
+   * `exec_id` of the execution report behind the transaction. Absent if there is none.
    *
    * @generated from field: optional string exec_id = 9;
    */
   execId?: string | undefined;
 
   /**
-   * Transfer behind it. Absent when there is none.
+   * Id of the transfer behind the transaction. Absent if there is none.
    *
    * @generated from field: optional string transfer_id = 10;
    */
   transferId?: string | undefined;
 
   /**
-   * Entry that this one corrects. Absent otherwise.
+   * Id of the transaction that this one corrects. Absent if this one is not a correction.
    *
    * @generated from field: optional string corrects_transaction_id = 11;
    */
   correctsTransactionId?: string | undefined;
 
   /**
-   * The transaction on a chain. Absent elsewhere.
+   * On-chain transaction behind this one. Absent if there is none.
    *
    * @generated from field: cqc.assets.v1.OnchainRef onchain = 12;
    */
   onchain?: OnchainRef | undefined;
 
   /**
-   * Free text of whoever recorded it. Empty when there is nothing to say.
+   * Free text from whoever recorded the transaction. Empty if there is nothing to add.
    *
    * @generated from field: string note = 13;
    */
   note: string;
 
   /**
-   * When it happened.
+   * When the transaction took place. Always set.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 14;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When it was recorded.
+   * When the transaction was recorded.
    *
    * @generated from field: google.protobuf.Timestamp recorded_at = 15;
    */
@@ -140,7 +140,7 @@ export const TransactionSchema: GenMessage<Transaction> = /*@__PURE__*/
   messageDesc(file_cqc_portfolio_v1_transaction, 0);
 
 /**
- * One asset's movement in a transaction.
+ * Movement of one asset in a transaction.
  *
  * @generated from message cqc.portfolio.v1.TransactionLeg
  */
@@ -153,14 +153,14 @@ export type TransactionLeg = Message<"cqc.portfolio.v1.TransactionLeg"> & {
   assetId: string;
 
   /**
-   * How much, in units of the asset: positive came in, negative went out.
+   * Amount that moved, in units of the asset: positive came in, negative went out.
    *
    * @generated from field: string amount = 2;
    */
   amount: string;
 
   /**
-   * What one unit was worth, in the portfolio's reporting asset. Absent when not known.
+   * Value of one unit, in the portfolio's reporting asset. Absent if unknown.
    *
    * @generated from field: optional string unit_value = 3;
    */
@@ -175,7 +175,7 @@ export const TransactionLegSchema: GenMessage<TransactionLeg> = /*@__PURE__*/
   messageDesc(file_cqc_portfolio_v1_transaction, 1);
 
 /**
- * Profit and loss of a portfolio or a part of it over an interval.
+ * Profit and loss of a portfolio, or a part of one, over an interval.
  *
  * @generated from message cqc.portfolio.v1.PnL
  */
@@ -188,84 +188,85 @@ export type PnL = Message<"cqc.portfolio.v1.PnL"> & {
   reportingAssetId: string;
 
   /**
-   * Start of the interval, inclusive.
+   * Start of the interval, inclusive. Always set.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 2;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * End of the interval, exclusive.
+   * End of the interval, exclusive. Always set.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 3;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Profit or loss of what was sold or closed, before everything below.
+   * Profit or loss on what was sold or closed, in the reporting asset, before all the other components of `total`.
+   * Negative is a loss.
    *
    * @generated from field: string realized = 4;
    */
   realized: string;
 
   /**
-   * Change in value of what is still held.
+   * Change in value of what is still held, in the reporting asset. Negative is a loss.
    *
    * @generated from field: string unrealized = 5;
    */
   unrealized: string;
 
   /**
-   * Funding received less paid.
+   * Funding received minus funding paid, in the reporting asset.
    *
    * @generated from field: string funding = 6;
    */
   funding: string;
 
   /**
-   * Fees paid, as a negative number.
+   * Fees paid, in the reporting asset, as a negative number.
    *
    * @generated from field: string fees = 7;
    */
   fees: string;
 
   /**
-   * Interest received less paid.
+   * Interest received minus interest paid, in the reporting asset.
    *
    * @generated from field: string interest = 8;
    */
   interest: string;
 
   /**
-   * Rebates received.
+   * Rebates received, in the reporting asset.
    *
    * @generated from field: string rebates = 9;
    */
   rebates: string;
 
   /**
-   * Profit or loss of turning other assets into the reporting asset.
+   * Profit or loss from converting other assets into the reporting asset, in the reporting asset. Negative is a loss.
    *
    * @generated from field: string fx = 10;
    */
   fx: string;
 
   /**
-   * Sum of all of the above.
+   * Sum of `realized`, `unrealized`, `funding`, `fees`, `interest`, `rebates` and `fx`, in the reporting asset.
    *
    * @generated from field: string total = 11;
    */
   total: string;
 
   /**
-   * Which lots sales used up.
+   * Method that decided which lots the sales used up.
    *
    * @generated from field: cqc.portfolio.v1.CostBasisMethod method = 12;
    */
   method: CostBasisMethod;
 
   /**
-   * Which prices valued what is still held.
+   * Price used to value what is still held.
    *
    * @generated from field: cqc.portfolio.v1.ValuationSource valuation_source = 13;
    */
@@ -280,27 +281,27 @@ export const PnLSchema: GenMessage<PnL> = /*@__PURE__*/
   messageDesc(file_cqc_portfolio_v1_transaction, 2);
 
 /**
- * A quantity of an asset that was acquired at once, as long as any of it is left.
+ * A quantity of an asset that was acquired in one transaction, kept for as long as any of it is left.
  *
  * @generated from message cqc.portfolio.v1.Lot
  */
 export type Lot = Message<"cqc.portfolio.v1.Lot"> & {
   /**
-   * Our id, opaque.
+   * Opaque id assigned by this system.
    *
    * @generated from field: string lot_id = 1;
    */
   lotId: string;
 
   /**
-   * Portfolio that holds it.
+   * Portfolio that holds the lot.
    *
    * @generated from field: string portfolio_id = 2;
    */
   portfolioId: string;
 
   /**
-   * Account that holds it.
+   * Account that holds the lot.
    *
    * @generated from field: string account_id = 3;
    */
@@ -314,49 +315,49 @@ export type Lot = Message<"cqc.portfolio.v1.Lot"> & {
   assetId: string;
 
   /**
-   * When it was acquired.
+   * When the lot was acquired. Always set.
    *
    * @generated from field: google.protobuf.Timestamp acquired_at = 5;
    */
   acquiredAt?: Timestamp | undefined;
 
   /**
-   * How much was acquired, in units of the asset.
+   * Quantity acquired, in units of the asset.
    *
    * @generated from field: string quantity = 6;
    */
   quantity: string;
 
   /**
-   * How much of it is left.
+   * Quantity that is left, in units of the asset.
    *
    * @generated from field: string remaining_quantity = 7;
    */
   remainingQuantity: string;
 
   /**
-   * What one unit cost, in `cost_asset_id`, without fees.
+   * Cost of one unit, in `cost_asset_id`, excluding fees.
    *
    * @generated from field: string unit_cost = 8;
    */
   unitCost: string;
 
   /**
-   * Asset in which the cost is stated.
+   * Asset in which `unit_cost` is stated.
    *
    * @generated from field: string cost_asset_id = 9;
    */
   costAssetId: string;
 
   /**
-   * What acquiring it was charged.
+   * Fees charged for acquiring the lot.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 10;
    */
   fees: Fee[];
 
   /**
-   * Transaction by which it was acquired.
+   * Id of the transaction that acquired the lot.
    *
    * @generated from field: string source_transaction_id = 11;
    */
@@ -371,7 +372,7 @@ export const LotSchema: GenMessage<Lot> = /*@__PURE__*/
   messageDesc(file_cqc_portfolio_v1_transaction, 3);
 
 /**
- * What happened in the books of a portfolio.
+ * Kinds of transaction in the books of a portfolio.
  *
  * @generated from enum cqc.portfolio.v1.TransactionType
  */
@@ -391,21 +392,21 @@ export enum TransactionType {
   TRADE = 1,
 
   /**
-   * A deposit from outside.
+   * A deposit from outside the portfolio.
    *
    * @generated from enum value: TRANSACTION_TYPE_DEPOSIT = 2;
    */
   DEPOSIT = 2,
 
   /**
-   * A withdrawal to outside.
+   * A withdrawal to outside the portfolio.
    *
    * @generated from enum value: TRANSACTION_TYPE_WITHDRAWAL = 3;
    */
   WITHDRAWAL = 3,
 
   /**
-   * A move between accounts of the portfolio.
+   * A transfer between accounts of the portfolio.
    *
    * @generated from enum value: TRANSACTION_TYPE_TRANSFER = 4;
    */
@@ -440,7 +441,7 @@ export enum TransactionType {
   REBATE = 8,
 
   /**
-   * A reward, such as of staking, or an airdrop.
+   * A reward, such as one for staking, or an airdrop.
    *
    * @generated from enum value: TRANSACTION_TYPE_REWARD = 9;
    */
@@ -488,35 +489,35 @@ export enum CostBasisMethod {
   UNSPECIFIED = 0,
 
   /**
-   * The oldest first.
+   * Oldest first.
    *
    * @generated from enum value: COST_BASIS_METHOD_FIFO = 1;
    */
   FIFO = 1,
 
   /**
-   * The newest first.
+   * Newest first.
    *
    * @generated from enum value: COST_BASIS_METHOD_LIFO = 2;
    */
   LIFO = 2,
 
   /**
-   * The dearest first.
+   * Highest cost first.
    *
    * @generated from enum value: COST_BASIS_METHOD_HIFO = 3;
    */
   HIFO = 3,
 
   /**
-   * All in proportion, at the mean cost.
+   * All lots in proportion, at the average cost.
    *
    * @generated from enum value: COST_BASIS_METHOD_AVERAGE = 4;
    */
   AVERAGE = 4,
 
   /**
-   * Those that the holder names.
+   * Lots that the holder names.
    *
    * @generated from enum value: COST_BASIS_METHOD_SPECIFIC = 5;
    */
@@ -530,7 +531,7 @@ export const CostBasisMethodSchema: GenEnum<CostBasisMethod> = /*@__PURE__*/
   enumDesc(file_cqc_portfolio_v1_transaction, 1);
 
 /**
- * Which prices value what is not realised.
+ * Which price is used to value what is unrealized.
  *
  * @generated from enum cqc.portfolio.v1.ValuationSource
  */
@@ -550,7 +551,7 @@ export enum ValuationSource {
   MARK = 1,
 
   /**
-   * The last trade.
+   * The price of the last trade.
    *
    * @generated from enum value: VALUATION_SOURCE_LAST = 2;
    */
@@ -564,7 +565,7 @@ export enum ValuationSource {
   MID = 3,
 
   /**
-   * A reference price of several venues.
+   * A reference price derived from several venues.
    *
    * @generated from enum value: VALUATION_SOURCE_REFERENCE = 4;
    */

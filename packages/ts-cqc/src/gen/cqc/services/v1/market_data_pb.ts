@@ -37,13 +37,13 @@ export const file_cqc_services_v1_market_data: GenFile = /*@__PURE__*/
   fileDesc("CiFjcWMvc2VydmljZXMvdjEvbWFya2V0X2RhdGEucHJvdG8SD2NxYy5zZXJ2aWNlcy52MSIuCg9HZXRQcmljZVJlcXVlc3QSGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE2IgnASJfChNTdHJlYW1QcmljZXNSZXF1ZXN0EigKCWFzc2V0X2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTYiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgizgEKFFN0cmVhbVByaWNlc1Jlc3BvbnNlEiYKBXByaWNlGAEgASgLMhUuY3FjLm1hcmtldHMudjEuUHJpY2VIABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASJSChNHZXRPcmRlckJvb2tSZXF1ZXN0EiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEhcKBWRlcHRoGAIgASgNQgi6SAUqAxiQTiJFChRHZXRPcmRlckJvb2tSZXNwb25zZRItCgpvcmRlcl9ib29rGAEgASgLMhkuY3FjLm1hcmtldHMudjEuT3JkZXJCb29rInUKFlN0cmVhbU9yZGVyQm9va1JlcXVlc3QSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESFwoFZGVwdGgYAiABKA1CCLpIBSoDGJBOEh4KDHJlc3VtZV90b2tlbhgDIAEoCUIIukgFcgMYgAgiiQIKF1N0cmVhbU9yZGVyQm9va1Jlc3BvbnNlEi0KCHNuYXBzaG90GAEgASgLMhkuY3FjLm1hcmtldHMudjEuT3JkZXJCb29rSAASLwoFZGVsdGEYAiABKAsyHi5jcWMubWFya2V0cy52MS5PcmRlckJvb2tEZWx0YUgAEi8KCWhlYXJ0YmVhdBgDIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgEIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgFIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBItIBChFMaXN0VHJhZGVzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIgoPdmVudWVfc3ltYm9sX2lkGAMgASgJQgm6SAZyBPCIJwESLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIl4KEkxpc3RUcmFkZXNSZXNwb25zZRIlCgZ0cmFkZXMYASADKAsyFS5jcWMubWFya2V0cy52MS5UcmFkZRIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIImYKE1N0cmVhbVRyYWRlc1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAgizgEKFFN0cmVhbVRyYWRlc1Jlc3BvbnNlEiYKBXRyYWRlGAEgASgLMhUuY3FjLm1hcmtldHMudjEuVHJhZGVIABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASKnAwoSTGlzdENhbmRsZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIiCg92ZW51ZV9zeW1ib2xfaWQYAyABKAlCCbpIBnIE8IgnARI3CghpbnRlcnZhbBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECKgBIABJJChFjYWxlbmRhcl9pbnRlcnZhbBgFIAEoDjIgLmNxYy5tYXJrZXRzLnYxLkNhbGVuZGFySW50ZXJ2YWxCCrpIB4IBBBABIABIABIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASPQoKcHJpY2Vfa2luZBgIIAEoDjIfLmNxYy5tYXJrZXRzLnYxLkNhbmRsZVByaWNlS2luZEIIukgFggECEAFCDwoGbGVuZ3RoEgW6SAIIASJhChNMaXN0Q2FuZGxlc1Jlc3BvbnNlEicKB2NhbmRsZXMYASADKAsyFi5jcWMubWFya2V0cy52MS5DYW5kbGUSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCK7AgoUU3RyZWFtQ2FuZGxlc1JlcXVlc3QSLwoQdmVudWVfc3ltYm9sX2lkcxgBIAMoCUIVukgSkgEPCAEQ6AcYASIGcgTwiCcBEjcKCGludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqAEgAEkkKEWNhbGVuZGFyX2ludGVydmFsGAQgASgOMiAuY3FjLm1hcmtldHMudjEuQ2FsZW5kYXJJbnRlcnZhbEIKukgHggEEEAEgAEgAEh4KDHJlc3VtZV90b2tlbhgDIAEoCUIIukgFcgMYgAgSPQoKcHJpY2Vfa2luZBgFIAEoDjIfLmNxYy5tYXJrZXRzLnYxLkNhbmRsZVByaWNlS2luZEIIukgFggECEAFCDwoGbGVuZ3RoEgW6SAIIASLRAQoVU3RyZWFtQ2FuZGxlc1Jlc3BvbnNlEigKBmNhbmRsZRgBIAEoCzIWLmNxYy5tYXJrZXRzLnYxLkNhbmRsZUgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBIqIBCg5HZXRWV0FQUmVxdWVzdBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARI2CgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjQKCGVuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBIjUKD0dldFZXQVBSZXNwb25zZRIiCgR2d2FwGAEgASgLMhQuY3FjLm1hcmtldHMudjEuVldBUCJpChVHZXRNYXJrZXREZXB0aFJlcXVlc3QSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESLAoNZGlzdGFuY2VzX2JwcxgCIAMoAUIVukgSkgEPEGQiCxIJIQAAAAAAAAAAIksKFkdldE1hcmtldERlcHRoUmVzcG9uc2USMQoMbWFya2V0X2RlcHRoGAEgASgLMhsuY3FjLm1hcmtldHMudjEuTWFya2V0RGVwdGgidQoaR2V0TGlxdWlkaXR5TWV0cmljc1JlcXVlc3QSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESMwoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqACJaChtHZXRMaXF1aWRpdHlNZXRyaWNzUmVzcG9uc2USOwoRbGlxdWlkaXR5X21ldHJpY3MYASABKAsyIC5jcWMubWFya2V0cy52MS5MaXF1aWRpdHlNZXRyaWNzIjYKEEdldFRpY2tlclJlcXVlc3QSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwEiOwoRR2V0VGlja2VyUmVzcG9uc2USJgoGdGlja2VyGAEgASgLMhYuY3FjLm1hcmtldHMudjEuVGlja2VyImcKFFN0cmVhbVRpY2tlcnNSZXF1ZXN0Ei8KEHZlbnVlX3N5bWJvbF9pZHMYASADKAlCFbpIEpIBDwgBEOgHGAEiBnIE8IgnARIeCgxyZXN1bWVfdG9rZW4YAiABKAlCCLpIBXIDGIAIItEBChVTdHJlYW1UaWNrZXJzUmVzcG9uc2USKAoGdGlja2VyGAEgASgLMhYuY3FjLm1hcmtldHMudjEuVGlja2VySAASLwoJaGVhcnRiZWF0GAIgASgLMhouY3FjLnNlcnZpY2VzLnYxLkhlYXJ0YmVhdEgAEi0KBXJlc2V0GAMgASgLMhwuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVJlc2V0SAASHgoMcmVzdW1lX3Rva2VuGAQgASgJQgi6SAVyAxiACEIOCgVldmVudBIFukgCCAEi2AEKF0xpc3RGdW5kaW5nUmF0ZXNSZXF1ZXN0Eh0KCXBhZ2Vfc2l6ZRgBIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACBIiCg92ZW51ZV9zeW1ib2xfaWQYAyABKAlCCbpIBnIE8IgnARIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAicQoYTGlzdEZ1bmRpbmdSYXRlc1Jlc3BvbnNlEjIKDWZ1bmRpbmdfcmF0ZXMYASADKAsyGy5jcWMubWFya2V0cy52MS5GdW5kaW5nUmF0ZRIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIItgBChdMaXN0T3BlbkludGVyZXN0UmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIgoPdmVudWVfc3ltYm9sX2lkGAMgASgJQgm6SAZyBPCIJwESLgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInIKGExpc3RPcGVuSW50ZXJlc3RSZXNwb25zZRIzCg1vcGVuX2ludGVyZXN0GAEgAygLMhwuY3FjLm1hcmtldHMudjEuT3BlbkludGVyZXN0EiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgi9AEKFkxpc3RPcHRpb25DaGFpblJlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhsKCHZlbnVlX2lkGAMgASgJQgm6SAZyBOiIJwESIAoNYmFzZV9hc3NldF9pZBgEIAEoCUIJukgGcgTQiCcBEi8KC2V4cGlyeV9mcm9tGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglleHBpcnlfdG8YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInAKF0xpc3RPcHRpb25DaGFpblJlc3BvbnNlEjIKB2VudHJpZXMYASADKAsyIS5jcWMuc2VydmljZXMudjEuT3B0aW9uQ2hhaW5FbnRyeRIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIIvcBChBPcHRpb25DaGFpbkVudHJ5EiYKBnN5bWJvbBgBIAEoCzIWLmNxYy5tYXJrZXRzLnYxLlN5bWJvbBIwCgx2ZW51ZV9zeW1ib2wYAiABKAsyGi5jcWMudmVudWVzLnYxLlZlbnVlU3ltYm9sEiYKBnRpY2tlchgDIAEoCzIWLmNxYy5tYXJrZXRzLnYxLlRpY2tlchIsCgZncmVla3MYBCABKAsyHC5jcWMubWFya2V0cy52MS5PcHRpb25HcmVla3MSMwoNb3Blbl9pbnRlcmVzdBgFIAEoCzIcLmNxYy5tYXJrZXRzLnYxLk9wZW5JbnRlcmVzdCJsChlTdHJlYW1MaXF1aWRhdGlvbnNSZXF1ZXN0Ei8KEHZlbnVlX3N5bWJvbF9pZHMYASADKAlCFbpIEpIBDwgBEOgHGAEiBnIE8IgnARIeCgxyZXN1bWVfdG9rZW4YAiABKAlCCLpIBXIDGIAIIuABChpTdHJlYW1MaXF1aWRhdGlvbnNSZXNwb25zZRIyCgtsaXF1aWRhdGlvbhgBIAEoCzIbLmNxYy5tYXJrZXRzLnYxLkxpcXVpZGF0aW9uSAASLwoJaGVhcnRiZWF0GAIgASgLMhouY3FjLnNlcnZpY2VzLnYxLkhlYXJ0YmVhdEgAEi0KBXJlc2V0GAMgASgLMhwuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVJlc2V0SAASHgoMcmVzdW1lX3Rva2VuGAQgASgJQgi6SAVyAxiACEIOCgVldmVudBIFukgCCAEicQoeU3RyZWFtVmVudWVTeW1ib2xTdGF0dXNSZXF1ZXN0Ei8KEHZlbnVlX3N5bWJvbF9pZHMYASADKAlCFbpIEpIBDwgBEOgHGAEiBnIE8IgnARIeCgxyZXN1bWVfdG9rZW4YAiABKAlCCLpIBXIDGIAIIuQBCh9TdHJlYW1WZW51ZVN5bWJvbFN0YXR1c1Jlc3BvbnNlEjEKBnN0YXR1cxgBIAEoCzIfLmNxYy52ZW51ZXMudjEuSW5zdHJ1bWVudFN0YXR1c0gAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBMukNCgpNYXJrZXREYXRhEkMKCEdldFByaWNlEiAuY3FjLnNlcnZpY2VzLnYxLkdldFByaWNlUmVxdWVzdBoVLmNxYy5tYXJrZXRzLnYxLlByaWNlEl0KDFN0cmVhbVByaWNlcxIkLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1QcmljZXNSZXF1ZXN0GiUuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVByaWNlc1Jlc3BvbnNlMAESWwoMR2V0T3JkZXJCb29rEiQuY3FjLnNlcnZpY2VzLnYxLkdldE9yZGVyQm9va1JlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuR2V0T3JkZXJCb29rUmVzcG9uc2USZgoPU3RyZWFtT3JkZXJCb29rEicuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbU9yZGVyQm9va1JlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuU3RyZWFtT3JkZXJCb29rUmVzcG9uc2UwARJVCgpMaXN0VHJhZGVzEiIuY3FjLnNlcnZpY2VzLnYxLkxpc3RUcmFkZXNSZXF1ZXN0GiMuY3FjLnNlcnZpY2VzLnYxLkxpc3RUcmFkZXNSZXNwb25zZRJdCgxTdHJlYW1UcmFkZXMSJC5jcWMuc2VydmljZXMudjEuU3RyZWFtVHJhZGVzUmVxdWVzdBolLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1UcmFkZXNSZXNwb25zZTABElgKC0xpc3RDYW5kbGVzEiMuY3FjLnNlcnZpY2VzLnYxLkxpc3RDYW5kbGVzUmVxdWVzdBokLmNxYy5zZXJ2aWNlcy52MS5MaXN0Q2FuZGxlc1Jlc3BvbnNlEmAKDVN0cmVhbUNhbmRsZXMSJS5jcWMuc2VydmljZXMudjEuU3RyZWFtQ2FuZGxlc1JlcXVlc3QaJi5jcWMuc2VydmljZXMudjEuU3RyZWFtQ2FuZGxlc1Jlc3BvbnNlMAESTAoHR2V0VldBUBIfLmNxYy5zZXJ2aWNlcy52MS5HZXRWV0FQUmVxdWVzdBogLmNxYy5zZXJ2aWNlcy52MS5HZXRWV0FQUmVzcG9uc2USYQoOR2V0TWFya2V0RGVwdGgSJi5jcWMuc2VydmljZXMudjEuR2V0TWFya2V0RGVwdGhSZXF1ZXN0GicuY3FjLnNlcnZpY2VzLnYxLkdldE1hcmtldERlcHRoUmVzcG9uc2UScAoTR2V0TGlxdWlkaXR5TWV0cmljcxIrLmNxYy5zZXJ2aWNlcy52MS5HZXRMaXF1aWRpdHlNZXRyaWNzUmVxdWVzdBosLmNxYy5zZXJ2aWNlcy52MS5HZXRMaXF1aWRpdHlNZXRyaWNzUmVzcG9uc2USUgoJR2V0VGlja2VyEiEuY3FjLnNlcnZpY2VzLnYxLkdldFRpY2tlclJlcXVlc3QaIi5jcWMuc2VydmljZXMudjEuR2V0VGlja2VyUmVzcG9uc2USYAoNU3RyZWFtVGlja2VycxIlLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1UaWNrZXJzUmVxdWVzdBomLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1UaWNrZXJzUmVzcG9uc2UwARJnChBMaXN0RnVuZGluZ1JhdGVzEiguY3FjLnNlcnZpY2VzLnYxLkxpc3RGdW5kaW5nUmF0ZXNSZXF1ZXN0GikuY3FjLnNlcnZpY2VzLnYxLkxpc3RGdW5kaW5nUmF0ZXNSZXNwb25zZRJnChBMaXN0T3BlbkludGVyZXN0EiguY3FjLnNlcnZpY2VzLnYxLkxpc3RPcGVuSW50ZXJlc3RSZXF1ZXN0GikuY3FjLnNlcnZpY2VzLnYxLkxpc3RPcGVuSW50ZXJlc3RSZXNwb25zZRJkCg9MaXN0T3B0aW9uQ2hhaW4SJy5jcWMuc2VydmljZXMudjEuTGlzdE9wdGlvbkNoYWluUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5MaXN0T3B0aW9uQ2hhaW5SZXNwb25zZRJvChJTdHJlYW1MaXF1aWRhdGlvbnMSKi5jcWMuc2VydmljZXMudjEuU3RyZWFtTGlxdWlkYXRpb25zUmVxdWVzdBorLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1MaXF1aWRhdGlvbnNSZXNwb25zZTABEn4KF1N0cmVhbVZlbnVlU3ltYm9sU3RhdHVzEi8uY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVZlbnVlU3ltYm9sU3RhdHVzUmVxdWVzdBowLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1WZW51ZVN5bWJvbFN0YXR1c1Jlc3BvbnNlMAFCR1pFZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9zZXJ2aWNlcy92MTtzZXJ2aWNlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_derivatives, file_cqc_markets_v1_liquidity, file_cqc_markets_v1_orderbook, file_cqc_markets_v1_price, file_cqc_markets_v1_symbol, file_cqc_markets_v1_ticker, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_cqc_venues_v1_instrument_status, file_cqc_venues_v1_venue_symbol, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * Which price to return.
+ * Selects the price to return.
  *
  * @generated from message cqc.services.v1.GetPriceRequest
  */
 export type GetPriceRequest = Message<"cqc.services.v1.GetPriceRequest"> & {
   /**
-   * The asset to value, optionally with the asset to value it in: `BTC` (in US dollars), `BTC-EUR`.
+   * Asset to value, optionally with the asset to value it in, such as `BTC` (in US dollars) or `BTC-EUR`.
    *
    * @generated from field: string asset_id = 1;
    */
@@ -58,7 +58,7 @@ export const GetPriceRequestSchema: GenMessage<GetPriceRequest> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_market_data, 0);
 
 /**
- * Which prices to follow.
+ * Selects the prices to follow.
  *
  * @generated from message cqc.services.v1.StreamPricesRequest
  */
@@ -71,7 +71,7 @@ export type StreamPricesRequest = Message<"cqc.services.v1.StreamPricesRequest">
   assetIds: string[];
 
   /**
-   * `resume_token` of the last answer that was handled. Empty starts with the newest prices.
+   * `resume_token` of the last message that the caller processed. Empty starts with the newest prices.
    *
    * @generated from field: string resume_token = 2;
    */
@@ -86,19 +86,19 @@ export const StreamPricesRequestSchema: GenMessage<StreamPricesRequest> = /*@__P
   messageDesc(file_cqc_services_v1_market_data, 1);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamPricesResponse
  */
 export type StreamPricesResponse = Message<"cqc.services.v1.StreamPricesResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamPricesResponse.event
    */
   event: {
     /**
-     * A price, the newest of its asset.
+     * The newest price of its asset.
      *
      * @generated from field: cqc.markets.v1.Price price = 1;
      */
@@ -106,7 +106,7 @@ export type StreamPricesResponse = Message<"cqc.services.v1.StreamPricesResponse
     case: "price";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
      */
@@ -114,7 +114,7 @@ export type StreamPricesResponse = Message<"cqc.services.v1.StreamPricesResponse
     case: "heartbeat";
   } | {
     /**
-     * Something was lost; the newest prices follow.
+     * Updates were lost. The newest prices follow.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 3;
      */
@@ -123,7 +123,7 @@ export type StreamPricesResponse = Message<"cqc.services.v1.StreamPricesResponse
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 4;
    */
@@ -138,7 +138,7 @@ export const StreamPricesResponseSchema: GenMessage<StreamPricesResponse> = /*@_
   messageDesc(file_cqc_services_v1_market_data, 2);
 
 /**
- * Which book to return.
+ * Selects the order book to return.
  *
  * @generated from message cqc.services.v1.GetOrderBookRequest
  */
@@ -151,7 +151,7 @@ export type GetOrderBookRequest = Message<"cqc.services.v1.GetOrderBookRequest">
   venueSymbolId: string;
 
   /**
-   * Largest number of levels on each side. Zero means all.
+   * Maximum number of levels on each side. Zero means all.
    *
    * @generated from field: uint32 depth = 2;
    */
@@ -166,13 +166,13 @@ export const GetOrderBookRequestSchema: GenMessage<GetOrderBookRequest> = /*@__P
   messageDesc(file_cqc_services_v1_market_data, 3);
 
 /**
- * The book.
+ * The requested order book.
  *
  * @generated from message cqc.services.v1.GetOrderBookResponse
  */
 export type GetOrderBookResponse = Message<"cqc.services.v1.GetOrderBookResponse"> & {
   /**
-   * The book as it stands.
+   * The current order book.
    *
    * @generated from field: cqc.markets.v1.OrderBook order_book = 1;
    */
@@ -187,7 +187,7 @@ export const GetOrderBookResponseSchema: GenMessage<GetOrderBookResponse> = /*@_
   messageDesc(file_cqc_services_v1_market_data, 4);
 
 /**
- * Which book to follow.
+ * Selects the order book to follow.
  *
  * @generated from message cqc.services.v1.StreamOrderBookRequest
  */
@@ -200,14 +200,14 @@ export type StreamOrderBookRequest = Message<"cqc.services.v1.StreamOrderBookReq
   venueSymbolId: string;
 
   /**
-   * Largest number of levels on each side. Zero means all.
+   * Maximum number of levels on each side. Zero means all.
    *
    * @generated from field: uint32 depth = 2;
    */
   depth: number;
 
   /**
-   * `resume_token` of the last answer that was handled. Empty starts with a snapshot.
+   * `resume_token` of the last message that the caller processed. Empty starts with a snapshot.
    *
    * @generated from field: string resume_token = 3;
    */
@@ -222,19 +222,19 @@ export const StreamOrderBookRequestSchema: GenMessage<StreamOrderBookRequest> = 
   messageDesc(file_cqc_services_v1_market_data, 5);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamOrderBookResponse
  */
 export type StreamOrderBookResponse = Message<"cqc.services.v1.StreamOrderBookResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamOrderBookResponse.event
    */
   event: {
     /**
-     * The whole book: it takes the place of everything before.
+     * The whole book, which replaces everything before it.
      *
      * @generated from field: cqc.markets.v1.OrderBook snapshot = 1;
      */
@@ -242,7 +242,8 @@ export type StreamOrderBookResponse = Message<"cqc.services.v1.StreamOrderBookRe
     case: "snapshot";
   } | {
     /**
-     * Changes to the book. One whose last sequence is not above that of the snapshot is already in it: skip it.
+     * Changes to the book. Skip a delta whose last sequence is not above the snapshot's: the snapshot already contains
+     * it.
      *
      * @generated from field: cqc.markets.v1.OrderBookDelta delta = 2;
      */
@@ -250,7 +251,7 @@ export type StreamOrderBookResponse = Message<"cqc.services.v1.StreamOrderBookRe
     case: "delta";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 3;
      */
@@ -258,7 +259,7 @@ export type StreamOrderBookResponse = Message<"cqc.services.v1.StreamOrderBookRe
     case: "heartbeat";
   } | {
     /**
-     * The book is not valid any more; a snapshot follows.
+     * The book is no longer valid. A snapshot follows.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 4;
      */
@@ -267,7 +268,7 @@ export type StreamOrderBookResponse = Message<"cqc.services.v1.StreamOrderBookRe
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 5;
    */
@@ -282,20 +283,20 @@ export const StreamOrderBookResponseSchema: GenMessage<StreamOrderBookResponse> 
   messageDesc(file_cqc_services_v1_market_data, 6);
 
 /**
- * Which trades to list.
+ * Selects the trades to list.
  *
  * @generated from message cqc.services.v1.ListTradesRequest
  */
 export type ListTradesRequest = Message<"cqc.services.v1.ListTradesRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -309,7 +310,7 @@ export type ListTradesRequest = Message<"cqc.services.v1.ListTradesRequest"> & {
   venueSymbolId: string;
 
   /**
-   * Only trades at or after this time. Absent means from the oldest that is kept.
+   * Only trades at or after this time. Absent means from the oldest one kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
@@ -344,7 +345,7 @@ export type ListTradesResponse = Message<"cqc.services.v1.ListTradesResponse"> &
   trades: Trade[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -359,7 +360,7 @@ export const ListTradesResponseSchema: GenMessage<ListTradesResponse> = /*@__PUR
   messageDesc(file_cqc_services_v1_market_data, 8);
 
 /**
- * Which listings to follow.
+ * Selects the listings to follow.
  *
  * @generated from message cqc.services.v1.StreamTradesRequest
  */
@@ -372,7 +373,7 @@ export type StreamTradesRequest = Message<"cqc.services.v1.StreamTradesRequest">
   venueSymbolIds: string[];
 
   /**
-   * `resume_token` of the last answer that was handled. Empty starts with what comes next.
+   * `resume_token` of the last message that the caller processed. Empty starts with the next trade.
    *
    * @generated from field: string resume_token = 2;
    */
@@ -387,13 +388,13 @@ export const StreamTradesRequestSchema: GenMessage<StreamTradesRequest> = /*@__P
   messageDesc(file_cqc_services_v1_market_data, 9);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamTradesResponse
  */
 export type StreamTradesResponse = Message<"cqc.services.v1.StreamTradesResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamTradesResponse.event
    */
@@ -407,7 +408,7 @@ export type StreamTradesResponse = Message<"cqc.services.v1.StreamTradesResponse
     case: "trade";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
      */
@@ -415,7 +416,7 @@ export type StreamTradesResponse = Message<"cqc.services.v1.StreamTradesResponse
     case: "heartbeat";
   } | {
     /**
-     * Something was lost.
+     * Updates were lost.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 3;
      */
@@ -424,7 +425,7 @@ export type StreamTradesResponse = Message<"cqc.services.v1.StreamTradesResponse
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 4;
    */
@@ -439,20 +440,20 @@ export const StreamTradesResponseSchema: GenMessage<StreamTradesResponse> = /*@_
   messageDesc(file_cqc_services_v1_market_data, 10);
 
 /**
- * Which candles to list.
+ * Selects the candles to list.
  *
  * @generated from message cqc.services.v1.ListCandlesRequest
  */
 export type ListCandlesRequest = Message<"cqc.services.v1.ListCandlesRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -466,13 +467,13 @@ export type ListCandlesRequest = Message<"cqc.services.v1.ListCandlesRequest"> &
   venueSymbolId: string;
 
   /**
-   * Length of the candles.
+   * Length of each candle. Exactly one of the two is set.
    *
    * @generated from oneof cqc.services.v1.ListCandlesRequest.length
    */
   length: {
     /**
-     * A fixed span, such as 60 seconds; greater than zero.
+     * Fixed duration, such as 60 seconds. Greater than zero.
      *
      * @generated from field: google.protobuf.Duration interval = 4;
      */
@@ -480,7 +481,7 @@ export type ListCandlesRequest = Message<"cqc.services.v1.ListCandlesRequest"> &
     case: "interval";
   } | {
     /**
-     * A span of the calendar.
+     * Calendar interval.
      *
      * @generated from field: cqc.markets.v1.CalendarInterval calendar_interval = 5;
      */
@@ -489,7 +490,7 @@ export type ListCandlesRequest = Message<"cqc.services.v1.ListCandlesRequest"> &
   } | { case: undefined; value?: undefined };
 
   /**
-   * Only candles that open at or after this time. Absent means from the oldest that is kept.
+   * Only candles that open at or after this time. Absent means from the oldest one kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 6;
    */
@@ -503,7 +504,7 @@ export type ListCandlesRequest = Message<"cqc.services.v1.ListCandlesRequest"> &
   endTime?: Timestamp | undefined;
 
   /**
-   * Which price the candles follow. Unspecified means prices of trades.
+   * Kind of price that the candles follow. Unspecified means trade prices.
    *
    * @generated from field: cqc.markets.v1.CandlePriceKind price_kind = 8;
    */
@@ -531,7 +532,7 @@ export type ListCandlesResponse = Message<"cqc.services.v1.ListCandlesResponse">
   candles: Candle[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -546,7 +547,7 @@ export const ListCandlesResponseSchema: GenMessage<ListCandlesResponse> = /*@__P
   messageDesc(file_cqc_services_v1_market_data, 12);
 
 /**
- * Which candles to follow.
+ * Selects the candles to follow.
  *
  * @generated from message cqc.services.v1.StreamCandlesRequest
  */
@@ -559,13 +560,13 @@ export type StreamCandlesRequest = Message<"cqc.services.v1.StreamCandlesRequest
   venueSymbolIds: string[];
 
   /**
-   * Length of the candles.
+   * Length of each candle. Exactly one of the two is set.
    *
    * @generated from oneof cqc.services.v1.StreamCandlesRequest.length
    */
   length: {
     /**
-     * A fixed span, such as 60 seconds; greater than zero.
+     * Fixed duration, such as 60 seconds. Greater than zero.
      *
      * @generated from field: google.protobuf.Duration interval = 2;
      */
@@ -573,7 +574,7 @@ export type StreamCandlesRequest = Message<"cqc.services.v1.StreamCandlesRequest
     case: "interval";
   } | {
     /**
-     * A span of the calendar.
+     * Calendar interval.
      *
      * @generated from field: cqc.markets.v1.CalendarInterval calendar_interval = 4;
      */
@@ -582,14 +583,14 @@ export type StreamCandlesRequest = Message<"cqc.services.v1.StreamCandlesRequest
   } | { case: undefined; value?: undefined };
 
   /**
-   * `resume_token` of the last answer that was handled. Empty starts with the open candles.
+   * `resume_token` of the last message that the caller processed. Empty starts with the open candles.
    *
    * @generated from field: string resume_token = 3;
    */
   resumeToken: string;
 
   /**
-   * Which price the candles follow. Unspecified means prices of trades.
+   * Kind of price that the candles follow. Unspecified means trade prices.
    *
    * @generated from field: cqc.markets.v1.CandlePriceKind price_kind = 5;
    */
@@ -604,19 +605,19 @@ export const StreamCandlesRequestSchema: GenMessage<StreamCandlesRequest> = /*@_
   messageDesc(file_cqc_services_v1_market_data, 13);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamCandlesResponse
  */
 export type StreamCandlesResponse = Message<"cqc.services.v1.StreamCandlesResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamCandlesResponse.event
    */
   event: {
     /**
-     * A candle, open or closed: it takes the place of the one with the same open time.
+     * An open or closed candle. Replaces the candle with the same open time.
      *
      * @generated from field: cqc.markets.v1.Candle candle = 1;
      */
@@ -624,7 +625,7 @@ export type StreamCandlesResponse = Message<"cqc.services.v1.StreamCandlesRespon
     case: "candle";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
      */
@@ -632,7 +633,7 @@ export type StreamCandlesResponse = Message<"cqc.services.v1.StreamCandlesRespon
     case: "heartbeat";
   } | {
     /**
-     * Something was lost; the open candles follow.
+     * Updates were lost. The open candles follow.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 3;
      */
@@ -641,7 +642,7 @@ export type StreamCandlesResponse = Message<"cqc.services.v1.StreamCandlesRespon
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 4;
    */
@@ -656,7 +657,7 @@ export const StreamCandlesResponseSchema: GenMessage<StreamCandlesResponse> = /*
   messageDesc(file_cqc_services_v1_market_data, 14);
 
 /**
- * Over which trades to average.
+ * Selects the trades to average.
  *
  * @generated from message cqc.services.v1.GetVWAPRequest
  */
@@ -691,13 +692,13 @@ export const GetVWAPRequestSchema: GenMessage<GetVWAPRequest> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_market_data, 15);
 
 /**
- * The average.
+ * The requested average.
  *
  * @generated from message cqc.services.v1.GetVWAPResponse
  */
 export type GetVWAPResponse = Message<"cqc.services.v1.GetVWAPResponse"> & {
   /**
-   * The average of the interval.
+   * Volume-weighted average price over the interval.
    *
    * @generated from field: cqc.markets.v1.VWAP vwap = 1;
    */
@@ -712,7 +713,7 @@ export const GetVWAPResponseSchema: GenMessage<GetVWAPResponse> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_market_data, 16);
 
 /**
- * Which depth to measure.
+ * Selects the order book to measure, and how far from the middle.
  *
  * @generated from message cqc.services.v1.GetMarketDepthRequest
  */
@@ -725,7 +726,8 @@ export type GetMarketDepthRequest = Message<"cqc.services.v1.GetMarketDepthReque
   venueSymbolId: string;
 
   /**
-   * Distances from the middle of the book to sum up to, in basis points, rising. Empty means 10, 50, 100 and 200.
+   * Distances from the middle of the book up to which to sum, in basis points, in ascending order. Empty means 10, 50,
+   * 100 and 200.
    *
    * @generated from field: repeated double distances_bps = 2;
    */
@@ -740,13 +742,13 @@ export const GetMarketDepthRequestSchema: GenMessage<GetMarketDepthRequest> = /*
   messageDesc(file_cqc_services_v1_market_data, 17);
 
 /**
- * The depth.
+ * The requested market depth.
  *
  * @generated from message cqc.services.v1.GetMarketDepthResponse
  */
 export type GetMarketDepthResponse = Message<"cqc.services.v1.GetMarketDepthResponse"> & {
   /**
-   * Sums of the book.
+   * Sums of the book up to each distance.
    *
    * @generated from field: cqc.markets.v1.MarketDepth market_depth = 1;
    */
@@ -761,13 +763,13 @@ export const GetMarketDepthResponseSchema: GenMessage<GetMarketDepthResponse> = 
   messageDesc(file_cqc_services_v1_market_data, 18);
 
 /**
- * Which metrics to return.
+ * Selects the metrics to return.
  *
  * @generated from message cqc.services.v1.GetLiquidityMetricsRequest
  */
 export type GetLiquidityMetricsRequest = Message<"cqc.services.v1.GetLiquidityMetricsRequest"> & {
   /**
-   * Listing to describe.
+   * Listing whose metrics to return.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
@@ -789,7 +791,7 @@ export const GetLiquidityMetricsRequestSchema: GenMessage<GetLiquidityMetricsReq
   messageDesc(file_cqc_services_v1_market_data, 19);
 
 /**
- * The metrics.
+ * The requested metrics.
  *
  * @generated from message cqc.services.v1.GetLiquidityMetricsResponse
  */
@@ -810,13 +812,13 @@ export const GetLiquidityMetricsResponseSchema: GenMessage<GetLiquidityMetricsRe
   messageDesc(file_cqc_services_v1_market_data, 20);
 
 /**
- * Which ticker to return.
+ * Selects the ticker to return.
  *
  * @generated from message cqc.services.v1.GetTickerRequest
  */
 export type GetTickerRequest = Message<"cqc.services.v1.GetTickerRequest"> & {
   /**
-   * Listing to describe.
+   * Listing whose ticker to return.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
@@ -831,7 +833,7 @@ export const GetTickerRequestSchema: GenMessage<GetTickerRequest> = /*@__PURE__*
   messageDesc(file_cqc_services_v1_market_data, 21);
 
 /**
- * The ticker.
+ * The requested ticker.
  *
  * @generated from message cqc.services.v1.GetTickerResponse
  */
@@ -852,7 +854,7 @@ export const GetTickerResponseSchema: GenMessage<GetTickerResponse> = /*@__PURE_
   messageDesc(file_cqc_services_v1_market_data, 22);
 
 /**
- * Which listings to follow.
+ * Selects the listings to follow.
  *
  * @generated from message cqc.services.v1.StreamTickersRequest
  */
@@ -865,7 +867,7 @@ export type StreamTickersRequest = Message<"cqc.services.v1.StreamTickersRequest
   venueSymbolIds: string[];
 
   /**
-   * `resume_token` of the last answer that was handled. Empty starts with what comes next.
+   * `resume_token` of the last message that the caller processed. Empty starts with the next ticker.
    *
    * @generated from field: string resume_token = 2;
    */
@@ -880,13 +882,13 @@ export const StreamTickersRequestSchema: GenMessage<StreamTickersRequest> = /*@_
   messageDesc(file_cqc_services_v1_market_data, 23);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamTickersResponse
  */
 export type StreamTickersResponse = Message<"cqc.services.v1.StreamTickersResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamTickersResponse.event
    */
@@ -900,7 +902,7 @@ export type StreamTickersResponse = Message<"cqc.services.v1.StreamTickersRespon
     case: "ticker";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
      */
@@ -908,7 +910,7 @@ export type StreamTickersResponse = Message<"cqc.services.v1.StreamTickersRespon
     case: "heartbeat";
   } | {
     /**
-     * Something was lost.
+     * Updates were lost.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 3;
      */
@@ -917,7 +919,7 @@ export type StreamTickersResponse = Message<"cqc.services.v1.StreamTickersRespon
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 4;
    */
@@ -932,20 +934,20 @@ export const StreamTickersResponseSchema: GenMessage<StreamTickersResponse> = /*
   messageDesc(file_cqc_services_v1_market_data, 24);
 
 /**
- * Which funding rates to list.
+ * Selects the funding rates to list.
  *
  * @generated from message cqc.services.v1.ListFundingRatesRequest
  */
 export type ListFundingRatesRequest = Message<"cqc.services.v1.ListFundingRatesRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -959,7 +961,7 @@ export type ListFundingRatesRequest = Message<"cqc.services.v1.ListFundingRatesR
   venueSymbolId: string;
 
   /**
-   * Only rates paid at or after this time. Absent means from the oldest that is kept.
+   * Only rates paid at or after this time. Absent means from the oldest one kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
@@ -994,7 +996,7 @@ export type ListFundingRatesResponse = Message<"cqc.services.v1.ListFundingRates
   fundingRates: FundingRate[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1009,20 +1011,20 @@ export const ListFundingRatesResponseSchema: GenMessage<ListFundingRatesResponse
   messageDesc(file_cqc_services_v1_market_data, 26);
 
 /**
- * Which open interest to list.
+ * Selects the open interest to list.
  *
  * @generated from message cqc.services.v1.ListOpenInterestRequest
  */
 export type ListOpenInterestRequest = Message<"cqc.services.v1.ListOpenInterestRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -1036,7 +1038,7 @@ export type ListOpenInterestRequest = Message<"cqc.services.v1.ListOpenInterestR
   venueSymbolId: string;
 
   /**
-   * Only values at or after this time. Absent means from the oldest that is kept.
+   * Only values at or after this time. Absent means from the oldest one kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
@@ -1071,7 +1073,7 @@ export type ListOpenInterestResponse = Message<"cqc.services.v1.ListOpenInterest
   openInterest: OpenInterest[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1086,20 +1088,20 @@ export const ListOpenInterestResponseSchema: GenMessage<ListOpenInterestResponse
   messageDesc(file_cqc_services_v1_market_data, 28);
 
 /**
- * Which options to list.
+ * Selects the options to list.
  *
  * @generated from message cqc.services.v1.ListOptionChainRequest
  */
 export type ListOptionChainRequest = Message<"cqc.services.v1.ListOptionChainRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -1113,7 +1115,7 @@ export type ListOptionChainRequest = Message<"cqc.services.v1.ListOptionChainReq
   venueId: string;
 
   /**
-   * Asset that the options are on.
+   * Underlying asset of the options.
    *
    * @generated from field: string base_asset_id = 4;
    */
@@ -1148,14 +1150,14 @@ export const ListOptionChainRequestSchema: GenMessage<ListOptionChainRequest> = 
  */
 export type ListOptionChainResponse = Message<"cqc.services.v1.ListOptionChainResponse"> & {
   /**
-   * Options of this page, by expiry, strike and type.
+   * Options of this page, ordered by expiry, strike and type.
    *
    * @generated from field: repeated cqc.services.v1.OptionChainEntry entries = 1;
    */
   entries: OptionChainEntry[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1170,41 +1172,41 @@ export const ListOptionChainResponseSchema: GenMessage<ListOptionChainResponse> 
   messageDesc(file_cqc_services_v1_market_data, 30);
 
 /**
- * One option of a chain, with what its market says.
+ * One option of a chain, with its market data.
  *
  * @generated from message cqc.services.v1.OptionChainEntry
  */
 export type OptionChainEntry = Message<"cqc.services.v1.OptionChainEntry"> & {
   /**
-   * The product.
+   * Product of the option.
    *
    * @generated from field: cqc.markets.v1.Symbol symbol = 1;
    */
   symbol?: Symbol | undefined;
 
   /**
-   * Its listing.
+   * Listing of the option.
    *
    * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 2;
    */
   venueSymbol?: VenueSymbol | undefined;
 
   /**
-   * Its newest ticker. Absent when there is none.
+   * Newest ticker. Absent if there is none.
    *
    * @generated from field: cqc.markets.v1.Ticker ticker = 3;
    */
   ticker?: Ticker | undefined;
 
   /**
-   * Its newest greeks. Absent when the venue gives none.
+   * Newest greeks. Absent if the venue gives none.
    *
    * @generated from field: cqc.markets.v1.OptionGreeks greeks = 4;
    */
   greeks?: OptionGreeks | undefined;
 
   /**
-   * Its newest open interest. Absent when the venue gives none.
+   * Newest open interest. Absent if the venue gives none.
    *
    * @generated from field: cqc.markets.v1.OpenInterest open_interest = 5;
    */
@@ -1219,7 +1221,7 @@ export const OptionChainEntrySchema: GenMessage<OptionChainEntry> = /*@__PURE__*
   messageDesc(file_cqc_services_v1_market_data, 31);
 
 /**
- * Whose liquidations to follow.
+ * Selects the listings whose liquidations to follow.
  *
  * @generated from message cqc.services.v1.StreamLiquidationsRequest
  */
@@ -1232,7 +1234,7 @@ export type StreamLiquidationsRequest = Message<"cqc.services.v1.StreamLiquidati
   venueSymbolIds: string[];
 
   /**
-   * `resume_token` of the last answer that was handled. Empty starts anew.
+   * `resume_token` of the last message that the caller processed. Empty starts a new stream.
    *
    * @generated from field: string resume_token = 2;
    */
@@ -1247,13 +1249,13 @@ export const StreamLiquidationsRequestSchema: GenMessage<StreamLiquidationsReque
   messageDesc(file_cqc_services_v1_market_data, 32);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamLiquidationsResponse
  */
 export type StreamLiquidationsResponse = Message<"cqc.services.v1.StreamLiquidationsResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamLiquidationsResponse.event
    */
@@ -1267,7 +1269,7 @@ export type StreamLiquidationsResponse = Message<"cqc.services.v1.StreamLiquidat
     case: "liquidation";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
      */
@@ -1275,7 +1277,7 @@ export type StreamLiquidationsResponse = Message<"cqc.services.v1.StreamLiquidat
     case: "heartbeat";
   } | {
     /**
-     * Something was lost.
+     * Updates were lost.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 3;
      */
@@ -1284,7 +1286,7 @@ export type StreamLiquidationsResponse = Message<"cqc.services.v1.StreamLiquidat
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 4;
    */
@@ -1299,7 +1301,7 @@ export const StreamLiquidationsResponseSchema: GenMessage<StreamLiquidationsResp
   messageDesc(file_cqc_services_v1_market_data, 33);
 
 /**
- * Whose status to follow.
+ * Selects the listings whose status to follow.
  *
  * @generated from message cqc.services.v1.StreamVenueSymbolStatusRequest
  */
@@ -1312,7 +1314,7 @@ export type StreamVenueSymbolStatusRequest = Message<"cqc.services.v1.StreamVenu
   venueSymbolIds: string[];
 
   /**
-   * `resume_token` of the last answer that was handled. Empty starts anew.
+   * `resume_token` of the last message that the caller processed. Empty starts a new stream.
    *
    * @generated from field: string resume_token = 2;
    */
@@ -1327,19 +1329,19 @@ export const StreamVenueSymbolStatusRequestSchema: GenMessage<StreamVenueSymbolS
   messageDesc(file_cqc_services_v1_market_data, 34);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamVenueSymbolStatusResponse
  */
 export type StreamVenueSymbolStatusResponse = Message<"cqc.services.v1.StreamVenueSymbolStatusResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamVenueSymbolStatusResponse.event
    */
   event: {
     /**
-     * What may be done on a listing now.
+     * Operations that the venue currently allows on a listing.
      *
      * @generated from field: cqc.venues.v1.InstrumentStatus status = 1;
      */
@@ -1347,7 +1349,7 @@ export type StreamVenueSymbolStatusResponse = Message<"cqc.services.v1.StreamVen
     case: "status";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
      */
@@ -1355,7 +1357,7 @@ export type StreamVenueSymbolStatusResponse = Message<"cqc.services.v1.StreamVen
     case: "heartbeat";
   } | {
     /**
-     * Something was lost.
+     * Updates were lost.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 3;
      */
@@ -1364,7 +1366,7 @@ export type StreamVenueSymbolStatusResponse = Message<"cqc.services.v1.StreamVen
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 4;
    */
@@ -1379,17 +1381,18 @@ export const StreamVenueSymbolStatusResponseSchema: GenMessage<StreamVenueSymbol
   messageDesc(file_cqc_services_v1_market_data, 35);
 
 /**
- * Owns what markets look like: prices, books, trades, candles and what is computed from them. Called by everything that
- * trades or values.
+ * Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
+ * values assets.
  *
- * What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
- * google.rpc.BadRequest, a venue that does not answer with UNAVAILABLE and a google.rpc.RetryInfo.
+ * A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+ * INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
+ * UNAVAILABLE and a google.rpc.RetryInfo.
  *
  * @generated from service cqc.services.v1.MarketData
  */
 export const MarketData: GenService<{
   /**
-   * Returns the newest price of an asset. Fails with NOT_FOUND when there is none.
+   * Returns the newest price of an asset. Fails with NOT_FOUND if there is none.
    *
    * @generated from rpc cqc.services.v1.MarketData.GetPrice
    */
@@ -1399,7 +1402,7 @@ export const MarketData: GenService<{
     output: typeof PriceSchema;
   },
   /**
-   * Follows prices of assets: the newest of each first, then every change.
+   * Streams prices of assets: first the newest price of each asset, then every change.
    *
    * @generated from rpc cqc.services.v1.MarketData.StreamPrices
    */
@@ -1419,9 +1422,9 @@ export const MarketData: GenService<{
     output: typeof GetOrderBookResponseSchema;
   },
   /**
-   * Follows the order book of a listing: a snapshot first, then deltas in their order, with heartbeats in between.
+   * Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
    *
-   * After a reset a snapshot follows again. A resumed stream starts with the delta after the token, or with a reset.
+   * A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
    *
    * @generated from rpc cqc.services.v1.MarketData.StreamOrderBook
    */
@@ -1441,7 +1444,7 @@ export const MarketData: GenService<{
     output: typeof ListTradesResponseSchema;
   },
   /**
-   * Follows trades of listings.
+   * Streams trades of listings.
    *
    * @generated from rpc cqc.services.v1.MarketData.StreamTrades
    */
@@ -1461,7 +1464,7 @@ export const MarketData: GenService<{
     output: typeof ListCandlesResponseSchema;
   },
   /**
-   * Follows candles of listings: every change of the open one, then the closed one.
+   * Streams candles of listings: every change of the open candle, then the closed candle.
    *
    * @generated from rpc cqc.services.v1.MarketData.StreamCandles
    */
@@ -1471,7 +1474,7 @@ export const MarketData: GenService<{
     output: typeof StreamCandlesResponseSchema;
   },
   /**
-   * Computes the volume-weighted average price of an interval. Fails with NOT_FOUND when nothing was traded in it.
+   * Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it.
    *
    * @generated from rpc cqc.services.v1.MarketData.GetVWAP
    */
@@ -1481,7 +1484,7 @@ export const MarketData: GenService<{
     output: typeof GetVWAPResponseSchema;
   },
   /**
-   * Computes how much can be traded near the best prices of a listing now.
+   * Computes how much can be traded near the current best prices of a listing.
    *
    * @generated from rpc cqc.services.v1.MarketData.GetMarketDepth
    */
@@ -1511,7 +1514,7 @@ export const MarketData: GenService<{
     output: typeof GetTickerResponseSchema;
   },
   /**
-   * Follows tickers of listings.
+   * Streams tickers of listings.
    *
    * @generated from rpc cqc.services.v1.MarketData.StreamTickers
    */
@@ -1541,7 +1544,7 @@ export const MarketData: GenService<{
     output: typeof ListOpenInterestResponseSchema;
   },
   /**
-   * Lists the options on an underlying with their tickers and greeks, by expiry, strike and type.
+   * Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type.
    *
    * @generated from rpc cqc.services.v1.MarketData.ListOptionChain
    */
@@ -1551,7 +1554,7 @@ export const MarketData: GenService<{
     output: typeof ListOptionChainResponseSchema;
   },
   /**
-   * Follows liquidations on listings, as the venues make them public.
+   * Streams liquidations on listings, as the venues publish them.
    *
    * @generated from rpc cqc.services.v1.MarketData.StreamLiquidations
    */
@@ -1561,7 +1564,7 @@ export const MarketData: GenService<{
     output: typeof StreamLiquidationsResponseSchema;
   },
   /**
-   * Follows what may be done on listings: how it stands first, then every change.
+   * Streams the operations that venues allow on listings: first the current status of each listing, then every change.
    *
    * @generated from rpc cqc.services.v1.MarketData.StreamVenueSymbolStatus
    */

@@ -25,7 +25,7 @@ export const file_cqc_services_v1_portfolio: GenFile = /*@__PURE__*/
   fileDesc("Ch9jcWMvc2VydmljZXMvdjEvcG9ydGZvbGlvLnByb3RvEg9jcWMuc2VydmljZXMudjEiNwoTR2V0UG9ydGZvbGlvUmVxdWVzdBIgCgxwb3J0Zm9saW9faWQYASABKAlCCrpIB3IFEAEYgAEiRgoUR2V0UG9ydGZvbGlvUmVzcG9uc2USLgoJcG9ydGZvbGlvGAEgASgLMhsuY3FjLnBvcnRmb2xpby52MS5Qb3J0Zm9saW8imgEKFUxpc3RQb3J0Zm9saW9zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSLAoTcGFyZW50X3BvcnRmb2xpb19pZBgDIAEoCUIKukgHcgUQARiAAUgAiAEBQhYKFF9wYXJlbnRfcG9ydGZvbGlvX2lkImwKFkxpc3RQb3J0Zm9saW9zUmVzcG9uc2USLwoKcG9ydGZvbGlvcxgBIAMoCzIbLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvEiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgibgoWQ3JlYXRlUG9ydGZvbGlvUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARI2Cglwb3J0Zm9saW8YAiABKAsyGy5jcWMucG9ydGZvbGlvLnYxLlBvcnRmb2xpb0IGukgDyAEBIkkKF0NyZWF0ZVBvcnRmb2xpb1Jlc3BvbnNlEi4KCXBvcnRmb2xpbxgBIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvIqcBChZVcGRhdGVQb3J0Zm9saW9SZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjYKCXBvcnRmb2xpbxgCIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvQga6SAPIAQESNwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQga6SAPIAQEiSQoXVXBkYXRlUG9ydGZvbGlvUmVzcG9uc2USLgoJcG9ydGZvbGlvGAEgASgLMhsuY3FjLnBvcnRmb2xpby52MS5Qb3J0Zm9saW8iNQoSR2V0UG9zaXRpb25SZXF1ZXN0Eh8KC3Bvc2l0aW9uX2lkGAEgASgJQgq6SAdyBRABGIABIkMKE0dldFBvc2l0aW9uUmVzcG9uc2USLAoIcG9zaXRpb24YASABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uItQBChRMaXN0UG9zaXRpb25zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIAoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABEiMKCmFjY291bnRfaWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIpCgVhc19vZhgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDQoLX2FjY291bnRfaWQiaQoVTGlzdFBvc2l0aW9uc1Jlc3BvbnNlEi0KCXBvc2l0aW9ucxgBIAMoCzIaLmNxYy5wb3J0Zm9saW8udjEuUG9zaXRpb24SIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJaChZTdHJlYW1Qb3NpdGlvbnNSZXF1ZXN0EiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAARIeCgxyZXN1bWVfdG9rZW4YAiABKAlCCLpIBXIDGIAIItkBChdTdHJlYW1Qb3NpdGlvbnNSZXNwb25zZRIuCghwb3NpdGlvbhgBIAEoCzIaLmNxYy5wb3J0Zm9saW8udjEuUG9zaXRpb25IABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASKIAwoNR2V0UG5MUmVxdWVzdBIgCgxwb3J0Zm9saW9faWQYASABKAlCCrpIB3IFEAEYgAESIwoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAAUgAiAEBEicKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBSAGIAQESNgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIsCghlbmRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOwoGbWV0aG9kGAYgASgOMiEuY3FjLnBvcnRmb2xpby52MS5Db3N0QmFzaXNNZXRob2RCCLpIBYIBAhABEioKEnJlcG9ydGluZ19hc3NldF9pZBgHIAEoCUIJukgGcgTQiCcBSAKIAQFCDQoLX2FjY291bnRfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIjQKDkdldFBuTFJlc3BvbnNlEiIKA3BubBgBIAEoCzIVLmNxYy5wb3J0Zm9saW8udjEuUG5MIooCChdMaXN0VHJhbnNhY3Rpb25zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIAoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABEiMKCmFjY291bnRfaWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDQoLX2FjY291bnRfaWQicgoYTGlzdFRyYW5zYWN0aW9uc1Jlc3BvbnNlEjMKDHRyYW5zYWN0aW9ucxgBIAMoCzIdLmNxYy5wb3J0Zm9saW8udjEuVHJhbnNhY3Rpb24SIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJ0ChhSZWNvcmRUcmFuc2FjdGlvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESOgoLdHJhbnNhY3Rpb24YAiABKAsyHS5jcWMucG9ydGZvbGlvLnYxLlRyYW5zYWN0aW9uQga6SAPIAQEiTwoZUmVjb3JkVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmNxYy5wb3J0Zm9saW8udjEuVHJhbnNhY3Rpb24iygEKD0xpc3RMb3RzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIAoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABEiAKCGFzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwFIAIgBARIpCgVhc19vZhgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCwoJX2Fzc2V0X2lkIloKEExpc3RMb3RzUmVzcG9uc2USIwoEbG90cxgBIAMoCzIVLmNxYy5wb3J0Zm9saW8udjEuTG90EiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiOQoVR2V0QWxsb2NhdGlvbnNSZXF1ZXN0EiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAASJdChZHZXRBbGxvY2F0aW9uc1Jlc3BvbnNlEjEKC2FsbG9jYXRpb25zGAEgAygLMhwuY3FjLnBvcnRmb2xpby52MS5BbGxvY2F0aW9uEhAKCHJldmlzaW9uGAIgASgEIpwBChVTZXRBbGxvY2F0aW9uc1JlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESIAoMcG9ydGZvbGlvX2lkGAIgASgJQgq6SAdyBRABGIABEjEKC2FsbG9jYXRpb25zGAMgAygLMhwuY3FjLnBvcnRmb2xpby52MS5BbGxvY2F0aW9uEhAKCHJldmlzaW9uGAQgASgEIl0KFlNldEFsbG9jYXRpb25zUmVzcG9uc2USMQoLYWxsb2NhdGlvbnMYASADKAsyHC5jcWMucG9ydGZvbGlvLnYxLkFsbG9jYXRpb24SEAoIcmV2aXNpb24YAiABKAQy8AkKCVBvcnRmb2xpbxJbCgxHZXRQb3J0Zm9saW8SJC5jcWMuc2VydmljZXMudjEuR2V0UG9ydGZvbGlvUmVxdWVzdBolLmNxYy5zZXJ2aWNlcy52MS5HZXRQb3J0Zm9saW9SZXNwb25zZRJhCg5MaXN0UG9ydGZvbGlvcxImLmNxYy5zZXJ2aWNlcy52MS5MaXN0UG9ydGZvbGlvc1JlcXVlc3QaJy5jcWMuc2VydmljZXMudjEuTGlzdFBvcnRmb2xpb3NSZXNwb25zZRJkCg9DcmVhdGVQb3J0Zm9saW8SJy5jcWMuc2VydmljZXMudjEuQ3JlYXRlUG9ydGZvbGlvUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5DcmVhdGVQb3J0Zm9saW9SZXNwb25zZRJkCg9VcGRhdGVQb3J0Zm9saW8SJy5jcWMuc2VydmljZXMudjEuVXBkYXRlUG9ydGZvbGlvUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5VcGRhdGVQb3J0Zm9saW9SZXNwb25zZRJYCgtHZXRQb3NpdGlvbhIjLmNxYy5zZXJ2aWNlcy52MS5HZXRQb3NpdGlvblJlcXVlc3QaJC5jcWMuc2VydmljZXMudjEuR2V0UG9zaXRpb25SZXNwb25zZRJeCg1MaXN0UG9zaXRpb25zEiUuY3FjLnNlcnZpY2VzLnYxLkxpc3RQb3NpdGlvbnNSZXF1ZXN0GiYuY3FjLnNlcnZpY2VzLnYxLkxpc3RQb3NpdGlvbnNSZXNwb25zZRJmCg9TdHJlYW1Qb3NpdGlvbnMSJy5jcWMuc2VydmljZXMudjEuU3RyZWFtUG9zaXRpb25zUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1Qb3NpdGlvbnNSZXNwb25zZTABEkkKBkdldFBuTBIeLmNxYy5zZXJ2aWNlcy52MS5HZXRQbkxSZXF1ZXN0Gh8uY3FjLnNlcnZpY2VzLnYxLkdldFBuTFJlc3BvbnNlEmcKEExpc3RUcmFuc2FjdGlvbnMSKC5jcWMuc2VydmljZXMudjEuTGlzdFRyYW5zYWN0aW9uc1JlcXVlc3QaKS5jcWMuc2VydmljZXMudjEuTGlzdFRyYW5zYWN0aW9uc1Jlc3BvbnNlEmoKEVJlY29yZFRyYW5zYWN0aW9uEikuY3FjLnNlcnZpY2VzLnYxLlJlY29yZFRyYW5zYWN0aW9uUmVxdWVzdBoqLmNxYy5zZXJ2aWNlcy52MS5SZWNvcmRUcmFuc2FjdGlvblJlc3BvbnNlEk8KCExpc3RMb3RzEiAuY3FjLnNlcnZpY2VzLnYxLkxpc3RMb3RzUmVxdWVzdBohLmNxYy5zZXJ2aWNlcy52MS5MaXN0TG90c1Jlc3BvbnNlEmEKDkdldEFsbG9jYXRpb25zEiYuY3FjLnNlcnZpY2VzLnYxLkdldEFsbG9jYXRpb25zUmVxdWVzdBonLmNxYy5zZXJ2aWNlcy52MS5HZXRBbGxvY2F0aW9uc1Jlc3BvbnNlEmEKDlNldEFsbG9jYXRpb25zEiYuY3FjLnNlcnZpY2VzLnYxLlNldEFsbG9jYXRpb25zUmVxdWVzdBonLmNxYy5zZXJ2aWNlcy52MS5TZXRBbGxvY2F0aW9uc1Jlc3BvbnNlQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_portfolio_v1_portfolio, file_cqc_portfolio_v1_position, file_cqc_portfolio_v1_transaction, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * Which portfolio to return.
+ * Selects the portfolio to return.
  *
  * @generated from message cqc.services.v1.GetPortfolioRequest
  */
@@ -46,13 +46,13 @@ export const GetPortfolioRequestSchema: GenMessage<GetPortfolioRequest> = /*@__P
   messageDesc(file_cqc_services_v1_portfolio, 0);
 
 /**
- * The portfolio.
+ * The requested portfolio.
  *
  * @generated from message cqc.services.v1.GetPortfolioResponse
  */
 export type GetPortfolioResponse = Message<"cqc.services.v1.GetPortfolioResponse"> & {
   /**
-   * The portfolio as it stands.
+   * The portfolio in its current state.
    *
    * @generated from field: cqc.portfolio.v1.Portfolio portfolio = 1;
    */
@@ -67,27 +67,27 @@ export const GetPortfolioResponseSchema: GenMessage<GetPortfolioResponse> = /*@_
   messageDesc(file_cqc_services_v1_portfolio, 1);
 
 /**
- * Which portfolios to list.
+ * Selects the portfolios to list.
  *
  * @generated from message cqc.services.v1.ListPortfoliosRequest
  */
 export type ListPortfoliosRequest = Message<"cqc.services.v1.ListPortfoliosRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only parts of this portfolio. Absent means all.
+   * Only portfolios that are part of this one. Absent means all.
    *
    * @generated from field: optional string parent_portfolio_id = 3;
    */
@@ -115,7 +115,7 @@ export type ListPortfoliosResponse = Message<"cqc.services.v1.ListPortfoliosResp
   portfolios: Portfolio$1[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -130,21 +130,21 @@ export const ListPortfoliosResponseSchema: GenMessage<ListPortfoliosResponse> = 
   messageDesc(file_cqc_services_v1_portfolio, 3);
 
 /**
- * What to add.
+ * The portfolio to add.
  *
  * @generated from message cqc.services.v1.CreatePortfolioRequest
  */
 export type CreatePortfolioRequest = Message<"cqc.services.v1.CreatePortfolioRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The portfolio to add. Its revision and times are set by the service.
+   * Portfolio to add. The service sets its revision and times.
    *
    * @generated from field: cqc.portfolio.v1.Portfolio portfolio = 2;
    */
@@ -159,7 +159,7 @@ export const CreatePortfolioRequestSchema: GenMessage<CreatePortfolioRequest> = 
   messageDesc(file_cqc_services_v1_portfolio, 4);
 
 /**
- * What was added.
+ * The portfolio that was added.
  *
  * @generated from message cqc.services.v1.CreatePortfolioResponse
  */
@@ -180,29 +180,29 @@ export const CreatePortfolioResponseSchema: GenMessage<CreatePortfolioResponse> 
   messageDesc(file_cqc_services_v1_portfolio, 5);
 
 /**
- * What to change.
+ * A change to a portfolio.
  *
  * @generated from message cqc.services.v1.UpdatePortfolioRequest
  */
 export type UpdatePortfolioRequest = Message<"cqc.services.v1.UpdatePortfolioRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The whole portfolio as it was read, with the new values put in: a part of it fails validation. The id says which
-   * one it is, and the revision which state the caller saw.
+   * The complete portfolio as it was read, with the new values filled in. A partial record fails validation. The id
+   * selects the portfolio to change, and the revision is the one that the caller read.
    *
    * @generated from field: cqc.portfolio.v1.Portfolio portfolio = 2;
    */
   portfolio?: Portfolio$1 | undefined;
 
   /**
-   * Fields to change, such as `name`. A masked field that is absent in the record becomes absent.
+   * Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -217,7 +217,7 @@ export const UpdatePortfolioRequestSchema: GenMessage<UpdatePortfolioRequest> = 
   messageDesc(file_cqc_services_v1_portfolio, 6);
 
 /**
- * What was changed.
+ * The portfolio that was changed.
  *
  * @generated from message cqc.services.v1.UpdatePortfolioResponse
  */
@@ -238,7 +238,7 @@ export const UpdatePortfolioResponseSchema: GenMessage<UpdatePortfolioResponse> 
   messageDesc(file_cqc_services_v1_portfolio, 7);
 
 /**
- * Which position to return.
+ * Selects the position to return.
  *
  * @generated from message cqc.services.v1.GetPositionRequest
  */
@@ -259,13 +259,13 @@ export const GetPositionRequestSchema: GenMessage<GetPositionRequest> = /*@__PUR
   messageDesc(file_cqc_services_v1_portfolio, 8);
 
 /**
- * The position.
+ * The requested position.
  *
  * @generated from message cqc.services.v1.GetPositionResponse
  */
 export type GetPositionResponse = Message<"cqc.services.v1.GetPositionResponse"> & {
   /**
-   * The position as it stands.
+   * The position in its current state.
    *
    * @generated from field: cqc.portfolio.v1.Position position = 1;
    */
@@ -280,20 +280,20 @@ export const GetPositionResponseSchema: GenMessage<GetPositionResponse> = /*@__P
   messageDesc(file_cqc_services_v1_portfolio, 9);
 
 /**
- * Which positions to list.
+ * Selects the positions to list.
  *
  * @generated from message cqc.services.v1.ListPositionsRequest
  */
 export type ListPositionsRequest = Message<"cqc.services.v1.ListPositionsRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -314,7 +314,7 @@ export type ListPositionsRequest = Message<"cqc.services.v1.ListPositionsRequest
   accountId?: string | undefined;
 
   /**
-   * Time for which the answer shall hold. Absent means now.
+   * Point in time that the response reflects. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 5;
    */
@@ -342,7 +342,7 @@ export type ListPositionsResponse = Message<"cqc.services.v1.ListPositionsRespon
   positions: Position[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -357,7 +357,7 @@ export const ListPositionsResponseSchema: GenMessage<ListPositionsResponse> = /*
   messageDesc(file_cqc_services_v1_portfolio, 11);
 
 /**
- * Whose positions to follow.
+ * Selects the portfolio whose positions to follow.
  *
  * @generated from message cqc.services.v1.StreamPositionsRequest
  */
@@ -370,7 +370,7 @@ export type StreamPositionsRequest = Message<"cqc.services.v1.StreamPositionsReq
   portfolioId: string;
 
   /**
-   * `resume_token` of the last answer that was handled. Empty starts with all open positions.
+   * `resume_token` of the last message that the caller processed. Empty starts with all open positions.
    *
    * @generated from field: string resume_token = 2;
    */
@@ -385,19 +385,19 @@ export const StreamPositionsRequestSchema: GenMessage<StreamPositionsRequest> = 
   messageDesc(file_cqc_services_v1_portfolio, 12);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamPositionsResponse
  */
 export type StreamPositionsResponse = Message<"cqc.services.v1.StreamPositionsResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamPositionsResponse.event
    */
   event: {
     /**
-     * A position: it takes the place of the one with the same id.
+     * A position. Replaces the position with the same id.
      *
      * @generated from field: cqc.portfolio.v1.Position position = 1;
      */
@@ -405,7 +405,7 @@ export type StreamPositionsResponse = Message<"cqc.services.v1.StreamPositionsRe
     case: "position";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
      */
@@ -413,7 +413,7 @@ export type StreamPositionsResponse = Message<"cqc.services.v1.StreamPositionsRe
     case: "heartbeat";
   } | {
     /**
-     * Something was lost; all open positions follow.
+     * Updates were lost. All open positions follow.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 3;
      */
@@ -422,7 +422,7 @@ export type StreamPositionsResponse = Message<"cqc.services.v1.StreamPositionsRe
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 4;
    */
@@ -437,27 +437,27 @@ export const StreamPositionsResponseSchema: GenMessage<StreamPositionsResponse> 
   messageDesc(file_cqc_services_v1_portfolio, 13);
 
 /**
- * Which profit and loss to compute.
+ * Selects the profit and loss to compute.
  *
  * @generated from message cqc.services.v1.GetPnLRequest
  */
 export type GetPnLRequest = Message<"cqc.services.v1.GetPnLRequest"> & {
   /**
-   * Portfolio to compute it for.
+   * Portfolio to compute profit and loss for.
    *
    * @generated from field: string portfolio_id = 1;
    */
   portfolioId: string;
 
   /**
-   * Only this account's. Absent means all accounts of the portfolio.
+   * Only profit and loss of this account. Absent means all accounts of the portfolio.
    *
    * @generated from field: optional string account_id = 2;
    */
   accountId?: string | undefined;
 
   /**
-   * Only this listing's. Absent means all listings.
+   * Only profit and loss on this listing. Absent means all listings.
    *
    * @generated from field: optional string venue_symbol_id = 3;
    */
@@ -478,14 +478,14 @@ export type GetPnLRequest = Message<"cqc.services.v1.GetPnLRequest"> & {
   endTime?: Timestamp | undefined;
 
   /**
-   * Which lots sales use up. Unspecified means FIFO.
+   * Which lots a sale consumes. Unspecified means FIFO.
    *
    * @generated from field: cqc.portfolio.v1.CostBasisMethod method = 6;
    */
   method: CostBasisMethod;
 
   /**
-   * Asset to state it in. Absent means the portfolio's reporting asset.
+   * Asset in which to state profit and loss. Absent means the portfolio's reporting asset.
    *
    * @generated from field: optional string reporting_asset_id = 7;
    */
@@ -500,13 +500,13 @@ export const GetPnLRequestSchema: GenMessage<GetPnLRequest> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_portfolio, 14);
 
 /**
- * The profit and loss.
+ * The requested profit and loss.
  *
  * @generated from message cqc.services.v1.GetPnLResponse
  */
 export type GetPnLResponse = Message<"cqc.services.v1.GetPnLResponse"> & {
   /**
-   * Profit and loss of the interval.
+   * Profit and loss over the interval.
    *
    * @generated from field: cqc.portfolio.v1.PnL pnl = 1;
    */
@@ -521,20 +521,20 @@ export const GetPnLResponseSchema: GenMessage<GetPnLResponse> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_portfolio, 15);
 
 /**
- * Which entries to list.
+ * Selects the entries to list.
  *
  * @generated from message cqc.services.v1.ListTransactionsRequest
  */
 export type ListTransactionsRequest = Message<"cqc.services.v1.ListTransactionsRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -555,7 +555,7 @@ export type ListTransactionsRequest = Message<"cqc.services.v1.ListTransactionsR
   accountId?: string | undefined;
 
   /**
-   * Only entries at or after this time. Absent means from the first.
+   * Only entries at or after this time. Absent means from the first entry.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 5;
    */
@@ -590,7 +590,7 @@ export type ListTransactionsResponse = Message<"cqc.services.v1.ListTransactions
   transactions: Transaction[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -605,21 +605,21 @@ export const ListTransactionsResponseSchema: GenMessage<ListTransactionsResponse
   messageDesc(file_cqc_services_v1_portfolio, 17);
 
 /**
- * What to record.
+ * The entry to add to a portfolio's books.
  *
  * @generated from message cqc.services.v1.RecordTransactionRequest
  */
 export type RecordTransactionRequest = Message<"cqc.services.v1.RecordTransactionRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The entry. Its time of recording is set by the service.
+   * Entry to add. The service sets its recording time.
    *
    * @generated from field: cqc.portfolio.v1.Transaction transaction = 2;
    */
@@ -634,13 +634,13 @@ export const RecordTransactionRequestSchema: GenMessage<RecordTransactionRequest
   messageDesc(file_cqc_services_v1_portfolio, 18);
 
 /**
- * What was recorded.
+ * The entry that was recorded.
  *
  * @generated from message cqc.services.v1.RecordTransactionResponse
  */
 export type RecordTransactionResponse = Message<"cqc.services.v1.RecordTransactionResponse"> & {
   /**
-   * The entry with its time of recording.
+   * The entry with its recording time.
    *
    * @generated from field: cqc.portfolio.v1.Transaction transaction = 1;
    */
@@ -655,20 +655,20 @@ export const RecordTransactionResponseSchema: GenMessage<RecordTransactionRespon
   messageDesc(file_cqc_services_v1_portfolio, 19);
 
 /**
- * Which lots to list.
+ * Selects the lots to list.
  *
  * @generated from message cqc.services.v1.ListLotsRequest
  */
 export type ListLotsRequest = Message<"cqc.services.v1.ListLotsRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -689,7 +689,7 @@ export type ListLotsRequest = Message<"cqc.services.v1.ListLotsRequest"> & {
   assetId?: string | undefined;
 
   /**
-   * Time for which the answer shall hold. Absent means now.
+   * Point in time that the response reflects. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 5;
    */
@@ -717,7 +717,7 @@ export type ListLotsResponse = Message<"cqc.services.v1.ListLotsResponse"> & {
   lots: Lot[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -732,13 +732,13 @@ export const ListLotsResponseSchema: GenMessage<ListLotsResponse> = /*@__PURE__*
   messageDesc(file_cqc_services_v1_portfolio, 21);
 
 /**
- * Whose allocations to return.
+ * Selects the portfolio whose target allocations to return.
  *
  * @generated from message cqc.services.v1.GetAllocationsRequest
  */
 export type GetAllocationsRequest = Message<"cqc.services.v1.GetAllocationsRequest"> & {
   /**
-   * Portfolio to describe.
+   * Portfolio whose target allocations to return.
    *
    * @generated from field: string portfolio_id = 1;
    */
@@ -753,20 +753,20 @@ export const GetAllocationsRequestSchema: GenMessage<GetAllocationsRequest> = /*
   messageDesc(file_cqc_services_v1_portfolio, 22);
 
 /**
- * The allocations.
+ * The requested target allocations.
  *
  * @generated from message cqc.services.v1.GetAllocationsResponse
  */
 export type GetAllocationsResponse = Message<"cqc.services.v1.GetAllocationsResponse"> & {
   /**
-   * What the portfolio is meant to hold.
+   * Target allocations of the portfolio.
    *
    * @generated from field: repeated cqc.portfolio.v1.Allocation allocations = 1;
    */
   allocations: Allocation[];
 
   /**
-   * Revision of the portfolio that they stand in.
+   * Revision of the portfolio that contains the allocations.
    *
    * @generated from field: uint64 revision = 2;
    */
@@ -781,14 +781,14 @@ export const GetAllocationsResponseSchema: GenMessage<GetAllocationsResponse> = 
   messageDesc(file_cqc_services_v1_portfolio, 23);
 
 /**
- * What to set.
+ * The target allocations to set.
  *
  * @generated from message cqc.services.v1.SetAllocationsRequest
  */
 export type SetAllocationsRequest = Message<"cqc.services.v1.SetAllocationsRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
@@ -802,7 +802,7 @@ export type SetAllocationsRequest = Message<"cqc.services.v1.SetAllocationsReque
   portfolioId: string;
 
   /**
-   * All allocations that shall hold; those that are not in here are removed.
+   * All target allocations of the portfolio. Allocations that are not listed are removed.
    *
    * @generated from field: repeated cqc.portfolio.v1.Allocation allocations = 3;
    */
@@ -824,13 +824,13 @@ export const SetAllocationsRequestSchema: GenMessage<SetAllocationsRequest> = /*
   messageDesc(file_cqc_services_v1_portfolio, 24);
 
 /**
- * What was set.
+ * The target allocations that were set.
  *
  * @generated from message cqc.services.v1.SetAllocationsResponse
  */
 export type SetAllocationsResponse = Message<"cqc.services.v1.SetAllocationsResponse"> & {
   /**
-   * What the portfolio is meant to hold.
+   * Target allocations of the portfolio.
    *
    * @generated from field: repeated cqc.portfolio.v1.Allocation allocations = 1;
    */
@@ -852,11 +852,11 @@ export const SetAllocationsResponseSchema: GenMessage<SetAllocationsResponse> = 
   messageDesc(file_cqc_services_v1_portfolio, 25);
 
 /**
- * Owns what we hold: portfolios, positions, and the books from which profit and loss follow. Called by whoever decides
- * or reports.
+ * Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
+ * that decides or reports.
  *
- * What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
- * google.rpc.BadRequest.
+ * A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+ * INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
  *
  * @generated from service cqc.services.v1.Portfolio
  */
@@ -882,7 +882,7 @@ export const Portfolio: GenService<{
     output: typeof ListPortfoliosResponseSchema;
   },
   /**
-   * Adds a portfolio. Fails with ALREADY_EXISTS when the id is taken.
+   * Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken.
    *
    * @generated from rpc cqc.services.v1.Portfolio.CreatePortfolio
    */
@@ -892,7 +892,7 @@ export const Portfolio: GenService<{
     output: typeof CreatePortfolioResponseSchema;
   },
   /**
-   * Changes the masked fields of a portfolio. Fails with ABORTED when the revision is not the current one.
+   * Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one.
    *
    * @generated from rpc cqc.services.v1.Portfolio.UpdatePortfolio
    */
@@ -922,7 +922,7 @@ export const Portfolio: GenService<{
     output: typeof ListPositionsResponseSchema;
   },
   /**
-   * Follows the positions of a portfolio: all open ones first, then every change.
+   * Streams the positions of a portfolio: first all open positions, then every change.
    *
    * @generated from rpc cqc.services.v1.Portfolio.StreamPositions
    */
@@ -932,7 +932,7 @@ export const Portfolio: GenService<{
     output: typeof StreamPositionsResponseSchema;
   },
   /**
-   * Computes profit and loss over an interval. Fails with FAILED_PRECONDITION when a price for the valuation is missing.
+   * Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing.
    *
    * @generated from rpc cqc.services.v1.Portfolio.GetPnL
    */
@@ -952,7 +952,7 @@ export const Portfolio: GenService<{
     output: typeof ListTransactionsResponseSchema;
   },
   /**
-   * Adds an entry to a portfolio's books. Entries are never changed: correct one with another.
+   * Adds an entry to a portfolio's books. Entries never change: correct an entry with another one.
    *
    * @generated from rpc cqc.services.v1.Portfolio.RecordTransaction
    */
@@ -962,7 +962,7 @@ export const Portfolio: GenService<{
     output: typeof RecordTransactionResponseSchema;
   },
   /**
-   * Lists what is left of what was acquired, oldest first.
+   * Lists the lots that remain of what was acquired, oldest first.
    *
    * @generated from rpc cqc.services.v1.Portfolio.ListLots
    */
@@ -972,7 +972,7 @@ export const Portfolio: GenService<{
     output: typeof ListLotsResponseSchema;
   },
   /**
-   * Returns what a portfolio is meant to hold.
+   * Returns a portfolio's target allocations.
    *
    * @generated from rpc cqc.services.v1.Portfolio.GetAllocations
    */
@@ -982,7 +982,7 @@ export const Portfolio: GenService<{
     output: typeof GetAllocationsResponseSchema;
   },
   /**
-   * Sets what a portfolio is meant to hold, as a whole. Fails with ABORTED when the revision is not the current one.
+   * Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one.
    *
    * @generated from rpc cqc.services.v1.Portfolio.SetAllocations
    */

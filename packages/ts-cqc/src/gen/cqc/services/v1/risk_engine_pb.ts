@@ -22,86 +22,87 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/services/v1/risk_engine.proto.
  */
 export const file_cqc_services_v1_risk_engine: GenFile = /*@__PURE__*/
-  fileDesc("CiFjcWMvc2VydmljZXMvdjEvcmlza19lbmdpbmUucHJvdG8SD2NxYy5zZXJ2aWNlcy52MSKrBQoJUmlza0xpbWl0EhwKCGxpbWl0X2lkGAEgASgJQgq6SAdyBRABGIABEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISNQoGbWV0cmljGAMgASgOMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tNZXRyaWNCCLpIBYIBAhABEjUKBmFjdGlvbhgEIAEoDjIbLmNxYy5zZXJ2aWNlcy52MS5SaXNrQWN0aW9uQgi6SAWCAQIQARIlCgxwb3J0Zm9saW9faWQYBSABKAlCCrpIB3IFEAEYgAFIAIgBARIjCgphY2NvdW50X2lkGAYgASgJQgq6SAdyBRABGIABSAGIAQESIAoIdmVudWVfaWQYByABKAlCCbpIBnIE6IgnAUgCiAEBEiAKCGFzc2V0X2lkGAggASgJQgm6SAZyBNCIJwFIA4gBARInCg92ZW51ZV9zeW1ib2xfaWQYCSABKAlCCbpIBnIE8IgnAUgEiAEBEhwKCXRocmVzaG9sZBgKIAEoCUIJukgGcgSQiCcBEikKEXdhcm5pbmdfdGhyZXNob2xkGAsgASgJQgm6SAZyBJCIJwFIBYgBARIqChJyZXBvcnRpbmdfYXNzZXRfaWQYDCABKAlCCbpIBnIE0IgnAUgGiAEBEg8KB2VuYWJsZWQYDSABKAgSLAoIdmFsaWRfdG8YDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGA8gASgEQg8KDV9wb3J0Zm9saW9faWRCDQoLX2FjY291bnRfaWRCCwoJX3ZlbnVlX2lkQgsKCV9hc3NldF9pZEISChBfdmVudWVfc3ltYm9sX2lkQhQKEl93YXJuaW5nX3RocmVzaG9sZEIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIoABCgpSaXNrQnJlYWNoEhwKCGxpbWl0X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCG9ic2VydmVkGAIgASgJQgm6SAZyBIiIJwESHAoJdGhyZXNob2xkGAMgASgJQgm6SAZyBIiIJwESGQoHbWVzc2FnZRgEIAEoCUIIukgFcgMYgCAiMwoTR2V0Umlza0xpbWl0UmVxdWVzdBIcCghsaW1pdF9pZBgBIAEoCUIKukgHcgUQARiAASJBChRHZXRSaXNrTGltaXRSZXNwb25zZRIpCgVsaW1pdBgBIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5SaXNrTGltaXQiwAEKFUxpc3RSaXNrTGltaXRzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSJQoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABSACIAQESIwoKYWNjb3VudF9pZBgEIAEoCUIKukgHcgUQARiAAUgBiAEBQg8KDV9wb3J0Zm9saW9faWRCDQoLX2FjY291bnRfaWQiZwoWTGlzdFJpc2tMaW1pdHNSZXNwb25zZRIqCgZsaW1pdHMYASADKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0EiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgijAIKFkNyZWF0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESMQoFbGltaXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0Qga6SAPIAQE6oAG6SJwBGpkBCiNjcmVhdGVfcmlza19saW1pdC5tZXRyaWNfYW5kX2FjdGlvbhJAYSBsaW1pdCBzYXlzIHdoYXQgaXQgYm91bmRzIGFuZCB3aGF0IGhhcHBlbnMgd2hlbiBpdCBpcyBleGNlZWRlZBowdGhpcy5saW1pdC5tZXRyaWMgIT0gMCAmJiB0aGlzLmxpbWl0LmFjdGlvbiAhPSAwIkQKF0NyZWF0ZVJpc2tMaW1pdFJlc3BvbnNlEikKBWxpbWl0GAEgASgLMhouY3FjLnNlcnZpY2VzLnYxLlJpc2tMaW1pdCLFAgoWVXBkYXRlUmlza0xpbWl0UmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIxCgVsaW1pdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5SaXNrTGltaXRCBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBATqgAbpInAEamQEKI3VwZGF0ZV9yaXNrX2xpbWl0Lm1ldHJpY19hbmRfYWN0aW9uEkBhIGxpbWl0IHNheXMgd2hhdCBpdCBib3VuZHMgYW5kIHdoYXQgaGFwcGVucyB3aGVuIGl0IGlzIGV4Y2VlZGVkGjB0aGlzLmxpbWl0Lm1ldHJpYyAhPSAwICYmIHRoaXMubGltaXQuYWN0aW9uICE9IDAiRAoXVXBkYXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0ImYKFkRlbGV0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHAoIbGltaXRfaWQYAiABKAlCCrpIB3IFEAEYgAESEAoIcmV2aXNpb24YAyABKAQiRAoXRGVsZXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0IvABChJHZXRFeHBvc3VyZVJlcXVlc3QSIgoMcG9ydGZvbGlvX2lkGAEgASgJQgq6SAdyBRABGIABSAASIAoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAAUgAEkEKCGdyb3VwX2J5GAMgASgOMiMuY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZURpbWVuc2lvbkIKukgHggEEEAEgABIqChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnAUgBiAEBQg4KBXNjb3BlEgW6SAIIAUIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIkQKE0dldEV4cG9zdXJlUmVzcG9uc2USLQoJZXhwb3N1cmVzGAEgAygLMhouY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZSL5AQoRTGlzdEFsZXJ0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhEKCW9wZW5fb25seRgDIAEoCBIlCgxwb3J0Zm9saW9faWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDwoNX3BvcnRmb2xpb19pZCJhChJMaXN0QWxlcnRzUmVzcG9uc2USKAoGYWxlcnRzGAEgAygLMhguY3FjLmV2ZW50cy52MS5SaXNrQWxlcnQSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJtChNTdHJlYW1BbGVydHNSZXF1ZXN0EiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAhCDwoNX3BvcnRmb2xpb19pZCLRAQoUU3RyZWFtQWxlcnRzUmVzcG9uc2USKQoFYWxlcnQYASABKAsyGC5jcWMuZXZlbnRzLnYxLlJpc2tBbGVydEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBIm0KF0Fja25vd2xlZGdlQWxlcnRSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhwKCGFsZXJ0X2lkGAIgASgJQgq6SAdyBRABGIABEhYKBG5vdGUYAyABKAlCCLpIBXIDGIAgIkMKGEFja25vd2xlZGdlQWxlcnRSZXNwb25zZRInCgVhbGVydBgBIAEoCzIYLmNxYy5ldmVudHMudjEuUmlza0FsZXJ0ImMKEUNoZWNrT3JkZXJSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjAKBW9yZGVyGAIgASgLMhkuY3FjLnNlcnZpY2VzLnYxLk5ld09yZGVyQga6SAPIAQEipAEKEkNoZWNrT3JkZXJSZXNwb25zZRIvCghkZWNpc2lvbhgBIAEoDjIdLmNxYy5zZXJ2aWNlcy52MS5SaXNrRGVjaXNpb24SLQoIYnJlYWNoZXMYAiADKAsyGy5jcWMuc2VydmljZXMudjEuUmlza0JyZWFjaBIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKpAQoMVHJhZGluZ1Njb3BlEiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEiMKCmFjY291bnRfaWQYAiABKAlCCrpIB3IFEAEYgAFIAYgBARIgCgh2ZW51ZV9pZBgDIAEoCUIJukgGcgToiCcBSAKIAQFCDwoNX3BvcnRmb2xpb19pZEINCgtfYWNjb3VudF9pZEILCglfdmVudWVfaWQixQEKElRyYWRpbmdTdGF0ZVJlY29yZBIsCgVzY29wZRgBIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU2NvcGUSKgoFc3RhdGUYAiABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZRIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAgEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoBCJGChZHZXRUcmFkaW5nU3RhdGVSZXF1ZXN0EiwKBXNjb3BlGAEgASgLMh0uY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTY29wZSJVChdHZXRUcmFkaW5nU3RhdGVSZXNwb25zZRI6Cg10cmFkaW5nX3N0YXRlGAEgASgLMiMuY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTdGF0ZVJlY29yZCKNAwoWU2V0VHJhZGluZ1N0YXRlUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIsCgVzY29wZRgCIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU2NvcGUSNgoFc3RhdGUYAyABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZUIKukgHggEEEAEgABIaCgZyZWFzb24YBCABKAlCCrpIB3IFEAEYgCASFQoIcmV2aXNpb24YBSABKARIAIgBARIaChJjYW5jZWxfb3Blbl9vcmRlcnMYBiABKAg6kgG6SI4BGosBCiRzZXRfdHJhZGluZ19zdGF0ZS5jYW5jZWxfb3Blbl9vcmRlcnMSNm9wZW4gb3JkZXJzIGFyZSBjYW5jZWxsZWQgb25seSB3aGVyZSB0cmFkaW5nIGlzIGhhbHRlZBorIXRoaXMuY2FuY2VsX29wZW5fb3JkZXJzIHx8IHRoaXMuc3RhdGUgPT0gM0ILCglfcmV2aXNpb24iVQoXU2V0VHJhZGluZ1N0YXRlUmVzcG9uc2USOgoNdHJhZGluZ19zdGF0ZRgBIAEoCzIjLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU3RhdGVSZWNvcmQiOwoZU3RyZWFtVHJhZGluZ1N0YXRlUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGIAIIuoBChpTdHJlYW1UcmFkaW5nU3RhdGVSZXNwb25zZRI8Cg10cmFkaW5nX3N0YXRlGAEgASgLMiMuY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTdGF0ZVJlY29yZEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBIuIBCg1TY2VuYXJpb1Nob2NrEh0KCGFzc2V0X2lkGAEgASgJQgm6SAZyBNCIJwFIABIkCg92ZW51ZV9zeW1ib2xfaWQYAiABKAlCCbpIBnIE8IgnAUgAEisKDHByaWNlX2NoYW5nZRgDIAEoAUIQukgNEgspAAAAAAAA8L9AAUgBiAEBEicKEXZvbGF0aWxpdHlfY2hhbmdlGAQgASgBQge6SAQSAkABSAKIAQFCDwoGdGFyZ2V0EgW6SAIIAUIPCg1fcHJpY2VfY2hhbmdlQhQKEl92b2xhdGlsaXR5X2NoYW5nZSLsAQoSUnVuU2NlbmFyaW9SZXF1ZXN0EiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAARI7CgZzaG9ja3MYAiADKAsyHi5jcWMuc2VydmljZXMudjEuU2NlbmFyaW9TaG9ja0ILukgIkgEFCAEQ6AcSNAoHaG9yaXpvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASKgoScmVwb3J0aW5nX2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwFIAIgBAUIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIrwBChNSdW5TY2VuYXJpb1Jlc3BvbnNlEh0KDHZhbHVlX2NoYW5nZRgBIAEoAUIHukgEEgJAARIwCgdyZXN1bHRzGAIgAygLMh8uY3FjLnNlcnZpY2VzLnYxLlNjZW5hcmlvUmVzdWx0Ei0KCGJyZWFjaGVzGAMgAygLMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tCcmVhY2gSJQoScmVwb3J0aW5nX2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwEiZAoOU2NlbmFyaW9SZXN1bHQSHwoLcG9zaXRpb25faWQYASABKAlCCrpIB3IFEAEYgAESHQoMdmFsdWVfY2hhbmdlGAIgASgBQge6SAQSAkABEhIKCmxpcXVpZGF0ZWQYAyABKAgqmAIKClJpc2tNZXRyaWMSGwoXUklTS19NRVRSSUNfVU5TUEVDSUZJRUQQABIeChpSSVNLX01FVFJJQ19HUk9TU19FWFBPU1VSRRABEhwKGFJJU0tfTUVUUklDX05FVF9FWFBPU1VSRRACEh4KGlJJU0tfTUVUUklDX09SREVSX05PVElPTkFMEAMSGAoUUklTS19NRVRSSUNfTEVWRVJBR0UQBBIaChZSSVNLX01FVFJJQ19EQUlMWV9MT1NTEAUSGAoUUklTS19NRVRSSUNfRFJBV0RPV04QBhIaChZSSVNLX01FVFJJQ19PUkRFUl9SQVRFEAcSIwofUklTS19NRVRSSUNfUFJJQ0VfREVWSUFUSU9OX0JQUxAIKosBCgpSaXNrQWN0aW9uEhsKF1JJU0tfQUNUSU9OX1VOU1BFQ0lGSUVEEAASFQoRUklTS19BQ1RJT05fQUxFUlQQARIWChJSSVNLX0FDVElPTl9SRUpFQ1QQAhIbChdSSVNLX0FDVElPTl9SRURVQ0VfT05MWRADEhQKEFJJU0tfQUNUSU9OX0hBTFQQBCplCgxSaXNrRGVjaXNpb24SHQoZUklTS19ERUNJU0lPTl9VTlNQRUNJRklFRBAAEhoKFlJJU0tfREVDSVNJT05fQVBQUk9WRUQQARIaChZSSVNLX0RFQ0lTSU9OX1JFSkVDVEVEEAIy5QoKClJpc2tFbmdpbmUSWwoMR2V0Umlza0xpbWl0EiQuY3FjLnNlcnZpY2VzLnYxLkdldFJpc2tMaW1pdFJlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuR2V0Umlza0xpbWl0UmVzcG9uc2USYQoOTGlzdFJpc2tMaW1pdHMSJi5jcWMuc2VydmljZXMudjEuTGlzdFJpc2tMaW1pdHNSZXF1ZXN0GicuY3FjLnNlcnZpY2VzLnYxLkxpc3RSaXNrTGltaXRzUmVzcG9uc2USZAoPQ3JlYXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLkNyZWF0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuQ3JlYXRlUmlza0xpbWl0UmVzcG9uc2USZAoPVXBkYXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLlVwZGF0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuVXBkYXRlUmlza0xpbWl0UmVzcG9uc2USZAoPRGVsZXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLkRlbGV0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuRGVsZXRlUmlza0xpbWl0UmVzcG9uc2USWAoLR2V0RXhwb3N1cmUSIy5jcWMuc2VydmljZXMudjEuR2V0RXhwb3N1cmVSZXF1ZXN0GiQuY3FjLnNlcnZpY2VzLnYxLkdldEV4cG9zdXJlUmVzcG9uc2USVQoKTGlzdEFsZXJ0cxIiLmNxYy5zZXJ2aWNlcy52MS5MaXN0QWxlcnRzUmVxdWVzdBojLmNxYy5zZXJ2aWNlcy52MS5MaXN0QWxlcnRzUmVzcG9uc2USXQoMU3RyZWFtQWxlcnRzEiQuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbUFsZXJ0c1JlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuU3RyZWFtQWxlcnRzUmVzcG9uc2UwARJnChBBY2tub3dsZWRnZUFsZXJ0EiguY3FjLnNlcnZpY2VzLnYxLkFja25vd2xlZGdlQWxlcnRSZXF1ZXN0GikuY3FjLnNlcnZpY2VzLnYxLkFja25vd2xlZGdlQWxlcnRSZXNwb25zZRJVCgpDaGVja09yZGVyEiIuY3FjLnNlcnZpY2VzLnYxLkNoZWNrT3JkZXJSZXF1ZXN0GiMuY3FjLnNlcnZpY2VzLnYxLkNoZWNrT3JkZXJSZXNwb25zZRJkCg9HZXRUcmFkaW5nU3RhdGUSJy5jcWMuc2VydmljZXMudjEuR2V0VHJhZGluZ1N0YXRlUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5HZXRUcmFkaW5nU3RhdGVSZXNwb25zZRJkCg9TZXRUcmFkaW5nU3RhdGUSJy5jcWMuc2VydmljZXMudjEuU2V0VHJhZGluZ1N0YXRlUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5TZXRUcmFkaW5nU3RhdGVSZXNwb25zZRJvChJTdHJlYW1UcmFkaW5nU3RhdGUSKi5jcWMuc2VydmljZXMudjEuU3RyZWFtVHJhZGluZ1N0YXRlUmVxdWVzdBorLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1UcmFkaW5nU3RhdGVSZXNwb25zZTABElgKC1J1blNjZW5hcmlvEiMuY3FjLnNlcnZpY2VzLnYxLlJ1blNjZW5hcmlvUmVxdWVzdBokLmNxYy5zZXJ2aWNlcy52MS5SdW5TY2VuYXJpb1Jlc3BvbnNlQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_events_v1_risk_events, file_cqc_portfolio_v1_position, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_cqc_services_v1_venue_gateway, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("CiFjcWMvc2VydmljZXMvdjEvcmlza19lbmdpbmUucHJvdG8SD2NxYy5zZXJ2aWNlcy52MSKrBQoJUmlza0xpbWl0EhwKCGxpbWl0X2lkGAEgASgJQgq6SAdyBRABGIABEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISNQoGbWV0cmljGAMgASgOMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tNZXRyaWNCCLpIBYIBAhABEjUKBmFjdGlvbhgEIAEoDjIbLmNxYy5zZXJ2aWNlcy52MS5SaXNrQWN0aW9uQgi6SAWCAQIQARIlCgxwb3J0Zm9saW9faWQYBSABKAlCCrpIB3IFEAEYgAFIAIgBARIjCgphY2NvdW50X2lkGAYgASgJQgq6SAdyBRABGIABSAGIAQESIAoIdmVudWVfaWQYByABKAlCCbpIBnIE6IgnAUgCiAEBEiAKCGFzc2V0X2lkGAggASgJQgm6SAZyBNCIJwFIA4gBARInCg92ZW51ZV9zeW1ib2xfaWQYCSABKAlCCbpIBnIE8IgnAUgEiAEBEhwKCXRocmVzaG9sZBgKIAEoCUIJukgGcgSQiCcBEikKEXdhcm5pbmdfdGhyZXNob2xkGAsgASgJQgm6SAZyBJCIJwFIBYgBARIqChJyZXBvcnRpbmdfYXNzZXRfaWQYDCABKAlCCbpIBnIE0IgnAUgGiAEBEg8KB2VuYWJsZWQYDSABKAgSLAoIdmFsaWRfdG8YDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGA8gASgEQg8KDV9wb3J0Zm9saW9faWRCDQoLX2FjY291bnRfaWRCCwoJX3ZlbnVlX2lkQgsKCV9hc3NldF9pZEISChBfdmVudWVfc3ltYm9sX2lkQhQKEl93YXJuaW5nX3RocmVzaG9sZEIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIoABCgpSaXNrQnJlYWNoEhwKCGxpbWl0X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCG9ic2VydmVkGAIgASgJQgm6SAZyBIiIJwESHAoJdGhyZXNob2xkGAMgASgJQgm6SAZyBIiIJwESGQoHbWVzc2FnZRgEIAEoCUIIukgFcgMYgCAiMwoTR2V0Umlza0xpbWl0UmVxdWVzdBIcCghsaW1pdF9pZBgBIAEoCUIKukgHcgUQARiAASJBChRHZXRSaXNrTGltaXRSZXNwb25zZRIpCgVsaW1pdBgBIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5SaXNrTGltaXQiwAEKFUxpc3RSaXNrTGltaXRzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSJQoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABSACIAQESIwoKYWNjb3VudF9pZBgEIAEoCUIKukgHcgUQARiAAUgBiAEBQg8KDV9wb3J0Zm9saW9faWRCDQoLX2FjY291bnRfaWQiZwoWTGlzdFJpc2tMaW1pdHNSZXNwb25zZRIqCgZsaW1pdHMYASADKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0EiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgi7gEKFkNyZWF0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESMQoFbGltaXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0Qga6SAPIAQE6ggG6SH8afQojY3JlYXRlX3Jpc2tfbGltaXQubWV0cmljX2FuZF9hY3Rpb24SJGEgbGltaXQgbmVlZHMgYSBtZXRyaWMgYW5kIGFuIGFjdGlvbhowdGhpcy5saW1pdC5tZXRyaWMgIT0gMCAmJiB0aGlzLmxpbWl0LmFjdGlvbiAhPSAwIkQKF0NyZWF0ZVJpc2tMaW1pdFJlc3BvbnNlEikKBWxpbWl0GAEgASgLMhouY3FjLnNlcnZpY2VzLnYxLlJpc2tMaW1pdCKnAgoWVXBkYXRlUmlza0xpbWl0UmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIxCgVsaW1pdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5SaXNrTGltaXRCBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBATqCAbpIfxp9CiN1cGRhdGVfcmlza19saW1pdC5tZXRyaWNfYW5kX2FjdGlvbhIkYSBsaW1pdCBuZWVkcyBhIG1ldHJpYyBhbmQgYW4gYWN0aW9uGjB0aGlzLmxpbWl0Lm1ldHJpYyAhPSAwICYmIHRoaXMubGltaXQuYWN0aW9uICE9IDAiRAoXVXBkYXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0ImYKFkRlbGV0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHAoIbGltaXRfaWQYAiABKAlCCrpIB3IFEAEYgAESEAoIcmV2aXNpb24YAyABKAQiRAoXRGVsZXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0IvABChJHZXRFeHBvc3VyZVJlcXVlc3QSIgoMcG9ydGZvbGlvX2lkGAEgASgJQgq6SAdyBRABGIABSAASIAoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAAUgAEkEKCGdyb3VwX2J5GAMgASgOMiMuY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZURpbWVuc2lvbkIKukgHggEEEAEgABIqChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnAUgBiAEBQg4KBXNjb3BlEgW6SAIIAUIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIkQKE0dldEV4cG9zdXJlUmVzcG9uc2USLQoJZXhwb3N1cmVzGAEgAygLMhouY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZSL5AQoRTGlzdEFsZXJ0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhEKCW9wZW5fb25seRgDIAEoCBIlCgxwb3J0Zm9saW9faWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDwoNX3BvcnRmb2xpb19pZCJhChJMaXN0QWxlcnRzUmVzcG9uc2USKAoGYWxlcnRzGAEgAygLMhguY3FjLmV2ZW50cy52MS5SaXNrQWxlcnQSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJtChNTdHJlYW1BbGVydHNSZXF1ZXN0EiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAhCDwoNX3BvcnRmb2xpb19pZCLRAQoUU3RyZWFtQWxlcnRzUmVzcG9uc2USKQoFYWxlcnQYASABKAsyGC5jcWMuZXZlbnRzLnYxLlJpc2tBbGVydEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBIm0KF0Fja25vd2xlZGdlQWxlcnRSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhwKCGFsZXJ0X2lkGAIgASgJQgq6SAdyBRABGIABEhYKBG5vdGUYAyABKAlCCLpIBXIDGIAgIkMKGEFja25vd2xlZGdlQWxlcnRSZXNwb25zZRInCgVhbGVydBgBIAEoCzIYLmNxYy5ldmVudHMudjEuUmlza0FsZXJ0ImMKEUNoZWNrT3JkZXJSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjAKBW9yZGVyGAIgASgLMhkuY3FjLnNlcnZpY2VzLnYxLk5ld09yZGVyQga6SAPIAQEipAEKEkNoZWNrT3JkZXJSZXNwb25zZRIvCghkZWNpc2lvbhgBIAEoDjIdLmNxYy5zZXJ2aWNlcy52MS5SaXNrRGVjaXNpb24SLQoIYnJlYWNoZXMYAiADKAsyGy5jcWMuc2VydmljZXMudjEuUmlza0JyZWFjaBIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKpAQoMVHJhZGluZ1Njb3BlEiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEiMKCmFjY291bnRfaWQYAiABKAlCCrpIB3IFEAEYgAFIAYgBARIgCgh2ZW51ZV9pZBgDIAEoCUIJukgGcgToiCcBSAKIAQFCDwoNX3BvcnRmb2xpb19pZEINCgtfYWNjb3VudF9pZEILCglfdmVudWVfaWQixQEKElRyYWRpbmdTdGF0ZVJlY29yZBIsCgVzY29wZRgBIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU2NvcGUSKgoFc3RhdGUYAiABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZRIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAgEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoBCJGChZHZXRUcmFkaW5nU3RhdGVSZXF1ZXN0EiwKBXNjb3BlGAEgASgLMh0uY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTY29wZSJVChdHZXRUcmFkaW5nU3RhdGVSZXNwb25zZRI6Cg10cmFkaW5nX3N0YXRlGAEgASgLMiMuY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTdGF0ZVJlY29yZCKQAwoWU2V0VHJhZGluZ1N0YXRlUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIsCgVzY29wZRgCIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU2NvcGUSNgoFc3RhdGUYAyABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZUIKukgHggEEEAEgABIaCgZyZWFzb24YBCABKAlCCrpIB3IFEAEYgCASFQoIcmV2aXNpb24YBSABKARIAIgBARIaChJjYW5jZWxfb3Blbl9vcmRlcnMYBiABKAg6lQG6SJEBGo4BCiRzZXRfdHJhZGluZ19zdGF0ZS5jYW5jZWxfb3Blbl9vcmRlcnMSOWNhbmNlbF9vcGVuX29yZGVycyBpcyBvbmx5IGFsbG93ZWQgaWYgdGhlIHN0YXRlIGlzIGhhbHRlZBorIXRoaXMuY2FuY2VsX29wZW5fb3JkZXJzIHx8IHRoaXMuc3RhdGUgPT0gM0ILCglfcmV2aXNpb24iVQoXU2V0VHJhZGluZ1N0YXRlUmVzcG9uc2USOgoNdHJhZGluZ19zdGF0ZRgBIAEoCzIjLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU3RhdGVSZWNvcmQiOwoZU3RyZWFtVHJhZGluZ1N0YXRlUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGIAIIuoBChpTdHJlYW1UcmFkaW5nU3RhdGVSZXNwb25zZRI8Cg10cmFkaW5nX3N0YXRlGAEgASgLMiMuY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTdGF0ZVJlY29yZEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBIuIBCg1TY2VuYXJpb1Nob2NrEh0KCGFzc2V0X2lkGAEgASgJQgm6SAZyBNCIJwFIABIkCg92ZW51ZV9zeW1ib2xfaWQYAiABKAlCCbpIBnIE8IgnAUgAEisKDHByaWNlX2NoYW5nZRgDIAEoAUIQukgNEgspAAAAAAAA8L9AAUgBiAEBEicKEXZvbGF0aWxpdHlfY2hhbmdlGAQgASgBQge6SAQSAkABSAKIAQFCDwoGdGFyZ2V0EgW6SAIIAUIPCg1fcHJpY2VfY2hhbmdlQhQKEl92b2xhdGlsaXR5X2NoYW5nZSLsAQoSUnVuU2NlbmFyaW9SZXF1ZXN0EiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAARI7CgZzaG9ja3MYAiADKAsyHi5jcWMuc2VydmljZXMudjEuU2NlbmFyaW9TaG9ja0ILukgIkgEFCAEQ6AcSNAoHaG9yaXpvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASKgoScmVwb3J0aW5nX2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwFIAIgBAUIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIrwBChNSdW5TY2VuYXJpb1Jlc3BvbnNlEh0KDHZhbHVlX2NoYW5nZRgBIAEoAUIHukgEEgJAARIwCgdyZXN1bHRzGAIgAygLMh8uY3FjLnNlcnZpY2VzLnYxLlNjZW5hcmlvUmVzdWx0Ei0KCGJyZWFjaGVzGAMgAygLMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tCcmVhY2gSJQoScmVwb3J0aW5nX2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwEiZAoOU2NlbmFyaW9SZXN1bHQSHwoLcG9zaXRpb25faWQYASABKAlCCrpIB3IFEAEYgAESHQoMdmFsdWVfY2hhbmdlGAIgASgBQge6SAQSAkABEhIKCmxpcXVpZGF0ZWQYAyABKAgqmAIKClJpc2tNZXRyaWMSGwoXUklTS19NRVRSSUNfVU5TUEVDSUZJRUQQABIeChpSSVNLX01FVFJJQ19HUk9TU19FWFBPU1VSRRABEhwKGFJJU0tfTUVUUklDX05FVF9FWFBPU1VSRRACEh4KGlJJU0tfTUVUUklDX09SREVSX05PVElPTkFMEAMSGAoUUklTS19NRVRSSUNfTEVWRVJBR0UQBBIaChZSSVNLX01FVFJJQ19EQUlMWV9MT1NTEAUSGAoUUklTS19NRVRSSUNfRFJBV0RPV04QBhIaChZSSVNLX01FVFJJQ19PUkRFUl9SQVRFEAcSIwofUklTS19NRVRSSUNfUFJJQ0VfREVWSUFUSU9OX0JQUxAIKosBCgpSaXNrQWN0aW9uEhsKF1JJU0tfQUNUSU9OX1VOU1BFQ0lGSUVEEAASFQoRUklTS19BQ1RJT05fQUxFUlQQARIWChJSSVNLX0FDVElPTl9SRUpFQ1QQAhIbChdSSVNLX0FDVElPTl9SRURVQ0VfT05MWRADEhQKEFJJU0tfQUNUSU9OX0hBTFQQBCplCgxSaXNrRGVjaXNpb24SHQoZUklTS19ERUNJU0lPTl9VTlNQRUNJRklFRBAAEhoKFlJJU0tfREVDSVNJT05fQVBQUk9WRUQQARIaChZSSVNLX0RFQ0lTSU9OX1JFSkVDVEVEEAIy5QoKClJpc2tFbmdpbmUSWwoMR2V0Umlza0xpbWl0EiQuY3FjLnNlcnZpY2VzLnYxLkdldFJpc2tMaW1pdFJlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuR2V0Umlza0xpbWl0UmVzcG9uc2USYQoOTGlzdFJpc2tMaW1pdHMSJi5jcWMuc2VydmljZXMudjEuTGlzdFJpc2tMaW1pdHNSZXF1ZXN0GicuY3FjLnNlcnZpY2VzLnYxLkxpc3RSaXNrTGltaXRzUmVzcG9uc2USZAoPQ3JlYXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLkNyZWF0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuQ3JlYXRlUmlza0xpbWl0UmVzcG9uc2USZAoPVXBkYXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLlVwZGF0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuVXBkYXRlUmlza0xpbWl0UmVzcG9uc2USZAoPRGVsZXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLkRlbGV0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuRGVsZXRlUmlza0xpbWl0UmVzcG9uc2USWAoLR2V0RXhwb3N1cmUSIy5jcWMuc2VydmljZXMudjEuR2V0RXhwb3N1cmVSZXF1ZXN0GiQuY3FjLnNlcnZpY2VzLnYxLkdldEV4cG9zdXJlUmVzcG9uc2USVQoKTGlzdEFsZXJ0cxIiLmNxYy5zZXJ2aWNlcy52MS5MaXN0QWxlcnRzUmVxdWVzdBojLmNxYy5zZXJ2aWNlcy52MS5MaXN0QWxlcnRzUmVzcG9uc2USXQoMU3RyZWFtQWxlcnRzEiQuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbUFsZXJ0c1JlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuU3RyZWFtQWxlcnRzUmVzcG9uc2UwARJnChBBY2tub3dsZWRnZUFsZXJ0EiguY3FjLnNlcnZpY2VzLnYxLkFja25vd2xlZGdlQWxlcnRSZXF1ZXN0GikuY3FjLnNlcnZpY2VzLnYxLkFja25vd2xlZGdlQWxlcnRSZXNwb25zZRJVCgpDaGVja09yZGVyEiIuY3FjLnNlcnZpY2VzLnYxLkNoZWNrT3JkZXJSZXF1ZXN0GiMuY3FjLnNlcnZpY2VzLnYxLkNoZWNrT3JkZXJSZXNwb25zZRJkCg9HZXRUcmFkaW5nU3RhdGUSJy5jcWMuc2VydmljZXMudjEuR2V0VHJhZGluZ1N0YXRlUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5HZXRUcmFkaW5nU3RhdGVSZXNwb25zZRJkCg9TZXRUcmFkaW5nU3RhdGUSJy5jcWMuc2VydmljZXMudjEuU2V0VHJhZGluZ1N0YXRlUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5TZXRUcmFkaW5nU3RhdGVSZXNwb25zZRJvChJTdHJlYW1UcmFkaW5nU3RhdGUSKi5jcWMuc2VydmljZXMudjEuU3RyZWFtVHJhZGluZ1N0YXRlUmVxdWVzdBorLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1UcmFkaW5nU3RhdGVSZXNwb25zZTABElgKC1J1blNjZW5hcmlvEiMuY3FjLnNlcnZpY2VzLnYxLlJ1blNjZW5hcmlvUmVxdWVzdBokLmNxYy5zZXJ2aWNlcy52MS5SdW5TY2VuYXJpb1Jlc3BvbnNlQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_events_v1_risk_events, file_cqc_portfolio_v1_position, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_cqc_services_v1_venue_gateway, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * A bound on what may be risked. All parts of the scope that are set must fit.
+ * A limit on risk. The limit applies where every scope field that is set matches.
  *
  * @generated from message cqc.services.v1.RiskLimit
  */
 export type RiskLimit = Message<"cqc.services.v1.RiskLimit"> & {
   /**
-   * Our id, opaque.
+   * Id of the limit in this system, opaque.
    *
    * @generated from field: string limit_id = 1;
    */
   limitId: string;
 
   /**
-   * Name for people.
+   * Display name.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * What is bounded.
+   * Quantity that the limit bounds.
    *
    * @generated from field: cqc.services.v1.RiskMetric metric = 3;
    */
   metric: RiskMetric;
 
   /**
-   * What happens when it is exceeded.
+   * What happens when the limit is exceeded.
    *
    * @generated from field: cqc.services.v1.RiskAction action = 4;
    */
   action: RiskAction;
 
   /**
-   * Portfolio that it holds for. Absent means all.
+   * Portfolio that the limit applies to. Absent means all.
    *
    * @generated from field: optional string portfolio_id = 5;
    */
   portfolioId?: string | undefined;
 
   /**
-   * Account that it holds for. Absent means all.
+   * Account that the limit applies to. Absent means all.
    *
    * @generated from field: optional string account_id = 6;
    */
   accountId?: string | undefined;
 
   /**
-   * Venue that it holds for. Absent means all.
+   * Venue that the limit applies to. Absent means all.
    *
    * @generated from field: optional string venue_id = 7;
    */
   venueId?: string | undefined;
 
   /**
-   * Asset whose exposure is bounded. Absent means all together.
+   * Asset whose exposure the limit bounds. Absent means all assets together.
    *
    * @generated from field: optional string asset_id = 8;
    */
   assetId?: string | undefined;
 
   /**
-   * Listing that it holds for. Absent means all.
+   * Listing that the limit applies to. Absent means all.
    *
    * @generated from field: optional string venue_symbol_id = 9;
    */
   venueSymbolId?: string | undefined;
 
   /**
-   * Value that must not be exceeded, in the metric's unit.
+   * Value that must not be exceeded, in the unit of `metric`.
    *
    * @generated from field: string threshold = 10;
    */
   threshold: string;
 
   /**
-   * Value from which an alert is raised before. Absent means none is.
+   * Value from which an alert is raised before the limit is exceeded, in the unit of `metric`. Absent means no such
+   * alert.
    *
    * @generated from field: optional string warning_threshold = 11;
    */
@@ -115,21 +116,21 @@ export type RiskLimit = Message<"cqc.services.v1.RiskLimit"> & {
   reportingAssetId?: string | undefined;
 
   /**
-   * Whether it is looked at.
+   * Whether the limit is checked.
    *
    * @generated from field: bool enabled = 13;
    */
   enabled: boolean;
 
   /**
-   * When it ended. Absent while it holds.
+   * When the limit ended. Absent while it applies.
    *
    * @generated from field: google.protobuf.Timestamp valid_to = 14;
    */
   validTo?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 15;
    */
@@ -144,34 +145,34 @@ export const RiskLimitSchema: GenMessage<RiskLimit> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_risk_engine, 0);
 
 /**
- * That a limit is, or would be, exceeded.
+ * A limit that is, or would be, exceeded.
  *
  * @generated from message cqc.services.v1.RiskBreach
  */
 export type RiskBreach = Message<"cqc.services.v1.RiskBreach"> & {
   /**
-   * The limit.
+   * Limit that is exceeded.
    *
    * @generated from field: string limit_id = 1;
    */
   limitId: string;
 
   /**
-   * Value that was or would be reached, in the metric's unit.
+   * Value that was or would be reached, in the unit of the limit's metric.
    *
    * @generated from field: string observed = 2;
    */
   observed: string;
 
   /**
-   * Value that must not be exceeded.
+   * Value that must not be exceeded, in the unit of the limit's metric.
    *
    * @generated from field: string threshold = 3;
    */
   threshold: string;
 
   /**
-   * The same for people.
+   * Human-readable description of the breach.
    *
    * @generated from field: string message = 4;
    */
@@ -186,7 +187,7 @@ export const RiskBreachSchema: GenMessage<RiskBreach> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_risk_engine, 1);
 
 /**
- * Which limit to return.
+ * Selects the limit to return.
  *
  * @generated from message cqc.services.v1.GetRiskLimitRequest
  */
@@ -207,13 +208,13 @@ export const GetRiskLimitRequestSchema: GenMessage<GetRiskLimitRequest> = /*@__P
   messageDesc(file_cqc_services_v1_risk_engine, 2);
 
 /**
- * The limit.
+ * The requested limit.
  *
  * @generated from message cqc.services.v1.GetRiskLimitResponse
  */
 export type GetRiskLimitResponse = Message<"cqc.services.v1.GetRiskLimitResponse"> & {
   /**
-   * The limit as it stands.
+   * The limit in its current state.
    *
    * @generated from field: cqc.services.v1.RiskLimit limit = 1;
    */
@@ -228,20 +229,20 @@ export const GetRiskLimitResponseSchema: GenMessage<GetRiskLimitResponse> = /*@_
   messageDesc(file_cqc_services_v1_risk_engine, 3);
 
 /**
- * Which limits to list.
+ * Selects the limits to list.
  *
  * @generated from message cqc.services.v1.ListRiskLimitsRequest
  */
 export type ListRiskLimitsRequest = Message<"cqc.services.v1.ListRiskLimitsRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -283,7 +284,7 @@ export type ListRiskLimitsResponse = Message<"cqc.services.v1.ListRiskLimitsResp
   limits: RiskLimit[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -298,21 +299,21 @@ export const ListRiskLimitsResponseSchema: GenMessage<ListRiskLimitsResponse> = 
   messageDesc(file_cqc_services_v1_risk_engine, 5);
 
 /**
- * What to add.
+ * The limit to add.
  *
  * @generated from message cqc.services.v1.CreateRiskLimitRequest
  */
 export type CreateRiskLimitRequest = Message<"cqc.services.v1.CreateRiskLimitRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The limit to add. Its revision is set by the engine.
+   * Limit to add. The engine sets its revision.
    *
    * @generated from field: cqc.services.v1.RiskLimit limit = 2;
    */
@@ -327,7 +328,7 @@ export const CreateRiskLimitRequestSchema: GenMessage<CreateRiskLimitRequest> = 
   messageDesc(file_cqc_services_v1_risk_engine, 6);
 
 /**
- * What was added.
+ * The limit that was added.
  *
  * @generated from message cqc.services.v1.CreateRiskLimitResponse
  */
@@ -348,29 +349,29 @@ export const CreateRiskLimitResponseSchema: GenMessage<CreateRiskLimitResponse> 
   messageDesc(file_cqc_services_v1_risk_engine, 7);
 
 /**
- * What to change.
+ * A change to a limit.
  *
  * @generated from message cqc.services.v1.UpdateRiskLimitRequest
  */
 export type UpdateRiskLimitRequest = Message<"cqc.services.v1.UpdateRiskLimitRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The whole limit as it was read, with the new values put in: a part of it fails validation. The id says which
-   * one it is, and the revision which state the caller saw.
+   * The complete limit as it was read, with the new values filled in. A partial record fails validation. The id selects
+   * the limit to change, and the revision is the one that the caller read.
    *
    * @generated from field: cqc.services.v1.RiskLimit limit = 2;
    */
   limit?: RiskLimit | undefined;
 
   /**
-   * Fields to change, such as `threshold`. A masked field that is absent in the record becomes absent.
+   * Fields to change, such as `threshold`. A field in the mask that is absent from the record becomes absent.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -385,7 +386,7 @@ export const UpdateRiskLimitRequestSchema: GenMessage<UpdateRiskLimitRequest> = 
   messageDesc(file_cqc_services_v1_risk_engine, 8);
 
 /**
- * What was changed.
+ * The limit that was changed.
  *
  * @generated from message cqc.services.v1.UpdateRiskLimitResponse
  */
@@ -406,14 +407,14 @@ export const UpdateRiskLimitResponseSchema: GenMessage<UpdateRiskLimitResponse> 
   messageDesc(file_cqc_services_v1_risk_engine, 9);
 
 /**
- * What to end.
+ * Selects the limit to end.
  *
  * @generated from message cqc.services.v1.DeleteRiskLimitRequest
  */
 export type DeleteRiskLimitRequest = Message<"cqc.services.v1.DeleteRiskLimitRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
@@ -427,7 +428,7 @@ export type DeleteRiskLimitRequest = Message<"cqc.services.v1.DeleteRiskLimitReq
   limitId: string;
 
   /**
-   * The revision that the caller read. Another current one fails with ABORTED.
+   * Revision that the caller read. Fails with ABORTED if it is not the current one.
    *
    * @generated from field: uint64 revision = 3;
    */
@@ -442,7 +443,7 @@ export const DeleteRiskLimitRequestSchema: GenMessage<DeleteRiskLimitRequest> = 
   messageDesc(file_cqc_services_v1_risk_engine, 10);
 
 /**
- * What was ended.
+ * The limit that was ended.
  *
  * @generated from message cqc.services.v1.DeleteRiskLimitResponse
  */
@@ -463,19 +464,19 @@ export const DeleteRiskLimitResponseSchema: GenMessage<DeleteRiskLimitResponse> 
   messageDesc(file_cqc_services_v1_risk_engine, 11);
 
 /**
- * Which exposures to compute.
+ * Selects the exposures to compute.
  *
  * @generated from message cqc.services.v1.GetExposureRequest
  */
 export type GetExposureRequest = Message<"cqc.services.v1.GetExposureRequest"> & {
   /**
-   * Whose exposures.
+   * Portfolio or account whose exposures to compute. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.GetExposureRequest.scope
    */
   scope: {
     /**
-     * A portfolio's.
+     * Portfolio whose exposures to compute.
      *
      * @generated from field: string portfolio_id = 1;
      */
@@ -483,7 +484,7 @@ export type GetExposureRequest = Message<"cqc.services.v1.GetExposureRequest"> &
     case: "portfolioId";
   } | {
     /**
-     * An account's.
+     * Account whose exposures to compute.
      *
      * @generated from field: string account_id = 2;
      */
@@ -492,14 +493,14 @@ export type GetExposureRequest = Message<"cqc.services.v1.GetExposureRequest"> &
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to group them by.
+   * Dimension to group the exposures by.
    *
    * @generated from field: cqc.portfolio.v1.ExposureDimension group_by = 3;
    */
   groupBy: ExposureDimension;
 
   /**
-   * Asset to state them in. Absent means the portfolio's reporting asset, or US dollars for an account.
+   * Asset in which to state the exposures. Absent means the portfolio's reporting asset, or US dollars for an account.
    *
    * @generated from field: optional string reporting_asset_id = 4;
    */
@@ -514,7 +515,7 @@ export const GetExposureRequestSchema: GenMessage<GetExposureRequest> = /*@__PUR
   messageDesc(file_cqc_services_v1_risk_engine, 12);
 
 /**
- * The exposures.
+ * The requested exposures.
  *
  * @generated from message cqc.services.v1.GetExposureResponse
  */
@@ -535,27 +536,27 @@ export const GetExposureResponseSchema: GenMessage<GetExposureResponse> = /*@__P
   messageDesc(file_cqc_services_v1_risk_engine, 13);
 
 /**
- * Which alerts to list.
+ * Selects the alerts to list.
  *
  * @generated from message cqc.services.v1.ListAlertsRequest
  */
 export type ListAlertsRequest = Message<"cqc.services.v1.ListAlertsRequest"> & {
   /**
-   * Largest number of items in the answer, 0 to 1000. Zero means the default of 100.
+   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the answer before. Empty asks for the first page.
+   * `next_page_token` of the previous response. Empty requests the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only alerts that are not resolved. False lists all.
+   * True lists only alerts that are not resolved. False lists all.
    *
    * @generated from field: bool open_only = 3;
    */
@@ -569,7 +570,7 @@ export type ListAlertsRequest = Message<"cqc.services.v1.ListAlertsRequest"> & {
   portfolioId?: string | undefined;
 
   /**
-   * Only alerts raised at or after this time. Absent means from the oldest that is kept.
+   * Only alerts raised at or after this time. Absent means from the oldest one kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 5;
    */
@@ -604,7 +605,7 @@ export type ListAlertsResponse = Message<"cqc.services.v1.ListAlertsResponse"> &
   alerts: RiskAlert[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * `page_token` to request the next page with. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -619,7 +620,7 @@ export const ListAlertsResponseSchema: GenMessage<ListAlertsResponse> = /*@__PUR
   messageDesc(file_cqc_services_v1_risk_engine, 15);
 
 /**
- * Which alerts to follow.
+ * Selects the alerts to follow.
  *
  * @generated from message cqc.services.v1.StreamAlertsRequest
  */
@@ -632,7 +633,7 @@ export type StreamAlertsRequest = Message<"cqc.services.v1.StreamAlertsRequest">
   portfolioId?: string | undefined;
 
   /**
-   * `resume_token` of the last answer that was handled. Empty starts with the open alerts.
+   * `resume_token` of the last message that the caller processed. Empty starts with the open alerts.
    *
    * @generated from field: string resume_token = 2;
    */
@@ -647,19 +648,19 @@ export const StreamAlertsRequestSchema: GenMessage<StreamAlertsRequest> = /*@__P
   messageDesc(file_cqc_services_v1_risk_engine, 16);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamAlertsResponse
  */
 export type StreamAlertsResponse = Message<"cqc.services.v1.StreamAlertsResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamAlertsResponse.event
    */
   event: {
     /**
-     * An alert: it takes the place of the one with the same alert_id.
+     * An alert. Replaces the alert with the same `alert_id`.
      *
      * @generated from field: cqc.events.v1.RiskAlert alert = 1;
      */
@@ -667,7 +668,7 @@ export type StreamAlertsResponse = Message<"cqc.services.v1.StreamAlertsResponse
     case: "alert";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
      */
@@ -675,7 +676,7 @@ export type StreamAlertsResponse = Message<"cqc.services.v1.StreamAlertsResponse
     case: "heartbeat";
   } | {
     /**
-     * Something was lost; the open alerts follow.
+     * Updates were lost. The open alerts follow.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 3;
      */
@@ -684,7 +685,7 @@ export type StreamAlertsResponse = Message<"cqc.services.v1.StreamAlertsResponse
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 4;
    */
@@ -699,28 +700,28 @@ export const StreamAlertsResponseSchema: GenMessage<StreamAlertsResponse> = /*@_
   messageDesc(file_cqc_services_v1_risk_engine, 17);
 
 /**
- * Which alert someone took notice of.
+ * Selects the alert to acknowledge.
  *
  * @generated from message cqc.services.v1.AcknowledgeAlertRequest
  */
 export type AcknowledgeAlertRequest = Message<"cqc.services.v1.AcknowledgeAlertRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The alert.
+   * Alert to acknowledge.
    *
    * @generated from field: string alert_id = 2;
    */
   alertId: string;
 
   /**
-   * What is being done about it. Empty when there is nothing to say.
+   * What is being done about the alert. Empty if there is nothing to add.
    *
    * @generated from field: string note = 3;
    */
@@ -735,13 +736,13 @@ export const AcknowledgeAlertRequestSchema: GenMessage<AcknowledgeAlertRequest> 
   messageDesc(file_cqc_services_v1_risk_engine, 18);
 
 /**
- * The alert.
+ * The alert that was acknowledged.
  *
  * @generated from message cqc.services.v1.AcknowledgeAlertResponse
  */
 export type AcknowledgeAlertResponse = Message<"cqc.services.v1.AcknowledgeAlertResponse"> & {
   /**
-   * The alert with the time at which it was noticed.
+   * The alert with the time at which it was acknowledged.
    *
    * @generated from field: cqc.events.v1.RiskAlert alert = 1;
    */
@@ -756,14 +757,14 @@ export const AcknowledgeAlertResponseSchema: GenMessage<AcknowledgeAlertResponse
   messageDesc(file_cqc_services_v1_risk_engine, 19);
 
 /**
- * Which order to decide about.
+ * The order to check.
  *
  * @generated from message cqc.services.v1.CheckOrderRequest
  */
 export type CheckOrderRequest = Message<"cqc.services.v1.CheckOrderRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
@@ -785,27 +786,27 @@ export const CheckOrderRequestSchema: GenMessage<CheckOrderRequest> = /*@__PURE_
   messageDesc(file_cqc_services_v1_risk_engine, 20);
 
 /**
- * The decision.
+ * The decision about the order.
  *
  * @generated from message cqc.services.v1.CheckOrderResponse
  */
 export type CheckOrderResponse = Message<"cqc.services.v1.CheckOrderResponse"> & {
   /**
-   * What was decided.
+   * Whether the order may be sent.
    *
    * @generated from field: cqc.services.v1.RiskDecision decision = 1;
    */
   decision: RiskDecision;
 
   /**
-   * Limits that the order would exceed; empty when it may be sent.
+   * Limits that the order would exceed. Empty if the order may be sent.
    *
    * @generated from field: repeated cqc.services.v1.RiskBreach breaches = 2;
    */
   breaches: RiskBreach[];
 
   /**
-   * Until when the decision holds, exclusive.
+   * Time until which the decision holds, exclusive.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 3;
    */
@@ -820,27 +821,27 @@ export const CheckOrderResponseSchema: GenMessage<CheckOrderResponse> = /*@__PUR
   messageDesc(file_cqc_services_v1_risk_engine, 21);
 
 /**
- * Where a trading state holds. All parts that are set must fit; none set means everywhere.
+ * Scope of a trading state. Every field that is set must match. No field set means everywhere.
  *
  * @generated from message cqc.services.v1.TradingScope
  */
 export type TradingScope = Message<"cqc.services.v1.TradingScope"> & {
   /**
-   * Portfolio. Absent means all.
+   * Portfolio in scope. Absent means all.
    *
    * @generated from field: optional string portfolio_id = 1;
    */
   portfolioId?: string | undefined;
 
   /**
-   * Account. Absent means all.
+   * Account in scope. Absent means all.
    *
    * @generated from field: optional string account_id = 2;
    */
   accountId?: string | undefined;
 
   /**
-   * Venue. Absent means all.
+   * Venue in scope. Absent means all.
    *
    * @generated from field: optional string venue_id = 3;
    */
@@ -861,7 +862,7 @@ export const TradingScopeSchema: GenMessage<TradingScope> = /*@__PURE__*/
  */
 export type TradingStateRecord = Message<"cqc.services.v1.TradingStateRecord"> & {
   /**
-   * Where it holds.
+   * Scope that the state applies to.
    *
    * @generated from field: cqc.services.v1.TradingScope scope = 1;
    */
@@ -875,21 +876,21 @@ export type TradingStateRecord = Message<"cqc.services.v1.TradingStateRecord"> &
   state: TradingState;
 
   /**
-   * Why, for people. Empty when there is nothing to say.
+   * Why the state was set, in human-readable form. Empty if there is nothing to add.
    *
    * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
-   * Since when it holds.
+   * Since when the state has applied.
    *
    * @generated from field: google.protobuf.Timestamp since = 4;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with a change.
+   * Version of this record, increased by one at each change. Send this value back with a change.
    *
    * @generated from field: uint64 revision = 5;
    */
@@ -904,13 +905,13 @@ export const TradingStateRecordSchema: GenMessage<TradingStateRecord> = /*@__PUR
   messageDesc(file_cqc_services_v1_risk_engine, 23);
 
 /**
- * Which scope to describe.
+ * Selects the scope whose trading state to return.
  *
  * @generated from message cqc.services.v1.GetTradingStateRequest
  */
 export type GetTradingStateRequest = Message<"cqc.services.v1.GetTradingStateRequest"> & {
   /**
-   * The scope. Absent means everywhere.
+   * Scope whose trading state to return. Absent means everywhere.
    *
    * @generated from field: cqc.services.v1.TradingScope scope = 1;
    */
@@ -925,13 +926,13 @@ export const GetTradingStateRequestSchema: GenMessage<GetTradingStateRequest> = 
   messageDesc(file_cqc_services_v1_risk_engine, 24);
 
 /**
- * The state.
+ * The requested trading state.
  *
  * @generated from message cqc.services.v1.GetTradingStateResponse
  */
 export type GetTradingStateResponse = Message<"cqc.services.v1.GetTradingStateResponse"> & {
   /**
-   * The strictest state of all scopes that contain the one that was asked for.
+   * The strictest state of all scopes that contain the requested scope.
    *
    * @generated from field: cqc.services.v1.TradingStateRecord trading_state = 1;
    */
@@ -946,21 +947,21 @@ export const GetTradingStateResponseSchema: GenMessage<GetTradingStateResponse> 
   messageDesc(file_cqc_services_v1_risk_engine, 25);
 
 /**
- * What to set.
+ * The trading state to set.
  *
  * @generated from message cqc.services.v1.SetTradingStateRequest
  */
 export type SetTradingStateRequest = Message<"cqc.services.v1.SetTradingStateRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. The same request again is answered with the first result; another
-   * body under the same id fails with ALREADY_EXISTS.
+   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
+   * body with the same id fails with ALREADY_EXISTS.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * Where. Absent means everywhere.
+   * Scope to set the state for. Absent means everywhere.
    *
    * @generated from field: cqc.services.v1.TradingScope scope = 2;
    */
@@ -974,22 +975,22 @@ export type SetTradingStateRequest = Message<"cqc.services.v1.SetTradingStateReq
   state: TradingState;
 
   /**
-   * Why, for people.
+   * Why the state is set, in human-readable form.
    *
    * @generated from field: string reason = 4;
    */
   reason: string;
 
   /**
-   * Revision that the caller read; another current one fails with ABORTED. Absent sets it in any case, as an emergency
-   * needs.
+   * Revision that the caller read. Fails with ABORTED if it is not the current one. Absent sets the state
+   * unconditionally, as an emergency requires.
    *
    * @generated from field: optional uint64 revision = 5;
    */
   revision?: bigint | undefined;
 
   /**
-   * Whether all open orders of the scope are cancelled as well. Only where trading is halted.
+   * Whether to also cancel all open orders of the scope. Allowed only if the state is halted.
    *
    * @generated from field: bool cancel_open_orders = 6;
    */
@@ -1004,7 +1005,7 @@ export const SetTradingStateRequestSchema: GenMessage<SetTradingStateRequest> = 
   messageDesc(file_cqc_services_v1_risk_engine, 26);
 
 /**
- * What was set.
+ * The trading state that was set.
  *
  * @generated from message cqc.services.v1.SetTradingStateResponse
  */
@@ -1025,13 +1026,13 @@ export const SetTradingStateResponseSchema: GenMessage<SetTradingStateResponse> 
   messageDesc(file_cqc_services_v1_risk_engine, 27);
 
 /**
- * Which states to follow.
+ * Starts or resumes a stream of the trading states of all scopes.
  *
  * @generated from message cqc.services.v1.StreamTradingStateRequest
  */
 export type StreamTradingStateRequest = Message<"cqc.services.v1.StreamTradingStateRequest"> & {
   /**
-   * `resume_token` of the last answer that was handled. Empty starts with how it stands.
+   * `resume_token` of the last message that the caller processed. Empty starts with the current states.
    *
    * @generated from field: string resume_token = 1;
    */
@@ -1046,19 +1047,19 @@ export const StreamTradingStateRequestSchema: GenMessage<StreamTradingStateReque
   messageDesc(file_cqc_services_v1_risk_engine, 28);
 
 /**
- * One step of the stream.
+ * One message of the stream.
  *
  * @generated from message cqc.services.v1.StreamTradingStateResponse
  */
 export type StreamTradingStateResponse = Message<"cqc.services.v1.StreamTradingStateResponse"> & {
   /**
-   * What happened.
+   * Event of this message. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.StreamTradingStateResponse.event
    */
   event: {
     /**
-     * A state: it takes the place of the one of the same scope.
+     * A trading state. Replaces the state of the same scope.
      *
      * @generated from field: cqc.services.v1.TradingStateRecord trading_state = 1;
      */
@@ -1066,7 +1067,7 @@ export type StreamTradingStateResponse = Message<"cqc.services.v1.StreamTradingS
     case: "tradingState";
   } | {
     /**
-     * Nothing, for a while.
+     * Keep-alive, sent when there are no updates.
      *
      * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
      */
@@ -1074,7 +1075,7 @@ export type StreamTradingStateResponse = Message<"cqc.services.v1.StreamTradingS
     case: "heartbeat";
   } | {
     /**
-     * Changes were lost; how it stands follows. Until then trading is to be treated as halted.
+     * Changes were lost. The current states follow. Until then, treat trading as halted.
      *
      * @generated from field: cqc.services.v1.StreamReset reset = 3;
      */
@@ -1083,7 +1084,7 @@ export type StreamTradingStateResponse = Message<"cqc.services.v1.StreamTradingS
   } | { case: undefined; value?: undefined };
 
   /**
-   * What to resume the stream with after this answer.
+   * Token to resume the stream with after this message.
    *
    * @generated from field: string resume_token = 4;
    */
@@ -1098,19 +1099,19 @@ export const StreamTradingStateResponseSchema: GenMessage<StreamTradingStateResp
   messageDesc(file_cqc_services_v1_risk_engine, 29);
 
 /**
- * One thing that moves in a scenario.
+ * One price move in a scenario.
  *
  * @generated from message cqc.services.v1.ScenarioShock
  */
 export type ScenarioShock = Message<"cqc.services.v1.ScenarioShock"> & {
   /**
-   * What moves.
+   * Prices that move. Exactly one is set.
    *
    * @generated from oneof cqc.services.v1.ScenarioShock.target
    */
   target: {
     /**
-     * Every price of this asset.
+     * Asset of which every price moves.
      *
      * @generated from field: string asset_id = 1;
      */
@@ -1118,7 +1119,7 @@ export type ScenarioShock = Message<"cqc.services.v1.ScenarioShock"> & {
     case: "assetId";
   } | {
     /**
-     * The price on this listing alone.
+     * Listing of which only the price there moves.
      *
      * @generated from field: string venue_symbol_id = 2;
      */
@@ -1127,14 +1128,14 @@ export type ScenarioShock = Message<"cqc.services.v1.ScenarioShock"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Change of the price as a part of it, such as -0.2 for a fall by a fifth. At least -1.
+   * Relative change of the price, as a fraction, such as -0.2 for a fall by a fifth. At least -1.
    *
    * @generated from field: optional double price_change = 3;
    */
   priceChange?: number | undefined;
 
   /**
-   * Change of implied volatility in points, a point being one percent. Absent means none.
+   * Change of implied volatility, in percentage points. Absent means no change.
    *
    * @generated from field: optional double volatility_change = 4;
    */
@@ -1149,34 +1150,34 @@ export const ScenarioShockSchema: GenMessage<ScenarioShock> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_risk_engine, 30);
 
 /**
- * What to compute.
+ * The scenario to compute.
  *
  * @generated from message cqc.services.v1.RunScenarioRequest
  */
 export type RunScenarioRequest = Message<"cqc.services.v1.RunScenarioRequest"> & {
   /**
-   * Portfolio to look at.
+   * Portfolio to compute the scenario for.
    *
    * @generated from field: string portfolio_id = 1;
    */
   portfolioId: string;
 
   /**
-   * What moves, all at the same time.
+   * Moves of the scenario, all at the same time.
    *
    * @generated from field: repeated cqc.services.v1.ScenarioShock shocks = 2;
    */
   shocks: ScenarioShock[];
 
   /**
-   * Time that passes meanwhile. Absent means none.
+   * Time that passes during the scenario. Absent means none.
    *
    * @generated from field: google.protobuf.Duration horizon = 3;
    */
   horizon?: Duration | undefined;
 
   /**
-   * Asset to state the result in. Absent means the portfolio's reporting asset.
+   * Asset in which to state the result. Absent means the portfolio's reporting asset.
    *
    * @generated from field: optional string reporting_asset_id = 4;
    */
@@ -1191,20 +1192,20 @@ export const RunScenarioRequestSchema: GenMessage<RunScenarioRequest> = /*@__PUR
   messageDesc(file_cqc_services_v1_risk_engine, 31);
 
 /**
- * What would happen: estimates, therefore doubles.
+ * Effects of the scenario. The values are estimates, and therefore doubles.
  *
  * @generated from message cqc.services.v1.RunScenarioResponse
  */
 export type RunScenarioResponse = Message<"cqc.services.v1.RunScenarioResponse"> & {
   /**
-   * Change of the portfolio's value, in the reporting asset.
+   * Change of the portfolio's value, in the reporting asset. Negative is a loss.
    *
    * @generated from field: double value_change = 1;
    */
   valueChange: number;
 
   /**
-   * The same by position, largest loss first.
+   * Effects by position, largest loss first.
    *
    * @generated from field: repeated cqc.services.v1.ScenarioResult results = 2;
    */
@@ -1233,27 +1234,27 @@ export const RunScenarioResponseSchema: GenMessage<RunScenarioResponse> = /*@__P
   messageDesc(file_cqc_services_v1_risk_engine, 32);
 
 /**
- * What would happen to one position.
+ * Effects of a scenario on one position.
  *
  * @generated from message cqc.services.v1.ScenarioResult
  */
 export type ScenarioResult = Message<"cqc.services.v1.ScenarioResult"> & {
   /**
-   * The position.
+   * Position affected.
    *
    * @generated from field: string position_id = 1;
    */
   positionId: string;
 
   /**
-   * Change of its value, in the reporting asset.
+   * Change of the position's value, in the reporting asset. Negative is a loss.
    *
    * @generated from field: double value_change = 2;
    */
   valueChange: number;
 
   /**
-   * Whether it would be liquidated.
+   * Whether the position would be liquidated.
    *
    * @generated from field: bool liquidated = 3;
    */
@@ -1268,7 +1269,7 @@ export const ScenarioResultSchema: GenMessage<ScenarioResult> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_risk_engine, 33);
 
 /**
- * What a limit bounds.
+ * Quantity that a limit bounds.
  *
  * @generated from enum cqc.services.v1.RiskMetric
  */
@@ -1281,21 +1282,21 @@ export enum RiskMetric {
   UNSPECIFIED = 0,
 
   /**
-   * Long plus short, in the limit's asset.
+   * Long plus short exposure, in the limit's reporting asset.
    *
    * @generated from enum value: RISK_METRIC_GROSS_EXPOSURE = 1;
    */
   GROSS_EXPOSURE = 1,
 
   /**
-   * Long less short, as an absolute value, in the limit's asset.
+   * Absolute value of long minus short exposure, in the limit's reporting asset.
    *
    * @generated from enum value: RISK_METRIC_NET_EXPOSURE = 2;
    */
   NET_EXPOSURE = 2,
 
   /**
-   * Value of one order, in the limit's asset.
+   * Value of one order, in the limit's reporting asset.
    *
    * @generated from enum value: RISK_METRIC_ORDER_NOTIONAL = 3;
    */
@@ -1309,14 +1310,14 @@ export enum RiskMetric {
   LEVERAGE = 4,
 
   /**
-   * Loss since the start of the UTC day, in the limit's asset.
+   * Loss since the start of the UTC day, in the limit's reporting asset.
    *
    * @generated from enum value: RISK_METRIC_DAILY_LOSS = 5;
    */
   DAILY_LOSS = 5,
 
   /**
-   * Loss since the highest equity, as a part of it.
+   * Loss since the highest equity, as a fraction of the highest equity.
    *
    * @generated from enum value: RISK_METRIC_DRAWDOWN = 6;
    */
@@ -1364,21 +1365,21 @@ export enum RiskAction {
   ALERT = 1,
 
   /**
-   * Orders that make it worse are refused.
+   * Orders that worsen the breach are rejected.
    *
    * @generated from enum value: RISK_ACTION_REJECT = 2;
    */
   REJECT = 2,
 
   /**
-   * Only orders that reduce positions are let through.
+   * Only orders that reduce positions are allowed.
    *
    * @generated from enum value: RISK_ACTION_REDUCE_ONLY = 3;
    */
   REDUCE_ONLY = 3,
 
   /**
-   * All orders are refused, and open ones cancelled.
+   * All orders are rejected, and open orders are cancelled.
    *
    * @generated from enum value: RISK_ACTION_HALT = 4;
    */
@@ -1392,13 +1393,13 @@ export const RiskActionSchema: GenEnum<RiskAction> = /*@__PURE__*/
   enumDesc(file_cqc_services_v1_risk_engine, 1);
 
 /**
- * What an order check decided.
+ * Result of an order check.
  *
  * @generated from enum cqc.services.v1.RiskDecision
  */
 export enum RiskDecision {
   /**
-   * Not decided: treat as refused.
+   * Not decided. Treat as rejected.
    *
    * @generated from enum value: RISK_DECISION_UNSPECIFIED = 0;
    */
@@ -1426,11 +1427,11 @@ export const RiskDecisionSchema: GenEnum<RiskDecision> = /*@__PURE__*/
   enumDesc(file_cqc_services_v1_risk_engine, 2);
 
 /**
- * Owns what may be risked: limits, exposures, alerts, and the answer to whether an order may be sent. Called by gateways
+ * Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
  * before every order, and by people.
  *
- * What is not there fails with NOT_FOUND, requests that break a rule with INVALID_ARGUMENT and the fields in a
- * google.rpc.BadRequest.
+ * A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
+ * INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
  *
  * @generated from service cqc.services.v1.RiskEngine
  */
@@ -1456,7 +1457,7 @@ export const RiskEngine: GenService<{
     output: typeof ListRiskLimitsResponseSchema;
   },
   /**
-   * Adds a limit. Fails with ALREADY_EXISTS when the id is taken.
+   * Adds a limit. Fails with ALREADY_EXISTS if the id is taken.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.CreateRiskLimit
    */
@@ -1466,7 +1467,7 @@ export const RiskEngine: GenService<{
     output: typeof CreateRiskLimitResponseSchema;
   },
   /**
-   * Changes the masked fields of a limit. Fails with ABORTED when the revision is not the current one.
+   * Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.UpdateRiskLimit
    */
@@ -1476,7 +1477,7 @@ export const RiskEngine: GenService<{
     output: typeof UpdateRiskLimitResponseSchema;
   },
   /**
-   * Ends a limit. It is kept, with the time at which it ended.
+   * Ends a limit. The record is kept, with the time at which the limit ended.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.DeleteRiskLimit
    */
@@ -1486,7 +1487,7 @@ export const RiskEngine: GenService<{
     output: typeof DeleteRiskLimitResponseSchema;
   },
   /**
-   * Computes exposures of a scope, one per key of the dimension.
+   * Computes the exposures of a scope, one per key of the dimension.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.GetExposure
    */
@@ -1506,7 +1507,7 @@ export const RiskEngine: GenService<{
     output: typeof ListAlertsResponseSchema;
   },
   /**
-   * Follows alerts: the open ones first, then every new or changed one.
+   * Streams alerts: first the open alerts, then every new or changed one.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.StreamAlerts
    */
@@ -1516,7 +1517,7 @@ export const RiskEngine: GenService<{
     output: typeof StreamAlertsResponseSchema;
   },
   /**
-   * Says that someone took notice of an alert.
+   * Acknowledges an alert: someone has taken notice.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.AcknowledgeAlert
    */
@@ -1526,7 +1527,7 @@ export const RiskEngine: GenService<{
     output: typeof AcknowledgeAlertResponseSchema;
   },
   /**
-   * Decides whether an order may be sent. The answer holds until `expires_at`, for the order as it was asked.
+   * Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.CheckOrder
    */
@@ -1556,7 +1557,7 @@ export const RiskEngine: GenService<{
     output: typeof SetTradingStateResponseSchema;
   },
   /**
-   * Follows whether trading is allowed: how it stands in every scope first, then every change.
+   * Streams whether trading is allowed: first the current state of every scope, then every change.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.StreamTradingState
    */
@@ -1566,7 +1567,7 @@ export const RiskEngine: GenService<{
     output: typeof StreamTradingStateResponseSchema;
   },
   /**
-   * Computes what a portfolio would win or lose if prices moved.
+   * Computes what a portfolio would gain or lose if prices moved.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.RunScenario
    */

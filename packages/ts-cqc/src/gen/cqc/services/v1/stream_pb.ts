@@ -16,13 +16,14 @@ export const file_cqc_services_v1_stream: GenFile = /*@__PURE__*/
   fileDesc("ChxjcWMvc2VydmljZXMvdjEvc3RyZWFtLnByb3RvEg9jcWMuc2VydmljZXMudjEiQAoJSGVhcnRiZWF0EjMKB3NlbnRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiWwoLU3RyZWFtUmVzZXQSMgoGcmVhc29uGAEgASgOMiIuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVJlc2V0UmVhc29uEhgKBmRldGFpbBgCIAEoCUIIukgFcgMYgCAqigIKEVN0cmVhbVJlc2V0UmVhc29uEiMKH1NUUkVBTV9SRVNFVF9SRUFTT05fVU5TUEVDSUZJRUQQABIkCiBTVFJFQU1fUkVTRVRfUkVBU09OX1NFUVVFTkNFX0dBUBABEioKJlNUUkVBTV9SRVNFVF9SRUFTT05fU09VUkNFX1JFQ09OTkVDVEVEEAISKQolU1RSRUFNX1JFU0VUX1JFQVNPTl9DSEVDS1NVTV9NSVNNQVRDSBADEiwKKFNUUkVBTV9SRVNFVF9SRUFTT05fUkVTVU1FX1RPS0VOX0VYUElSRUQQBBIlCiFTVFJFQU1fUkVTRVRfUkVBU09OX1NMT1dfQ09OU1VNRVIQBUJHWkVnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3NlcnZpY2VzL3YxO3NlcnZpY2VzdjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * Nothing changed: sent when a stream has been silent for a while, so that a client can tell silence from a broken line.
+ * Keep-alive: nothing changed. Sent when a stream has been silent for a while, to distinguish silence from a broken
+ * connection.
  *
  * @generated from message cqc.services.v1.Heartbeat
  */
 export type Heartbeat = Message<"cqc.services.v1.Heartbeat"> & {
   /**
-   * The server's clock when it was sent.
+   * When the heartbeat was sent, by the server's clock.
    *
    * @generated from field: google.protobuf.Timestamp sent_at = 1;
    */
@@ -37,23 +38,24 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_stream, 0);
 
 /**
- * Something was lost, on all that the stream follows.
+ * Updates were lost, for everything that the stream follows.
  *
- * Where the stream has a state, such as a book or balances, what the client knows is not valid any more: the state is
- * sent again, and until then there is none. Where it has none, such as trades or execution reports, list what is missing.
+ * If the stream has state, such as a book or balances, the client's state is invalid. The server sends the state again,
+ * and until then the client has no valid state. If the stream has no state, such as trades or execution reports, list
+ * what is missing.
  *
  * @generated from message cqc.services.v1.StreamReset
  */
 export type StreamReset = Message<"cqc.services.v1.StreamReset"> & {
   /**
-   * Why.
+   * Why the stream starts over.
    *
    * @generated from field: cqc.services.v1.StreamResetReason reason = 1;
    */
   reason: StreamResetReason;
 
   /**
-   * The same for people. Empty when there is nothing to add.
+   * Human-readable details. Empty if there are none.
    *
    * @generated from field: string detail = 2;
    */
@@ -81,35 +83,35 @@ export enum StreamResetReason {
   UNSPECIFIED = 0,
 
   /**
-   * The source left out updates.
+   * The source skipped updates.
    *
    * @generated from enum value: STREAM_RESET_REASON_SEQUENCE_GAP = 1;
    */
   SEQUENCE_GAP = 1,
 
   /**
-   * The server connected to the source anew.
+   * The server reconnected to the source.
    *
    * @generated from enum value: STREAM_RESET_REASON_SOURCE_RECONNECTED = 2;
    */
   SOURCE_RECONNECTED = 2,
 
   /**
-   * The checksum of the source does not match.
+   * The source's checksum does not match.
    *
    * @generated from enum value: STREAM_RESET_REASON_CHECKSUM_MISMATCH = 3;
    */
   CHECKSUM_MISMATCH = 3,
 
   /**
-   * The resume token is too old, or not the server's.
+   * The resume token is too old, or is not from this server.
    *
    * @generated from enum value: STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED = 4;
    */
   RESUME_TOKEN_EXPIRED = 4,
 
   /**
-   * The client read too slowly, and updates were dropped.
+   * The client read too slowly and updates were dropped.
    *
    * @generated from enum value: STREAM_RESET_REASON_SLOW_CONSUMER = 5;
    */

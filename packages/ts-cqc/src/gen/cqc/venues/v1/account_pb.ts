@@ -17,85 +17,86 @@ export const file_cqc_venues_v1_account: GenFile = /*@__PURE__*/
   fileDesc("ChtjcWMvdmVudWVzL3YxL2FjY291bnQucHJvdG8SDWNxYy52ZW51ZXMudjEi4AsKDFZlbnVlQWNjb3VudBIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCHZlbnVlX2lkGAIgASgJQgm6SAZyBOiIJwESKAoEdHlwZRgDIAEoDjIaLmNxYy52ZW51ZXMudjEuQWNjb3VudFR5cGUSGQoIcmF3X3R5cGUYBCABKAlCB7pIBHICGEASLAoGc3RhdHVzGAUgASgOMhwuY3FjLnZlbnVlcy52MS5BY2NvdW50U3RhdHVzEhwKCnJhd19zdGF0dXMYEiABKAlCCLpIBXIDGIABEhYKBG5hbWUYBiABKAlCCLpIBXIDGIACEicKEHZlbnVlX2FjY291bnRfaWQYByABKAlCCLpIBXIDGIACSACIAQESKgoRcGFyZW50X2FjY291bnRfaWQYCCABKAlCCrpIB3IFEAEYgAFIAYgBARIfCgdhZGRyZXNzGAkgASgJQgm6SAZyBKiJJwFIAogBARIoCg9jcmVkZW50aWFsc19yZWYYCiABKAlCCrpIB3IFEAEYgARIA4gBARIWCgljYW5fdHJhZGUYCyABKAhIBIgBARIZCgxjYW5fd2l0aGRyYXcYDCABKAhIBYgBARIYCgtjYW5fZGVwb3NpdBgNIAEoCEgGiAEBEhkKCGZlZV90aWVyGA4gASgJQge6SARyAhhAEhAKCHJldmlzaW9uGA8gASgEEi4KCmNyZWF0ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKCWZlZV9yYXRlcxgTIAMoCzIdLmNxYy52ZW51ZXMudjEuQWNjb3VudEZlZVJhdGUSIgoLcGVybWlzc2lvbnMYFCADKAlCDbpICpIBByIFcgMYgAESFQoIYnJva2VyZWQYFSABKAhIB4gBARIrCh5zZWxmX3RyYWRlX3ByZXZlbnRpb25fcmVxdWlyZWQYFiABKAhICIgBARIqCh1zbWFydF9vcmRlcl9yb3V0aW5nX3ByZXZlbnRlZBgXIAEoCEgJiAEBEisKGXJhd19zZWxmX3RyYWRlX3ByZXZlbnRpb24YGCABKAlCCLpIBXIDGIABEjUKKHNlbGZfdHJhZGVfcHJldmVudGlvbl9hY3Jvc3Nfc3ViYWNjb3VudHMYGSABKAhICogBARIkChdtYXJrZXRfbWFrZXJfcHJvdGVjdGlvbhgaIAEoCEgLiAEBEhcKCmlzX2RlZmF1bHQYGyABKAhIDIgBARISCgVyZWFkeRgcIAEoCEgNiAEBEiUKDnRyYWRlX2dyb3VwX2lkGB0gASgJQgi6SAVyAxiAAkgOiAEBEi0KCW9wZW5lZF9hdBgeIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJY2xvc2VkX2F0GB8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgl0aW1lc3RhbXAYICABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhMKEV92ZW51ZV9hY2NvdW50X2lkQhQKEl9wYXJlbnRfYWNjb3VudF9pZEIKCghfYWRkcmVzc0ISChBfY3JlZGVudGlhbHNfcmVmQgwKCl9jYW5fdHJhZGVCDwoNX2Nhbl93aXRoZHJhd0IOCgxfY2FuX2RlcG9zaXRCCwoJX2Jyb2tlcmVkQiEKH19zZWxmX3RyYWRlX3ByZXZlbnRpb25fcmVxdWlyZWRCIAoeX3NtYXJ0X29yZGVyX3JvdXRpbmdfcHJldmVudGVkQisKKV9zZWxmX3RyYWRlX3ByZXZlbnRpb25fYWNyb3NzX3N1YmFjY291bnRzQhoKGF9tYXJrZXRfbWFrZXJfcHJvdGVjdGlvbkINCgtfaXNfZGVmYXVsdEIICgZfcmVhZHlCEQoPX3RyYWRlX2dyb3VwX2lkIuICCg5BY2NvdW50RmVlUmF0ZRIZCgdzZWdtZW50GAEgASgJQgi6SAVyAxiAARIdCgtwcmljZV9pbmRleBgCIAEoCUIIukgFcgMYgAESKgoFYmFzaXMYAyABKA4yGy5jcWMudmVudWVzLnYxLkZlZVJhdGVCYXNpcxIbCglyYXdfYmFzaXMYBCABKAlCCLpIBXIDGIABEh0KBW1ha2VyGAUgASgJQgm6SAZyBIiIJwFIAIgBARIdCgV0YWtlchgGIAEoCUIJukgGcgSIiCcBSAGIAQESHQoFYnV5ZXIYByABKAlCCbpIBnIEiIgnAUgCiAEBEh4KBnNlbGxlchgIIAEoCUIJukgGcgSIiCcBSAOIAQESHQoFYmxvY2sYCSABKAlCCbpIBnIEiIgnAUgEiAEBQggKBl9tYWtlckIICgZfdGFrZXJCCAoGX2J1eWVyQgkKB19zZWxsZXJCCAoGX2Jsb2NrKp8CCgtBY2NvdW50VHlwZRIcChhBQ0NPVU5UX1RZUEVfVU5TUEVDSUZJRUQQABIVChFBQ0NPVU5UX1RZUEVfU1BPVBABEh0KGUFDQ09VTlRfVFlQRV9DUk9TU19NQVJHSU4QAhIgChxBQ0NPVU5UX1RZUEVfSVNPTEFURURfTUFSR0lOEAMSHAoYQUNDT1VOVF9UWVBFX0RFUklWQVRJVkVTEAQSGAoUQUNDT1VOVF9UWVBFX09QVElPTlMQBRIYChRBQ0NPVU5UX1RZUEVfVU5JRklFRBAGEhgKFEFDQ09VTlRfVFlQRV9GVU5ESU5HEAcSFQoRQUNDT1VOVF9UWVBFX0VBUk4QCBIXChNBQ0NPVU5UX1RZUEVfV0FMTEVUEAkqogEKDUFjY291bnRTdGF0dXMSHgoaQUNDT1VOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIZChVBQ0NPVU5UX1NUQVRVU19BQ1RJVkUQARIdChlBQ0NPVU5UX1NUQVRVU19SRVNUUklDVEVEEAISHAoYQUNDT1VOVF9TVEFUVVNfU1VTUEVOREVEEAMSGQoVQUNDT1VOVF9TVEFUVVNfQ0xPU0VEEAQqaQoMRmVlUmF0ZUJhc2lzEh4KGkZFRV9SQVRFX0JBU0lTX1VOU1BFQ0lGSUVEEAASGAoURkVFX1JBVEVfQkFTSVNfVkFMVUUQARIfChtGRUVfUkFURV9CQVNJU19TVEFOREFSRF9GRUUQAkJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * An account of ours at a venue.
+ * One of our accounts at a venue.
  *
- * It holds no secret and no person's data: the keys are in a secret store, under the name given here.
+ * An account record holds no secrets and no personal data. The keys are in a secret store, under the name in
+ * `credentials_ref`.
  *
  * @generated from message cqc.venues.v1.VenueAccount
  */
 export type VenueAccount = Message<"cqc.venues.v1.VenueAccount"> & {
   /**
-   * Our id of the account, opaque, immutable.
+   * Id of the account in this system, opaque and immutable.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * Venue at which the account is.
+   * Venue that holds the account.
    *
    * @generated from field: string venue_id = 2;
    */
   venueId: string;
 
   /**
-   * What the account is for.
+   * Purpose of the account.
    *
    * @generated from field: cqc.venues.v1.AccountType type = 3;
    */
   type: AccountType;
 
   /**
-   * The venue's own word for the type. Empty where it has none.
+   * The venue's own value for `type`. Empty if it has none.
    *
    * @generated from field: string raw_type = 4;
    */
   rawType: string;
 
   /**
-   * Whether it can be used.
+   * Whether the account can be used.
    *
    * @generated from field: cqc.venues.v1.AccountStatus status = 5;
    */
   status: AccountStatus;
 
   /**
-   * The venue's own word for the status. Empty where it has none.
+   * The venue's own value for `status`. Empty if it has none.
    *
    * @generated from field: string raw_status = 18;
    */
   rawStatus: string;
 
   /**
-   * Name for people, chosen by us.
+   * Display name, chosen by us.
    *
    * @generated from field: string name = 6;
    */
   name: string;
 
   /**
-   * The venue's id of the account. Absent where it has none.
+   * The venue's id of the account. Absent if it has none.
    *
    * @generated from field: optional string venue_account_id = 7;
    */
   venueAccountId?: string | undefined;
 
   /**
-   * Account that this one is a sub-account of. Absent for a main account.
+   * Account that this account is a sub-account of. Absent for a main account.
    *
    * @generated from field: optional string parent_account_id = 8;
    */
   parentAccountId?: string | undefined;
 
   /**
-   * Address in CAIP-10, for an account on a chain. Absent elsewhere.
+   * Address in CAIP-10 format, for an account on a chain. Absent for all other accounts.
    *
    * @generated from field: optional string address = 9;
    */
   address?: string | undefined;
 
   /**
-   * Name under which a secret store keeps the keys. Never the keys themselves. Absent for an account that is only read
+   * Name under which a secret store holds the keys, never the keys themselves. Absent for an account that is only read
    * from public data.
    *
    * @generated from field: optional string credentials_ref = 10;
@@ -103,42 +104,42 @@ export type VenueAccount = Message<"cqc.venues.v1.VenueAccount"> & {
   credentialsRef?: string | undefined;
 
   /**
-   * Whether it may trade. Absent where the venue does not say.
+   * Whether the account may trade. Absent if the venue does not report it.
    *
    * @generated from field: optional bool can_trade = 11;
    */
   canTrade?: boolean | undefined;
 
   /**
-   * Whether it may withdraw. Absent where the venue does not say.
+   * Whether the account may withdraw. Absent if the venue does not report it.
    *
    * @generated from field: optional bool can_withdraw = 12;
    */
   canWithdraw?: boolean | undefined;
 
   /**
-   * Whether it may deposit. Absent where the venue does not say.
+   * Whether the account may deposit. Absent if the venue does not report it.
    *
    * @generated from field: optional bool can_deposit = 13;
    */
   canDeposit?: boolean | undefined;
 
   /**
-   * Step of the venue's fee schedule that the account is on, in the venue's words. Empty where it does not say.
+   * The account's tier in the venue's fee schedule, in the venue's words. Empty if the venue does not report it.
    *
    * @generated from field: string fee_tier = 14;
    */
   feeTier: string;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 15;
    */
   revision: bigint;
 
   /**
-   * When the record was made.
+   * When the record was created.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 16;
    */
@@ -152,98 +153,99 @@ export type VenueAccount = Message<"cqc.venues.v1.VenueAccount"> & {
   updatedAt?: Timestamp | undefined;
 
   /**
-   * What the venue charges this account, one entry per kind of product. Empty where it does not say.
+   * Fee rates of this account, one entry per kind of product. Empty if the venue does not report them.
    *
    * @generated from field: repeated cqc.venues.v1.AccountFeeRate fee_rates = 19;
    */
   feeRates: AccountFeeRate[];
 
   /**
-   * What the account may trade, in the venue's words, such as `SPOT`. Empty where it does not say.
+   * What the account may trade, in the venue's words, such as `SPOT`. Empty if the venue does not report it.
    *
    * @generated from field: repeated string permissions = 20;
    */
   permissions: string[];
 
   /**
-   * Whether a broker runs the account. Absent where the venue does not say.
+   * Whether a broker runs the account. Absent if the venue does not report it.
    *
    * @generated from field: optional bool brokered = 21;
    */
   brokered?: boolean | undefined;
 
   /**
-   * Whether each order has to state a self-trade prevention. Absent where the venue does not say.
+   * Whether every order must specify a self-trade prevention. Absent if the venue does not report it.
    *
    * @generated from field: optional bool self_trade_prevention_required = 22;
    */
   selfTradePreventionRequired?: boolean | undefined;
 
   /**
-   * Whether orders stay off the venue's smart order routing. Absent where the venue does not say.
+   * Whether orders are excluded from the venue's smart order routing. Absent if the venue does not report it.
    *
    * @generated from field: optional bool smart_order_routing_prevented = 23;
    */
   smartOrderRoutingPrevented?: boolean | undefined;
 
   /**
-   * The venue's word for what it does when the account would trade with itself. Empty where it has none.
+   * The venue's own value for the account's self-trade prevention. Empty if it has none.
    *
    * @generated from field: string raw_self_trade_prevention = 24;
    */
   rawSelfTradePrevention: string;
 
   /**
-   * Whether that covers subaccounts too. Absent where the venue does not say.
+   * Whether self-trade prevention also covers sub-accounts. Absent if the venue does not report it.
    *
    * @generated from field: optional bool self_trade_prevention_across_subaccounts = 25;
    */
   selfTradePreventionAcrossSubaccounts?: boolean | undefined;
 
   /**
-   * Whether the venue's market maker protection is on. Absent where the venue does not say.
+   * Whether the venue's market maker protection is enabled. Absent if the venue does not report it.
    *
    * @generated from field: optional bool market_maker_protection = 26;
    */
   marketMakerProtection?: boolean | undefined;
 
   /**
-   * Whether the venue uses it where none is named. Absent where the venue does not say.
+   * Whether the venue uses this account when a request names no account. Absent if the venue does not report it.
    *
    * @generated from field: optional bool is_default = 27;
    */
   isDefault?: boolean | undefined;
 
   /**
-   * Whether the venue has finished setting it up. Absent where the venue does not say.
+   * Whether the venue has finished setting up the account. Absent if the venue does not report it.
    *
    * @generated from field: optional bool ready = 28;
    */
   ready?: boolean | undefined;
 
   /**
-   * The venue's group of accounts that do not trade with each other. Absent where it is in none.
+   * The venue's id of the group of accounts that do not trade with each other. Absent if the account is in no such
+   * group.
    *
    * @generated from field: optional string trade_group_id = 29;
    */
   tradeGroupId?: string | undefined;
 
   /**
-   * When it was opened at the venue. Absent where the venue does not say.
+   * When the account was opened at the venue. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp opened_at = 30;
    */
   openedAt?: Timestamp | undefined;
 
   /**
-   * When it was closed at the venue. Absent means that it is open.
+   * When the account was closed at the venue. Absent means that the account is open.
    *
    * @generated from field: google.protobuf.Timestamp closed_at = 31;
    */
   closedAt?: Timestamp | undefined;
 
   /**
-   * When it was so at the venue. Absent where the venue does not say.
+   * Time of this state at the venue. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 32;
    */
@@ -258,69 +260,72 @@ export const VenueAccountSchema: GenMessage<VenueAccount> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_account, 0);
 
 /**
- * What one account is charged for one kind of product.
+ * Fee rates of one account for one kind of product.
  *
  * @generated from message cqc.venues.v1.AccountFeeRate
  */
 export type AccountFeeRate = Message<"cqc.venues.v1.AccountFeeRate"> & {
   /**
-   * Kind of product, in the venue's words, such as `perpetual`. Empty means all of them.
+   * Kind of product, in the venue's words, such as `perpetual`. Empty means all kinds.
    *
    * @generated from field: string segment = 1;
    */
   segment: string;
 
   /**
-   * Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any.
+   * Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any index.
    *
    * @generated from field: string price_index = 2;
    */
   priceIndex: string;
 
   /**
-   * What the rates are a part of.
+   * Base that the rates are a fraction of.
    *
    * @generated from field: cqc.venues.v1.FeeRateBasis basis = 3;
    */
   basis: FeeRateBasis;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `basis`. Empty if it has none.
    *
    * @generated from field: string raw_basis = 4;
    */
   rawBasis: string;
 
   /**
-   * Charged to a resting order, such as 0.001. Negative is a rebate. Absent where the venue does not say.
+   * Rate for maker orders, as a fraction of `basis`, such as 0.001. Negative is a rebate. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional string maker = 5;
    */
   maker?: string | undefined;
 
   /**
-   * Charged to a crossing order. Absent where the venue does not say.
+   * Rate for taker orders, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it.
    *
    * @generated from field: optional string taker = 6;
    */
   taker?: string | undefined;
 
   /**
-   * Charged to the buyer on top. Absent where the venue does not say.
+   * Additional rate for the buyer, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional string buyer = 7;
    */
   buyer?: string | undefined;
 
   /**
-   * Charged to the seller on top. Absent where the venue does not say.
+   * Additional rate for the seller, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional string seller = 8;
    */
   seller?: string | undefined;
 
   /**
-   * Charged for a block trade. Absent where the venue does not say.
+   * Rate for block trades, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it.
    *
    * @generated from field: optional string block = 9;
    */
@@ -335,7 +340,7 @@ export const AccountFeeRateSchema: GenMessage<AccountFeeRate> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_account, 1);
 
 /**
- * What an account at a venue is for.
+ * Purpose of an account at a venue.
  *
  * @generated from enum cqc.venues.v1.AccountType
  */
@@ -355,14 +360,14 @@ export enum AccountType {
   SPOT = 1,
 
   /**
-   * Trading with borrowed assets, one collateral for all.
+   * Trading with borrowed assets, with one pool of collateral for all markets.
    *
    * @generated from enum value: ACCOUNT_TYPE_CROSS_MARGIN = 2;
    */
   CROSS_MARGIN = 2,
 
   /**
-   * Trading with borrowed assets, a collateral per market.
+   * Trading with borrowed assets, with separate collateral for each market.
    *
    * @generated from enum value: ACCOUNT_TYPE_ISOLATED_MARGIN = 3;
    */
@@ -383,14 +388,14 @@ export enum AccountType {
   OPTIONS = 5,
 
   /**
-   * One collateral for spot, borrowing and derivatives.
+   * Spot, borrowing and derivatives with one pool of collateral.
    *
    * @generated from enum value: ACCOUNT_TYPE_UNIFIED = 6;
    */
   UNIFIED = 6,
 
   /**
-   * Holding without trading.
+   * Holding assets without trading.
    *
    * @generated from enum value: ACCOUNT_TYPE_FUNDING = 7;
    */
@@ -431,28 +436,28 @@ export enum AccountStatus {
   UNSPECIFIED = 0,
 
   /**
-   * It can be used.
+   * The account can be used.
    *
    * @generated from enum value: ACCOUNT_STATUS_ACTIVE = 1;
    */
   ACTIVE = 1,
 
   /**
-   * It can be read, and positions can be reduced, nothing more.
+   * The account can be read and positions can be reduced. Nothing else is allowed.
    *
    * @generated from enum value: ACCOUNT_STATUS_RESTRICTED = 2;
    */
   RESTRICTED = 2,
 
   /**
-   * It cannot be used for now.
+   * The account cannot be used for now.
    *
    * @generated from enum value: ACCOUNT_STATUS_SUSPENDED = 3;
    */
   SUSPENDED = 3,
 
   /**
-   * It is closed for ever.
+   * The account is permanently closed.
    *
    * @generated from enum value: ACCOUNT_STATUS_CLOSED = 4;
    */
@@ -466,7 +471,7 @@ export const AccountStatusSchema: GenEnum<AccountStatus> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_account, 1);
 
 /**
- * What a fee rate is a part of.
+ * Base that a fee rate is a fraction of.
  *
  * @generated from enum cqc.venues.v1.FeeRateBasis
  */
@@ -479,14 +484,14 @@ export enum FeeRateBasis {
   UNSPECIFIED = 0,
 
   /**
-   * Of the value traded.
+   * The value traded.
    *
    * @generated from enum value: FEE_RATE_BASIS_VALUE = 1;
    */
   VALUE = 1,
 
   /**
-   * Of the fee that the listing states for everyone.
+   * The standard fee that the listing states for all accounts.
    *
    * @generated from enum value: FEE_RATE_BASIS_STANDARD_FEE = 2;
    */

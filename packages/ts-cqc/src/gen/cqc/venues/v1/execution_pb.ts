@@ -25,38 +25,38 @@ export const file_cqc_venues_v1_execution: GenFile = /*@__PURE__*/
   fileDesc("Ch1jcWMvdmVudWVzL3YxL2V4ZWN1dGlvbi5wcm90bxINY3FjLnZlbnVlcy52MSKREQoPRXhlY3V0aW9uUmVwb3J0EhsKB2V4ZWNfaWQYASABKAlCCrpIB3IFEAEYgAISIgoLcmVmX2V4ZWNfaWQYAiABKAlCCLpIBXIDGIACSACIAQESKgoJZXhlY190eXBlGAMgASgOMhcuY3FjLnZlbnVlcy52MS5FeGVjVHlwZRIfCg1yYXdfZXhlY190eXBlGAQgASgJQgi6SAVyAxiAARIwCgxvcmRlcl9zdGF0dXMYBSABKA4yGi5jcWMudmVudWVzLnYxLk9yZGVyU3RhdHVzEiIKEHJhd19vcmRlcl9zdGF0dXMYBiABKAlCCLpIBXIDGIABEh4KCmFjY291bnRfaWQYByABKAlCCrpIB3IFEAEYgAESJwoPdmVudWVfc3ltYm9sX2lkGAggASgJQgm6SAZyBPCIJwFIAYgBARIhCghvcmRlcl9pZBgJIAEoCUIKukgHcgUQARiAAUgCiAEBEiYKD2NsaWVudF9vcmRlcl9pZBgKIAEoCUIIukgFcgMYgAJIA4gBARIvChhvcmlnaW5hbF9jbGllbnRfb3JkZXJfaWQYCyABKAlCCLpIBXIDGIACSASIAQESJQoOdmVudWVfb3JkZXJfaWQYDCABKAlCCLpIBXIDGIACSAWIAQESJgoEc2lkZRgNIAEoDjIYLmNxYy52ZW51ZXMudjEuT3JkZXJTaWRlEhoKCHJhd19zaWRlGCUgASgJQgi6SAVyAxiAARIlCg1sYXN0X3F1YW50aXR5GA4gASgJQgm6SAZyBIiIJwFIBogBARIiCgpsYXN0X3ByaWNlGA8gASgJQgm6SAZyBIiIJwFIB4gBARIrChNsYXN0X3F1b3RlX3F1YW50aXR5GBAgASgJQgm6SAZyBIiIJwFICIgBARIrChNjdW11bGF0aXZlX3F1YW50aXR5GBEgASgJQgm6SAZyBIiIJwFICYgBARIxChljdW11bGF0aXZlX3F1b3RlX3F1YW50aXR5GBIgASgJQgm6SAZyBIiIJwFICogBARInCg9sZWF2ZXNfcXVhbnRpdHkYEyABKAlCCbpIBnIEiIgnAUgLiAEBEiUKDWF2ZXJhZ2VfcHJpY2UYFCABKAlCCbpIBnIEiIgnAUgMiAEBEjMKDXF1YW50aXR5X3VuaXQYFSABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSHwoIdHJhZGVfaWQYFiABKAlCCLpIBXIDGIACSA2IAQESLwoJbGlxdWlkaXR5GBcgASgOMhwuY3FjLnZlbnVlcy52MS5MaXF1aWRpdHlTaWRlEh8KDXJhd19saXF1aWRpdHkYJiABKAlCCLpIBXIDGIABEiAKBGZlZXMYGCADKAsyEi5jcWMudmVudWVzLnYxLkZlZRIkCgxyZWFsaXplZF9wbmwYGSABKAlCCbpIBnIEiIgnAUgOiAEBEhQKB3dvcmtpbmcYGiABKAhID4gBARIqCgZyZWFzb24YGyABKA4yGi5jcWMudmVudWVzLnYxLk9yZGVyUmVhc29uEh0KC3JlYXNvbl90ZXh0GBwgASgJQgi6SAVyAxiAIBIbCg52ZW51ZV9zZXF1ZW5jZRgdIAEoBEgQiAEBEioKB29uY2hhaW4YHiABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWYSFgoOcmVjb25jaWxpYXRpb24YHyABKAgSMgoNcG9zaXRpb25fc2lkZRggIAEoDjIbLmNxYy52ZW51ZXMudjEuUG9zaXRpb25TaWRlEiMKEXJhd19wb3NpdGlvbl9zaWRlGCcgASgJQgi6SAVyAxiAARItCgl0aW1lc3RhbXAYISABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgiIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYIyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESIwoFb3JkZXIYJCABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyEh4KB2xpc3RfaWQYKCABKAlCCLpIBXIDGIACSBGIAQESKQoRb3Blbl9iaWRfbm90aW9uYWwYKSABKAlCCbpIBnIEiIgnAUgSiAEBEikKEW9wZW5fYXNrX25vdGlvbmFsGCogASgJQgm6SAZyBIiIJwFIE4gBARImChRyYXdfdGFrZXJfb3JkZXJfdHlwZRgrIAEoCUIIukgFcgMYgAESHAoKcmF3X3JlYXNvbhgsIAEoCUIIukgFcgMYgAESKAoQcmVkdWNlZF9xdWFudGl0eRgtIAEoCUIJukgGcgSIiCcBSBSIAQFCDgoMX3JlZl9leGVjX2lkQhIKEF92ZW51ZV9zeW1ib2xfaWRCCwoJX29yZGVyX2lkQhIKEF9jbGllbnRfb3JkZXJfaWRCGwoZX29yaWdpbmFsX2NsaWVudF9vcmRlcl9pZEIRCg9fdmVudWVfb3JkZXJfaWRCEAoOX2xhc3RfcXVhbnRpdHlCDQoLX2xhc3RfcHJpY2VCFgoUX2xhc3RfcXVvdGVfcXVhbnRpdHlCFgoUX2N1bXVsYXRpdmVfcXVhbnRpdHlCHAoaX2N1bXVsYXRpdmVfcXVvdGVfcXVhbnRpdHlCEgoQX2xlYXZlc19xdWFudGl0eUIQCg5fYXZlcmFnZV9wcmljZUILCglfdHJhZGVfaWRCDwoNX3JlYWxpemVkX3BubEIKCghfd29ya2luZ0IRCg9fdmVudWVfc2VxdWVuY2VCCgoIX2xpc3RfaWRCFAoSX29wZW5fYmlkX25vdGlvbmFsQhQKEl9vcGVuX2Fza19ub3Rpb25hbEITChFfcmVkdWNlZF9xdWFudGl0eSLFBgoHQmFsYW5jZRIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESKAoEdHlwZRgDIAEoDjIaLmNxYy52ZW51ZXMudjEuQmFsYW5jZVR5cGUSGgoIcmF3X3R5cGUYECABKAlCCLpIBXIDGIABEicKD3ZlbnVlX3N5bWJvbF9pZBgEIAEoCUIJukgGcgTwiCcBSACIAQESHQoFdG90YWwYBSABKAlCCbpIBnIEiIgnAUgBiAEBEhwKBGZyZWUYBiABKAlCCbpIBnIEiIgnAUgCiAEBEh4KBmxvY2tlZBgHIAEoCUIJukgGcgSIiCcBSAOIAQESHAoEZGVidBgIIAEoCUIJukgGcgSIiCcBSASIAQESIAoIaW50ZXJlc3QYCSABKAlCCbpIBnIEiIgnAUgFiAEBEigKEG1heF93aXRoZHJhd2FibGUYCiABKAlCCbpIBnIEiIgnAUgGiAEBEh4KBmNoYW5nZRgLIAEoCUIJukgGcgSIiCcBSAeIAQESOQoNY2hhbmdlX3JlYXNvbhgMIAEoDjIiLmNxYy52ZW51ZXMudjEuQmFsYW5jZUNoYW5nZVJlYXNvbhIjChFyYXdfY2hhbmdlX3JlYXNvbhgNIAEoCUIIukgFcgMYgAESLAoUY3Jvc3Nfd2FsbGV0X2JhbGFuY2UYESABKAlCCbpIBnIEiIgnAUgIiAEBEi0KCXRpbWVzdGFtcBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESMAoMcHVibGlzaGVkX2F0GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEISChBfdmVudWVfc3ltYm9sX2lkQggKBl90b3RhbEIHCgVfZnJlZUIJCgdfbG9ja2VkQgcKBV9kZWJ0QgsKCV9pbnRlcmVzdEITChFfbWF4X3dpdGhkcmF3YWJsZUIJCgdfY2hhbmdlQhcKFV9jcm9zc193YWxsZXRfYmFsYW5jZSrwAgoIRXhlY1R5cGUSGQoVRVhFQ19UWVBFX1VOU1BFQ0lGSUVEEAASEQoNRVhFQ19UWVBFX05FVxABEhMKD0VYRUNfVFlQRV9UUkFERRACEhcKE0VYRUNfVFlQRV9DQU5DRUxMRUQQAxIWChJFWEVDX1RZUEVfUkVQTEFDRUQQBBIWChJFWEVDX1RZUEVfUkVKRUNURUQQBRIVChFFWEVDX1RZUEVfRVhQSVJFRBAGEhwKGEVYRUNfVFlQRV9QRU5ESU5HX0NBTkNFTBAHEh0KGUVYRUNfVFlQRV9QRU5ESU5HX1JFUExBQ0UQCBIXChNFWEVDX1RZUEVfVFJJR0dFUkVEEAkSGwoXRVhFQ19UWVBFX1RSQURFX0NPUlJFQ1QQChIaChZFWEVDX1RZUEVfVFJBREVfQ0FOQ0VMEAsSFgoSRVhFQ19UWVBFX1JFU1RBVEVEEAwSGgoWRVhFQ19UWVBFX09SREVSX1NUQVRVUxANKn8KDUxpcXVpZGl0eVNpZGUSHgoaTElRVUlESVRZX1NJREVfVU5TUEVDSUZJRUQQABIYChRMSVFVSURJVFlfU0lERV9NQUtFUhABEhgKFExJUVVJRElUWV9TSURFX1RBS0VSEAISGgoWTElRVUlESVRZX1NJREVfQVVDVElPThADKsUBCgtCYWxhbmNlVHlwZRIcChhCQUxBTkNFX1RZUEVfVU5TUEVDSUZJRUQQABIVChFCQUxBTkNFX1RZUEVfU1BPVBABEhcKE0JBTEFOQ0VfVFlQRV9NQVJHSU4QAhIcChhCQUxBTkNFX1RZUEVfREVSSVZBVElWRVMQAxIZChVCQUxBTkNFX1RZUEVfSVNPTEFURUQQBBIYChRCQUxBTkNFX1RZUEVfRlVORElORxAFEhUKEUJBTEFOQ0VfVFlQRV9FQVJOEAYqxQMKE0JhbGFuY2VDaGFuZ2VSZWFzb24SJQohQkFMQU5DRV9DSEFOR0VfUkVBU09OX1VOU1BFQ0lGSUVEEAASHwobQkFMQU5DRV9DSEFOR0VfUkVBU09OX1RSQURFEAESIQodQkFMQU5DRV9DSEFOR0VfUkVBU09OX0RFUE9TSVQQAhIkCiBCQUxBTkNFX0NIQU5HRV9SRUFTT05fV0lUSERSQVdBTBADEiIKHkJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9UUkFOU0ZFUhAEEh0KGUJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9GRUUQBRIhCh1CQUxBTkNFX0NIQU5HRV9SRUFTT05fRlVORElORxAGEiIKHkJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9JTlRFUkVTVBAHEiUKIUJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9MSVFVSURBVElPThAIEiQKIEJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9TRVRUTEVNRU5UEAkSIAocQkFMQU5DRV9DSEFOR0VfUkVBU09OX1JFV0FSRBAKEiQKIEJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9BREpVU1RNRU5UEAtCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
 
 /**
- * Why and how an order changed: the venue's report of one event in the order's life.
+ * The venue's report of one event in an order's life: why and how the order changed.
  *
- * A fact: overfills, late fills and reports that contradict themselves are kept as they came. A gateway that refused a
- * fill would lose the position.
+ * Execution reports are facts: overfills, late fills and self-contradictory reports are kept as received. A gateway
+ * that rejected a fill would lose the position.
  *
  * @generated from message cqc.venues.v1.ExecutionReport
  */
 export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   /**
-   * Id of the report, unique per account. Where the venue gives none, the gateway derives one that is the same whenever
-   * the same event is received again.
+   * Id of the report, unique per account. If the venue gives none, the gateway derives an id that is the same every
+   * time the same event is received.
    *
    * @generated from field: string exec_id = 1;
    */
   execId: string;
 
   /**
-   * Report that this one corrects or undoes. Absent otherwise.
+   * `exec_id` of the report that this report corrects or undoes. Absent otherwise.
    *
    * @generated from field: optional string ref_exec_id = 2;
    */
   refExecId?: string | undefined;
 
   /**
-   * Why the report was made.
+   * Reason for the report.
    *
    * @generated from field: cqc.venues.v1.ExecType exec_type = 3;
    */
   execType: ExecType;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `exec_type`. Empty if it has none.
    *
    * @generated from field: string raw_exec_type = 4;
    */
@@ -70,7 +70,7 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   orderStatus: OrderStatus;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `order_status`. Empty if it has none.
    *
    * @generated from field: string raw_order_status = 6;
    */
@@ -84,36 +84,37 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   accountId: string;
 
   /**
-   * Listing that is traded. Absent where the venue's report names none and the order is not known: a gateway that knows
-   * the order fills it in.
+   * Listing that is traded. A gateway that knows the order fills it in. Absent if the venue's report names no listing
+   * and the order is unknown.
    *
    * @generated from field: optional string venue_symbol_id = 8;
    */
   venueSymbolId?: string | undefined;
 
   /**
-   * Our id of the order. Absent for an order that this system does not know yet.
+   * Id of the order in this system. Absent for an order that this system does not know yet.
    *
    * @generated from field: optional string order_id = 9;
    */
   orderId?: string | undefined;
 
   /**
-   * Id given by whoever placed it. Absent for orders that we did not place.
+   * Client order id, assigned by whoever placed the order. Absent for orders that we did not place.
    *
    * @generated from field: optional string client_order_id = 10;
    */
   clientOrderId?: string | undefined;
 
   /**
-   * Client order id of the order that was cancelled or replaced, where the request had one of its own. Absent otherwise.
+   * Client order id of the cancelled or replaced order, if the request had a client order id of its own. Absent
+   * otherwise.
    *
    * @generated from field: optional string original_client_order_id = 11;
    */
   originalClientOrderId?: string | undefined;
 
   /**
-   * The venue's id of the order. Absent where the venue did not take it.
+   * The venue's id of the order. Absent if the venue did not accept the order.
    *
    * @generated from field: optional string venue_order_id = 12;
    */
@@ -127,140 +128,142 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   side: OrderSide;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `side`. Empty if it has none.
    *
    * @generated from field: string raw_side = 37;
    */
   rawSide: string;
 
   /**
-   * Quantity of this fill, in `quantity_unit`. Absent when the event is not a fill.
+   * Quantity of this fill, in `quantity_unit`. Absent if the event is not a fill.
    *
    * @generated from field: optional string last_quantity = 14;
    */
   lastQuantity?: string | undefined;
 
   /**
-   * Price of this fill, in quote units. Absent when the event is not a fill.
+   * Price of this fill, in quote units. Absent if the event is not a fill.
    *
    * @generated from field: optional string last_price = 15;
    */
   lastPrice?: string | undefined;
 
   /**
-   * Value of this fill, in quote units. Absent where the venue does not say.
+   * Value of this fill, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string last_quote_quantity = 16;
    */
   lastQuoteQuantity?: string | undefined;
 
   /**
-   * Filled so far with this fill, in `quantity_unit`. Absent where the venue does not say.
+   * Quantity filled so far, including this fill, in `quantity_unit`. Absent if the venue does not report it.
    *
    * @generated from field: optional string cumulative_quantity = 17;
    */
   cumulativeQuantity?: string | undefined;
 
   /**
-   * Filled so far with this fill, in quote units. Absent where the venue does not say.
+   * Value filled so far, including this fill, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string cumulative_quote_quantity = 18;
    */
   cumulativeQuoteQuantity?: string | undefined;
 
   /**
-   * Still working after the event. Absent where the venue does not say.
+   * Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it.
    *
    * @generated from field: optional string leaves_quantity = 19;
    */
   leavesQuantity?: string | undefined;
 
   /**
-   * Mean price of all fills so far, in quote units. Absent where the venue does not say.
+   * Average price of all fills so far, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string average_price = 20;
    */
   averagePrice?: string | undefined;
 
   /**
-   * What quantities count.
+   * Unit of the quantities in this report.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 21;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * The venue's id of the trade, the same that its public trades have. Absent when the event is not a fill.
+   * The venue's id of the trade, the same as in its public trades. Absent if the event is not a fill.
    *
    * @generated from field: optional string trade_id = 22;
    */
   tradeId?: string | undefined;
 
   /**
-   * Whether the fill rested or crossed.
+   * Whether the fill was maker or taker.
    *
    * @generated from field: cqc.venues.v1.LiquiditySide liquidity = 23;
    */
   liquidity: LiquiditySide;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `liquidity`. Empty if it has none.
    *
    * @generated from field: string raw_liquidity = 38;
    */
   rawLiquidity: string;
 
   /**
-   * What the fill was charged, one entry per asset; negative is a rebate.
+   * Fees charged for the fill, one entry per asset. Negative amounts are rebates.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 24;
    */
   fees: Fee[];
 
   /**
-   * Profit or loss that the fill realised, in the settlement asset. Absent where the venue does not say.
+   * Profit or loss realized by the fill, in units of the settlement asset. Negative is a loss. Absent if the venue does
+   * not report it.
    *
    * @generated from field: optional string realized_pnl = 25;
    */
   realizedPnl?: string | undefined;
 
   /**
-   * Whether the order is in the book after the event. Absent where the venue does not say.
+   * Whether the order is in the book after the event. Absent if the venue does not report it.
    *
    * @generated from field: optional bool working = 26;
    */
   working?: boolean | undefined;
 
   /**
-   * Why, for an order that was refused, cancelled or restated.
+   * Why the order was rejected, cancelled or restated.
    *
    * @generated from field: cqc.venues.v1.OrderReason reason = 27;
    */
   reason: OrderReason;
 
   /**
-   * The same in the venue's words. Empty where it does not say.
+   * The reason in the venue's words. Empty if it gives none.
    *
    * @generated from field: string reason_text = 28;
    */
   reasonText: string;
 
   /**
-   * The venue's number of the event. Absent where it does not number them.
+   * The venue's sequence number of the event. Absent if the venue does not number events.
    *
    * @generated from field: optional uint64 venue_sequence = 29;
    */
   venueSequence?: bigint | undefined;
 
   /**
-   * The transaction, for a venue on a chain. Absent elsewhere.
+   * Transaction of the event, for a venue on a chain. Absent for all other venues.
    *
    * @generated from field: cqc.assets.v1.OnchainRef onchain = 30;
    */
   onchain?: OnchainRef | undefined;
 
   /**
-   * Whether the report was made from a comparison with the venue's records rather than received as it happened.
+   * Whether the report results from a comparison with the venue's records. False if the event was received as it
+   * happened.
    *
    * @generated from field: bool reconciliation = 31;
    */
@@ -274,77 +277,80 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   positionSide: PositionSide;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `position_side`. Empty if it has none.
    *
    * @generated from field: string raw_position_side = 39;
    */
   rawPositionSide: string;
 
   /**
-   * When it happened at the venue. Absent where it does not say.
+   * When the event happened at the venue. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 33;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When the venue sent it. Absent where it does not say.
+   * When the venue sent the report. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp published_at = 34;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the report.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 35;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * The order as the report describes it. Absent where the report describes the event only.
+   * The order as the report describes it. Absent if the report describes only the event.
    *
    * @generated from field: cqc.venues.v1.Order order = 36;
    */
   order?: Order | undefined;
 
   /**
-   * The venue's id of the order list that the order belongs to. Absent where it is in none.
+   * The venue's id of the order list that the order belongs to. Absent if the order is in no list.
    *
    * @generated from field: optional string list_id = 40;
    */
   listId?: string | undefined;
 
   /**
-   * Notional of all open buy orders of the account on the listing after it, in quote units. Absent where the venue does not say.
+   * Notional of all open buy orders of the account on the listing after the event, in quote units. Absent if the venue
+   * does not report it.
    *
    * @generated from field: optional string open_bid_notional = 41;
    */
   openBidNotional?: string | undefined;
 
   /**
-   * Notional of all open sell orders of the account on the listing after it, in quote units. Absent where the venue does not say.
+   * Notional of all open sell orders of the account on the listing after the event, in quote units. Absent if the venue
+   * does not report it.
    *
    * @generated from field: optional string open_ask_notional = 42;
    */
   openAskNotional?: string | undefined;
 
   /**
-   * The venue's word for the kind of the order that took. Empty where it has none.
+   * The venue's own value for the type of the taker order. Empty if it has none.
    *
    * @generated from field: string raw_taker_order_type = 43;
    */
   rawTakerOrderType: string;
 
   /**
-   * The venue's own word for the reason. Empty where it has none.
+   * The venue's own value for `reason`. Empty if it has none.
    *
    * @generated from field: string raw_reason = 44;
    */
   rawReason: string;
 
   /**
-   * Quantity by which the venue reduced the order. Absent when it did not, or does not say.
+   * Quantity by which the venue reduced the order, in `quantity_unit`. Absent if the venue did not reduce it, or does
+   * not report it.
    *
    * @generated from field: optional string reduced_quantity = 45;
    */
@@ -359,15 +365,15 @@ export const ExecutionReportSchema: GenMessage<ExecutionReport> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_execution, 0);
 
 /**
- * How much of an asset an account holds.
+ * An account's balance of one asset.
  *
- * A fact: free plus locked is the venue's business and need not be the total.
+ * Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
  *
  * @generated from message cqc.venues.v1.Balance
  */
 export type Balance = Message<"cqc.venues.v1.Balance"> & {
   /**
-   * Account that holds it.
+   * Account that holds the balance.
    *
    * @generated from field: string account_id = 1;
    */
@@ -381,112 +387,113 @@ export type Balance = Message<"cqc.venues.v1.Balance"> & {
   assetId: string;
 
   /**
-   * What it is set aside for.
+   * Use that the balance is set aside for.
    *
    * @generated from field: cqc.venues.v1.BalanceType type = 3;
    */
   type: BalanceType;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `type`. Empty if it has none.
    *
    * @generated from field: string raw_type = 16;
    */
   rawType: string;
 
   /**
-   * The market whose collateral it is. Absent unless isolated.
+   * Listing that the balance is collateral for. Absent unless the balance is isolated.
    *
    * @generated from field: optional string venue_symbol_id = 4;
    */
   venueSymbolId?: string | undefined;
 
   /**
-   * All of it, in units of the asset. Absent where the venue does not say.
+   * Total balance, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string total = 5;
    */
   total?: string | undefined;
 
   /**
-   * What can be traded. Absent where the venue does not say.
+   * Amount that can be traded, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string free = 6;
    */
   free?: string | undefined;
 
   /**
-   * What open orders and withdrawals hold. Absent where the venue does not say.
+   * Amount held by open orders and withdrawals, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string locked = 7;
    */
   locked?: string | undefined;
 
   /**
-   * What was borrowed. Absent where the venue does not say.
+   * Amount borrowed, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string debt = 8;
    */
   debt?: string | undefined;
 
   /**
-   * Interest owed on what was borrowed. Absent where the venue does not say.
+   * Interest owed on the amount borrowed, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string interest = 9;
    */
   interest?: string | undefined;
 
   /**
-   * What can be moved out. Absent where the venue does not say.
+   * Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string max_withdrawable = 10;
    */
   maxWithdrawable?: string | undefined;
 
   /**
-   * Change that led to this balance, in units of the asset. Absent in a snapshot.
+   * Change that led to this balance, in units of the asset. Negative is a decrease. Absent in a snapshot.
    *
    * @generated from field: optional string change = 11;
    */
   change?: string | undefined;
 
   /**
-   * Why it changed.
+   * Why the balance changed.
    *
    * @generated from field: cqc.venues.v1.BalanceChangeReason change_reason = 12;
    */
   changeReason: BalanceChangeReason;
 
   /**
-   * The venue's own word for the reason. Empty where it has none.
+   * The venue's own value for `change_reason`. Empty if it has none.
    *
    * @generated from field: string raw_change_reason = 13;
    */
   rawChangeReason: string;
 
   /**
-   * The part of the total that serves as collateral of all cross-margin positions. Absent where the venue does not say.
+   * Part of the total that serves as collateral for all cross-margin positions, in units of the asset. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional string cross_wallet_balance = 17;
    */
   crossWalletBalance?: string | undefined;
 
   /**
-   * When it was so at the venue. Absent where it does not say.
+   * Time of this state at the venue. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 14;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the balance.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 15;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * When the venue sent it. Absent where the venue does not say.
+   * When the venue sent the balance. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp published_at = 18;
    */
@@ -501,7 +508,7 @@ export const BalanceSchema: GenMessage<Balance> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_execution, 1);
 
 /**
- * Why an execution report was made, after FIX tag 150 (ExecType). What state the order is in is `order_status`.
+ * Reason for an execution report, after FIX tag 150 (ExecType). The state of the order is in `order_status`.
  *
  * @generated from enum cqc.venues.v1.ExecType
  */
@@ -521,7 +528,7 @@ export enum ExecType {
   NEW = 1,
 
   /**
-   * A part or the rest was traded.
+   * Part or all of the remaining quantity was filled.
    *
    * @generated from enum value: EXEC_TYPE_TRADE = 2;
    */
@@ -542,28 +549,28 @@ export enum ExecType {
   REPLACED = 4,
 
   /**
-   * The order was refused.
+   * The order was rejected.
    *
    * @generated from enum value: EXEC_TYPE_REJECTED = 5;
    */
   REJECTED = 5,
 
   /**
-   * The order's time ran out.
+   * The order expired.
    *
    * @generated from enum value: EXEC_TYPE_EXPIRED = 6;
    */
   EXPIRED = 6,
 
   /**
-   * A cancellation is under way.
+   * A cancellation is pending.
    *
    * @generated from enum value: EXEC_TYPE_PENDING_CANCEL = 7;
    */
   PENDING_CANCEL = 7,
 
   /**
-   * A replacement is under way.
+   * A replacement is pending.
    *
    * @generated from enum value: EXEC_TYPE_PENDING_REPLACE = 8;
    */
@@ -577,28 +584,29 @@ export enum ExecType {
   TRIGGERED = 9,
 
   /**
-   * An earlier trade was corrected; `ref_exec_id` says which.
+   * An earlier trade was corrected. `ref_exec_id` identifies its report.
    *
    * @generated from enum value: EXEC_TYPE_TRADE_CORRECT = 10;
    */
   TRADE_CORRECT = 10,
 
   /**
-   * An earlier trade was undone (bust), or its block was replaced; `ref_exec_id` says which.
+   * An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
+   * report.
    *
    * @generated from enum value: EXEC_TYPE_TRADE_CANCEL = 11;
    */
   TRADE_CANCEL = 11,
 
   /**
-   * The order was restated without being asked, such as reduced against self-trade.
+   * The venue restated the order unprompted, for example reduced it to prevent a self-trade.
    *
    * @generated from enum value: EXEC_TYPE_RESTATED = 12;
    */
   RESTATED = 12,
 
   /**
-   * The answer to a question about the order; nothing changed.
+   * Response to a query for the order's status. Nothing changed.
    *
    * @generated from enum value: EXEC_TYPE_ORDER_STATUS = 13;
    */
@@ -612,34 +620,34 @@ export const ExecTypeSchema: GenEnum<ExecType> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_execution, 0);
 
 /**
- * Whether a fill rested or crossed.
+ * Whether a fill was maker or taker.
  *
  * @generated from enum cqc.venues.v1.LiquiditySide
  */
 export enum LiquiditySide {
   /**
-   * The venue does not say, or there is no fill.
+   * The venue does not report it, or there is no fill.
    *
    * @generated from enum value: LIQUIDITY_SIDE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * It rested in the book.
+   * Maker: the order rested in the book.
    *
    * @generated from enum value: LIQUIDITY_SIDE_MAKER = 1;
    */
   MAKER = 1,
 
   /**
-   * It crossed the spread.
+   * Taker: the order crossed the spread.
    *
    * @generated from enum value: LIQUIDITY_SIDE_TAKER = 2;
    */
   TAKER = 2,
 
   /**
-   * Neither: an auction.
+   * Neither maker nor taker: the fill came from an auction.
    *
    * @generated from enum value: LIQUIDITY_SIDE_AUCTION = 3;
    */
@@ -653,55 +661,55 @@ export const LiquiditySideSchema: GenEnum<LiquiditySide> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_execution, 1);
 
 /**
- * What a balance is set aside for.
+ * Use that a balance is set aside for.
  *
  * @generated from enum cqc.venues.v1.BalanceType
  */
 export enum BalanceType {
   /**
-   * The account's only or whole balance of the asset.
+   * The account's only or total balance of the asset.
    *
    * @generated from enum value: BALANCE_TYPE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * For spot trading.
+   * Spot trading.
    *
    * @generated from enum value: BALANCE_TYPE_SPOT = 1;
    */
   SPOT = 1,
 
   /**
-   * For trading with borrowed assets.
+   * Trading with borrowed assets.
    *
    * @generated from enum value: BALANCE_TYPE_MARGIN = 2;
    */
   MARGIN = 2,
 
   /**
-   * As collateral of derivatives.
+   * Collateral for derivatives.
    *
    * @generated from enum value: BALANCE_TYPE_DERIVATIVES = 3;
    */
   DERIVATIVES = 3,
 
   /**
-   * As collateral of one market only.
+   * Collateral for a single market.
    *
    * @generated from enum value: BALANCE_TYPE_ISOLATED = 4;
    */
   ISOLATED = 4,
 
   /**
-   * Held without trading.
+   * Holding assets without trading.
    *
    * @generated from enum value: BALANCE_TYPE_FUNDING = 5;
    */
   FUNDING = 5,
 
   /**
-   * Lent or staked.
+   * Lending or staking.
    *
    * @generated from enum value: BALANCE_TYPE_EARN = 6;
    */
@@ -721,7 +729,7 @@ export const BalanceTypeSchema: GenEnum<BalanceType> = /*@__PURE__*/
  */
 export enum BalanceChangeReason {
   /**
-   * The venue does not say, or it is a snapshot.
+   * The venue gives no reason, or the balance is a snapshot.
    *
    * @generated from enum value: BALANCE_CHANGE_REASON_UNSPECIFIED = 0;
    */
@@ -749,7 +757,7 @@ export enum BalanceChangeReason {
   WITHDRAWAL = 3,
 
   /**
-   * A move between accounts of ours.
+   * A transfer between our accounts.
    *
    * @generated from enum value: BALANCE_CHANGE_REASON_TRANSFER = 4;
    */
@@ -763,7 +771,7 @@ export enum BalanceChangeReason {
   FEE = 5,
 
   /**
-   * Funding of a perpetual.
+   * A funding payment for a perpetual, paid or received.
    *
    * @generated from enum value: BALANCE_CHANGE_REASON_FUNDING = 6;
    */

@@ -15,28 +15,28 @@ export const file_cqc_venues_v1_fee: GenFile = /*@__PURE__*/
   fileDesc("ChdjcWMvdmVudWVzL3YxL2ZlZS5wcm90bxINY3FjLnZlbnVlcy52MSJkCgNGZWUSGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIZCgZhbW91bnQYAiABKAlCCbpIBnIEiIgnARIcCgRyYXRlGAMgASgJQgm6SAZyBIiIJwFIAIgBAUIHCgVfcmF0ZUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules]);
 
 /**
- * What was charged, in one asset.
+ * A fee charged in one asset.
  *
  * @generated from message cqc.venues.v1.Fee
  */
 export type Fee = Message<"cqc.venues.v1.Fee"> & {
   /**
-   * Asset in which it was charged. Where a venue states an amount alone, the mapping fills in the asset that its rules
-   * name, such as the quote asset of the listing.
+   * Asset in which the fee was charged. If a venue reports only an amount, the mapping fills in the asset that the
+   * venue's rules name, such as the quote asset of the listing.
    *
    * @generated from field: string asset_id = 1;
    */
   assetId: string;
 
   /**
-   * Amount in units of that asset. Negative is a rebate.
+   * Amount of the fee, in units of the asset. Negative is a rebate.
    *
    * @generated from field: string amount = 2;
    */
   amount: string;
 
   /**
-   * Part of the value that was charged, such as 0.001. Absent where the venue does not say.
+   * Fraction of the traded value that was charged, such as 0.001. Absent if the venue does not report it.
    *
    * @generated from field: optional string rate = 3;
    */

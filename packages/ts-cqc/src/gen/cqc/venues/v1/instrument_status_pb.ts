@@ -19,55 +19,55 @@ export const file_cqc_venues_v1_instrument_status: GenFile = /*@__PURE__*/
   fileDesc("CiVjcWMvdmVudWVzL3YxL2luc3RydW1lbnRfc3RhdHVzLnByb3RvEg1jcWMudmVudWVzLnYxIsICChBJbnN0cnVtZW50U3RhdHVzEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjAKDHRyYWRpbmdfbW9kZRgCIAEoDjIaLmNxYy52ZW51ZXMudjEuVHJhZGluZ01vZGUSIgoQcmF3X3RyYWRpbmdfbW9kZRgDIAEoCUIIukgFcgMYgAESGAoGcmVhc29uGAQgASgJQgi6SAVyAxiAIBIyCg5leHBlY3RlZF91bnRpbBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJdGltZXN0YW1wGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBAUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_cqc_venues_v1_venue_symbol, file_google_protobuf_timestamp]);
 
 /**
- * That what may be done on a listing has changed, or how it stands.
+ * Trading mode of a listing: a change, or the current state.
  *
  * @generated from message cqc.venues.v1.InstrumentStatus
  */
 export type InstrumentStatus = Message<"cqc.venues.v1.InstrumentStatus"> & {
   /**
-   * Listing that is described.
+   * Listing that the status applies to.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
   venueSymbolId: string;
 
   /**
-   * What may be done.
+   * Operations that the venue allows on the listing.
    *
    * @generated from field: cqc.venues.v1.TradingMode trading_mode = 2;
    */
   tradingMode: TradingMode;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `trading_mode`. Empty if it has none.
    *
    * @generated from field: string raw_trading_mode = 3;
    */
   rawTradingMode: string;
 
   /**
-   * Why, in the venue's words. Empty where it does not say.
+   * Why the venue set this mode, in its words. Empty if it gives no reason.
    *
    * @generated from field: string reason = 4;
    */
   reason: string;
 
   /**
-   * When it is expected to change again. Absent where the venue does not say.
+   * When the mode is expected to change again. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp expected_until = 5;
    */
   expectedUntil?: Timestamp | undefined;
 
   /**
-   * Since when it is so. Absent where the venue does not say.
+   * Since when the mode has applied. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 6;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the status.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 7;
    */

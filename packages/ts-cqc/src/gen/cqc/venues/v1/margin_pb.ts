@@ -17,364 +17,375 @@ export const file_cqc_venues_v1_margin: GenFile = /*@__PURE__*/
   fileDesc("ChpjcWMvdmVudWVzL3YxL21hcmdpbi5wcm90bxINY3FjLnZlbnVlcy52MSLrFgoNQWNjb3VudE1hcmdpbhIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESKQoFbW9kZWwYAyABKA4yGi5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGVsEhsKCXJhd19tb2RlbBgEIAEoCUIIukgFcgMYgAESHgoGZXF1aXR5GAUgASgJQgm6SAZyBIiIJwFIAIgBARImCg53YWxsZXRfYmFsYW5jZRgGIAEoCUIJukgGcgSIiCcBSAGIAQESJgoOdW5yZWFsaXplZF9wbmwYByABKAlCCbpIBnIEiIgnAUgCiAEBEiYKDmluaXRpYWxfbWFyZ2luGAggASgJQgm6SAZyBIiIJwFIA4gBARIvChdwb3NpdGlvbl9pbml0aWFsX21hcmdpbhgJIAEoCUIJukgGcgSIiCcBSASIAQESLAoUb3JkZXJfaW5pdGlhbF9tYXJnaW4YCiABKAlCCbpIBnIEiIgnAUgFiAEBEioKEm1haW50ZW5hbmNlX21hcmdpbhgLIAEoCUIJukgGcgSIiCcBSAaIAQESMAoYcHJvamVjdGVkX2luaXRpYWxfbWFyZ2luGAwgASgJQgm6SAZyBIiIJwFIB4gBARI0Chxwcm9qZWN0ZWRfbWFpbnRlbmFuY2VfbWFyZ2luGA0gASgJQgm6SAZyBIiIJwFICIgBARIhCglhdmFpbGFibGUYDiABKAlCCbpIBnIEiIgnAUgJiAEBEiQKDHdpdGhkcmF3YWJsZRgPIAEoCUIJukgGcgSIiCcBSAqIAQESKgoSbGlxdWlkYXRpb25fYnVmZmVyGBAgASgJQgm6SAZyBIiIJwFIC4gBARImCg5tYXJnaW5fYmFsYW5jZRgWIAEoCUIJukgGcgSIiCcBSAyIAQESLAoUY3Jvc3Nfd2FsbGV0X2JhbGFuY2UYFyABKAlCCbpIBnIEiIgnAUgNiAEBEiwKFGNyb3NzX3VucmVhbGl6ZWRfcG5sGBggASgJQgm6SAZyBIiIJwFIDogBARIsChRzZXNzaW9uX3JlYWxpemVkX3BubBgZIAEoCUIJukgGcgSIiCcBSA+IAQESLgoWc2Vzc2lvbl91bnJlYWxpemVkX3BubBgaIAEoCUIJukgGcgSIiCcBSBCIAQESKwoGd2luZG93GBEgASgOMhsuY3FjLnZlbnVlcy52MS5NYXJnaW5XaW5kb3cSHAoKcmF3X3dpbmRvdxgVIAEoCUIIukgFcgMYgAESGAoLbXVsdGlfYXNzZXQYEiABKAhIEYgBARItCgl0aW1lc3RhbXAYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiQKDGJ1eWluZ19wb3dlchgbIAEoCUIJukgGcgSIiCcBSBKIAQESIwoLaGVsZF9hbW91bnQYHCABKAlCCbpIBnIEiIgnAUgTiAEBEiQKDHNwb3RfYmFsYW5jZRgdIAEoCUIJukgGcgSIiCcBSBSIAQESKwoTZGVyaXZhdGl2ZXNfYmFsYW5jZRgeIAEoCUIJukgGcgSIiCcBSBWIAQESLQoVbGlxdWlkYXRpb25fdGhyZXNob2xkGB8gASgJQgm6SAZyBIiIJwFIFogBARIyChpsaXF1aWRhdGlvbl9idWZmZXJfcGVyY2VudBggIAEoCUIJukgGcgSIiCcBSBeIAQESIgoQcmF3X21hcmdpbl9sZXZlbBghIAEoCUIIukgFcgMYgAESLAoUbWFyZ2luX2xldmVsX3BlcmNlbnQYIiABKAlCCbpIBnIEiIgnAUgYiAEBEiIKCmNvc3RfYmFzaXMYIyABKAlCCbpIBnIEiIgnAUgZiAEBEiYKDnBvc2l0aW9uX3ZhbHVlGCQgASgJQgm6SAZyBIiIJwFIGogBARIhChRzZXJ2ZXNfYXNfY29sbGF0ZXJhbBglIAEoCEgbiAEBEh0KEGNyb3NzX2NvbGxhdGVyYWwYJiABKAhIHIgBARIhCgl0b3RhbF9wbmwYJyABKAlCCbpIBnIEiIgnAUgdiAEBEiwKB2Z1dHVyZXMYKCABKAsyGy5jcWMudmVudWVzLnYxLlBubEJyZWFrZG93bhIsCgdvcHRpb25zGCkgASgLMhsuY3FjLnZlbnVlcy52MS5QbmxCcmVha2Rvd24SJQoNb3B0aW9uc192YWx1ZRgqIAEoCUIJukgGcgSIiCcBSB6IAQESIwoLZmVlX2JhbGFuY2UYKyABKAlCCbpIBnIEiIgnAUgfiAEBEiQKDHNwb3RfcmVzZXJ2ZRgsIAEoCUIJukgGcgSIiCcBSCCIAQESKgoSYWRkaXRpb25hbF9yZXNlcnZlGC0gASgJQgm6SAZyBIiIJwFIIYgBARImCg5sb2NrZWRfYmFsYW5jZRguIAEoCUIJukgGcgSIiCcBSCKIAQESMQobZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvGC8gASgBQge6SAQSAkABSCOIAQESGwoFZGVsdGEYMCABKAFCB7pIBBICQAFIJIgBARIlCg9wcm9qZWN0ZWRfZGVsdGEYMSABKAFCB7pIBBICQAFIJYgBARI2Cg9vcHRpb25fZXhwb3N1cmUYMiABKAsyHS5jcWMudmVudWVzLnYxLk9wdGlvbkV4cG9zdXJlEi8KCWV4cG9zdXJlcxgzIAMoCzIcLmNxYy52ZW51ZXMudjEuSW5kZXhFeHBvc3VyZUIJCgdfZXF1aXR5QhEKD193YWxsZXRfYmFsYW5jZUIRCg9fdW5yZWFsaXplZF9wbmxCEQoPX2luaXRpYWxfbWFyZ2luQhoKGF9wb3NpdGlvbl9pbml0aWFsX21hcmdpbkIXChVfb3JkZXJfaW5pdGlhbF9tYXJnaW5CFQoTX21haW50ZW5hbmNlX21hcmdpbkIbChlfcHJvamVjdGVkX2luaXRpYWxfbWFyZ2luQh8KHV9wcm9qZWN0ZWRfbWFpbnRlbmFuY2VfbWFyZ2luQgwKCl9hdmFpbGFibGVCDwoNX3dpdGhkcmF3YWJsZUIVChNfbGlxdWlkYXRpb25fYnVmZmVyQhEKD19tYXJnaW5fYmFsYW5jZUIXChVfY3Jvc3Nfd2FsbGV0X2JhbGFuY2VCFwoVX2Nyb3NzX3VucmVhbGl6ZWRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIZChdfc2Vzc2lvbl91bnJlYWxpemVkX3BubEIOCgxfbXVsdGlfYXNzZXRCDwoNX2J1eWluZ19wb3dlckIOCgxfaGVsZF9hbW91bnRCDwoNX3Nwb3RfYmFsYW5jZUIWChRfZGVyaXZhdGl2ZXNfYmFsYW5jZUIYChZfbGlxdWlkYXRpb25fdGhyZXNob2xkQh0KG19saXF1aWRhdGlvbl9idWZmZXJfcGVyY2VudEIXChVfbWFyZ2luX2xldmVsX3BlcmNlbnRCDQoLX2Nvc3RfYmFzaXNCEQoPX3Bvc2l0aW9uX3ZhbHVlQhcKFV9zZXJ2ZXNfYXNfY29sbGF0ZXJhbEITChFfY3Jvc3NfY29sbGF0ZXJhbEIMCgpfdG90YWxfcG5sQhAKDl9vcHRpb25zX3ZhbHVlQg4KDF9mZWVfYmFsYW5jZUIPCg1fc3BvdF9yZXNlcnZlQhUKE19hZGRpdGlvbmFsX3Jlc2VydmVCEQoPX2xvY2tlZF9iYWxhbmNlQh4KHF9lc3RpbWF0ZWRfbGlxdWlkYXRpb25fcmF0aW9CCAoGX2RlbHRhQhIKEF9wcm9qZWN0ZWRfZGVsdGEixQEKDFBubEJyZWFrZG93bhIbCgNwbmwYASABKAlCCbpIBnIEiIgnAUgAiAEBEiwKFHNlc3Npb25fcmVhbGl6ZWRfcG5sGAIgASgJQgm6SAZyBIiIJwFIAYgBARIuChZzZXNzaW9uX3VucmVhbGl6ZWRfcG5sGAMgASgJQgm6SAZyBIiIJwFIAogBAUIGCgRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIZChdfc2Vzc2lvbl91bnJlYWxpemVkX3BubCKqAQoOT3B0aW9uRXhwb3N1cmUSGwoFZGVsdGEYASABKAFCB7pIBBICQAFIAIgBARIbCgVnYW1tYRgCIAEoAUIHukgEEgJAAUgBiAEBEhoKBHZlZ2EYAyABKAFCB7pIBBICQAFIAogBARIbCgV0aGV0YRgEIAEoAUIHukgEEgJAAUgDiAEBQggKBl9kZWx0YUIICgZfZ2FtbWFCBwoFX3ZlZ2FCCAoGX3RoZXRhItoBCg1JbmRleEV4cG9zdXJlEh8KC3ByaWNlX2luZGV4GAEgASgJQgq6SAdyBRABGIABEhsKBWRlbHRhGAIgASgBQge6SAQSAkABSACIAQESLgoHb3B0aW9ucxgDIAEoCzIdLmNxYy52ZW51ZXMudjEuT3B0aW9uRXhwb3N1cmUSMQobZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvGAQgASgBQge6SAQSAkABSAGIAQFCCAoGX2RlbHRhQh4KHF9lc3RpbWF0ZWRfbGlxdWlkYXRpb25fcmF0aW8qYgoLTWFyZ2luTW9kZWwSHAoYTUFSR0lOX01PREVMX1VOU1BFQ0lGSUVEEAASGQoVTUFSR0lOX01PREVMX1NUQU5EQVJEEAESGgoWTUFSR0lOX01PREVMX1BPUlRGT0xJTxACKmYKDE1hcmdpbldpbmRvdxIdChlNQVJHSU5fV0lORE9XX1VOU1BFQ0lGSUVEEAASGgoWTUFSR0lOX1dJTkRPV19JTlRSQURBWRABEhsKF01BUkdJTl9XSU5ET1dfT1ZFUk5JR0hUEAJCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * What an account has to cover its positions, and what they need, in one asset.
+ * Margin of an account in one asset: what the account has to cover its positions, and what the positions require.
  *
  * @generated from message cqc.venues.v1.AccountMargin
  */
 export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   /**
-   * Account that is described.
+   * Account that the margin applies to.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * Asset in which the amounts are stated.
+   * Asset in whose units the amounts are stated.
    *
    * @generated from field: string asset_id = 2;
    */
   assetId: string;
 
   /**
-   * How the venue computes it.
+   * How the venue computes the margin.
    *
    * @generated from field: cqc.venues.v1.MarginModel model = 3;
    */
   model: MarginModel;
 
   /**
-   * The venue's own word for the model. Empty where it has none.
+   * The venue's own value for `model`. Empty if it has none.
    *
    * @generated from field: string raw_model = 4;
    */
   rawModel: string;
 
   /**
-   * Balance with unrealised profit and loss. Absent where the venue does not say.
+   * Balance including unrealized profit and loss, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string equity = 5;
    */
   equity?: string | undefined;
 
   /**
-   * Balance without unrealised profit and loss. Absent where the venue does not say.
+   * Balance excluding unrealized profit and loss, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string wallet_balance = 6;
    */
   walletBalance?: string | undefined;
 
   /**
-   * Unrealised profit and loss. Absent where the venue does not say.
+   * Unrealized profit or loss, in units of the asset. Negative is a loss. Absent if the venue does not report it.
    *
    * @generated from field: optional string unrealized_pnl = 7;
    */
   unrealizedPnl?: string | undefined;
 
   /**
-   * What all positions and orders need to be opened. Absent where the venue does not say.
+   * Margin required to open all positions and orders, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string initial_margin = 8;
    */
   initialMargin?: string | undefined;
 
   /**
-   * The part of it for positions. Absent where the venue does not say.
+   * Part of `initial_margin` for positions, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string position_initial_margin = 9;
    */
   positionInitialMargin?: string | undefined;
 
   /**
-   * The part of it for open orders. Absent where the venue does not say.
+   * Part of `initial_margin` for open orders, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string order_initial_margin = 10;
    */
   orderInitialMargin?: string | undefined;
 
   /**
-   * What all positions need not to be liquidated. Absent where the venue does not say.
+   * Margin required to keep all positions from being liquidated, in units of the asset. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional string maintenance_margin = 11;
    */
   maintenanceMargin?: string | undefined;
 
   /**
-   * Initial margin with what is about to be settled. Absent where the venue does not say.
+   * Initial margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional string projected_initial_margin = 12;
    */
   projectedInitialMargin?: string | undefined;
 
   /**
-   * Maintenance margin with what is about to be settled. Absent where the venue does not say.
+   * Maintenance margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does
+   * not report it.
    *
    * @generated from field: optional string projected_maintenance_margin = 13;
    */
   projectedMaintenanceMargin?: string | undefined;
 
   /**
-   * What new orders can use. Absent where the venue does not say.
+   * Amount available for new orders, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string available = 14;
    */
   available?: string | undefined;
 
   /**
-   * What can be moved out. Absent where the venue does not say.
+   * Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string withdrawable = 15;
    */
   withdrawable?: string | undefined;
 
   /**
-   * What is left until liquidation. Absent where the venue does not say.
+   * Amount left before liquidation, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string liquidation_buffer = 16;
    */
   liquidationBuffer?: string | undefined;
 
   /**
-   * What margin is computed from where a venue tells it apart from equity, such as without the value of options. Absent
-   * where the venue does not say.
+   * Balance that the venue computes margin from, if distinct from equity, such as equity without the value of options.
+   * In units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string margin_balance = 22;
    */
   marginBalance?: string | undefined;
 
   /**
-   * The part of the wallet balance that serves all cross-margin positions. Absent where the venue does not say.
+   * Part of the wallet balance that serves all cross-margin positions, in units of the asset. Absent if the venue does
+   * not report it.
    *
    * @generated from field: optional string cross_wallet_balance = 23;
    */
   crossWalletBalance?: string | undefined;
 
   /**
-   * Unrealised profit and loss of all cross-margin positions. Absent where the venue does not say.
+   * Unrealized profit or loss of all cross-margin positions, in units of the asset. Negative is a loss. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional string cross_unrealized_pnl = 24;
    */
   crossUnrealizedPnl?: string | undefined;
 
   /**
-   * Profit or loss realised since the venue's last settlement. Absent where the venue does not say.
+   * Profit or loss realized since the venue's last settlement, in units of the asset. Negative is a loss. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional string session_realized_pnl = 25;
    */
   sessionRealizedPnl?: string | undefined;
 
   /**
-   * Profit or loss not realised since the venue's last settlement. Absent where the venue does not say.
+   * Unrealized profit or loss since the venue's last settlement, in units of the asset. Negative is a loss. Absent if
+   * the venue does not report it.
    *
    * @generated from field: optional string session_unrealized_pnl = 26;
    */
   sessionUnrealizedPnl?: string | undefined;
 
   /**
-   * Time of day for which the amounts hold.
+   * Time of day that the amounts apply to.
    *
    * @generated from field: cqc.venues.v1.MarginWindow window = 17;
    */
   window: MarginWindow;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `window`. Empty if it has none.
    *
    * @generated from field: string raw_window = 21;
    */
   rawWindow: string;
 
   /**
-   * Whether several assets together serve as collateral. Absent where the venue does not say.
+   * Whether several assets together serve as collateral. Absent if the venue does not report it.
    *
    * @generated from field: optional bool multi_asset = 18;
    */
   multiAsset?: boolean | undefined;
 
   /**
-   * When it was so at the venue. Absent where it does not say.
+   * Time of this state at the venue. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 19;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received it.
+   * When this system received the margin.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 20;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * What new positions can be worth, in units of the asset. Absent where the venue does not say.
+   * Maximum value of new positions, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string buying_power = 27;
    */
   buyingPower?: string | undefined;
 
   /**
-   * What open orders hold. Absent where the venue does not say.
+   * Amount held by open orders, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string held_amount = 28;
    */
   heldAmount?: string | undefined;
 
   /**
-   * The part of the balance in the spot wallet. Absent where the venue does not say.
+   * Part of the balance in the spot wallet, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string spot_balance = 29;
    */
   spotBalance?: string | undefined;
 
   /**
-   * The part of the balance in the derivatives wallet. Absent where the venue does not say.
+   * Part of the balance in the derivatives wallet, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string derivatives_balance = 30;
    */
   derivativesBalance?: string | undefined;
 
   /**
-   * Balance below which positions are liquidated. Absent where the venue does not say.
+   * Balance below which positions are liquidated, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string liquidation_threshold = 31;
    */
   liquidationThreshold?: string | undefined;
 
   /**
-   * What is left until liquidation, in percent of the threshold. Absent where the venue does not say.
+   * Amount left before liquidation, in percent of `liquidation_threshold`. Absent if the venue does not report it.
    *
    * @generated from field: optional string liquidation_buffer_percent = 32;
    */
   liquidationBufferPercent?: string | undefined;
 
   /**
-   * The venue's word for how close liquidation is. Empty where it has none.
+   * The venue's own value for how close liquidation is. Empty if it has none.
    *
    * @generated from field: string raw_margin_level = 33;
    */
   rawMarginLevel: string;
 
   /**
-   * Equity in percent of the margin used. Absent where the venue does not say.
+   * Equity in percent of the margin used. Absent if the venue does not report it.
    *
    * @generated from field: optional string margin_level_percent = 34;
    */
   marginLevelPercent?: string | undefined;
 
   /**
-   * What the open positions cost. Absent where the venue does not say.
+   * Cost of the open positions, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string cost_basis = 35;
    */
   costBasis?: string | undefined;
 
   /**
-   * What the open positions are worth. Absent where the venue does not say.
+   * Current value of the open positions, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string position_value = 36;
    */
   positionValue?: string | undefined;
 
   /**
-   * Whether the asset counts as collateral. Absent where the venue does not say.
+   * Whether the asset counts as collateral. Absent if the venue does not report it.
    *
    * @generated from field: optional bool serves_as_collateral = 37;
    */
   servesAsCollateral?: boolean | undefined;
 
   /**
-   * Whether assets of other kinds cover the positions in this one. Absent where the venue does not say.
+   * Whether other kinds of assets cover the positions in this asset. Absent if the venue does not report it.
    *
    * @generated from field: optional bool cross_collateral = 38;
    */
   crossCollateral?: boolean | undefined;
 
   /**
-   * Profit or loss of all positions. Absent where the venue does not say.
+   * Profit or loss of all positions, in units of the asset. Negative is a loss. Absent if the venue does not report it.
    *
    * @generated from field: optional string total_pnl = 39;
    */
   totalPnl?: string | undefined;
 
   /**
-   * Profit or loss of futures. Absent where the venue does not say.
+   * Profit and loss of futures. Absent if the venue does not report it.
    *
    * @generated from field: cqc.venues.v1.PnlBreakdown futures = 40;
    */
   futures?: PnlBreakdown | undefined;
 
   /**
-   * Profit or loss of options. Absent where the venue does not say.
+   * Profit and loss of options. Absent if the venue does not report it.
    *
    * @generated from field: cqc.venues.v1.PnlBreakdown options = 41;
    */
   options?: PnlBreakdown | undefined;
 
   /**
-   * What the options are worth. Absent where the venue does not say.
+   * Value of the options, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string options_value = 42;
    */
   optionsValue?: string | undefined;
 
   /**
-   * What is set aside for fees. Absent where the venue does not say.
+   * Amount set aside for fees, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string fee_balance = 43;
    */
   feeBalance?: string | undefined;
 
   /**
-   * What open spot orders set aside. Absent where the venue does not say.
+   * Amount set aside for open spot orders, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string spot_reserve = 44;
    */
   spotReserve?: string | undefined;
 
   /**
-   * What the venue sets aside beside that. Absent where the venue does not say.
+   * Amount that the venue sets aside in addition to `spot_reserve`, in units of the asset. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional string additional_reserve = 45;
    */
   additionalReserve?: string | undefined;
 
   /**
-   * What cannot be moved or used. Absent where the venue does not say.
+   * Amount that can be neither moved nor used, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string locked_balance = 46;
    */
   lockedBalance?: string | undefined;
 
   /**
-   * Estimated fall or rise of the price to liquidation, as a part of the price. Absent where the venue does not say.
+   * Estimated fall or rise of the price that leads to liquidation, as a fraction of the price. Absent if the venue does
+   * not report it.
    *
    * @generated from field: optional double estimated_liquidation_ratio = 47;
    */
   estimatedLiquidationRatio?: number | undefined;
 
   /**
-   * Change of value per change of the underlying, of all positions, in units of the asset. Absent where the venue does not say.
+   * Change in the value of all positions per change of the underlying, in units of the asset. Absent if the venue does
+   * not report it.
    *
    * @generated from field: optional double delta = 48;
    */
   delta?: number | undefined;
 
   /**
-   * Delta with what is about to be settled. Absent where the venue does not say.
+   * Delta that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional double projected_delta = 49;
    */
   projectedDelta?: number | undefined;
 
   /**
-   * Greeks of all options together. Absent where the venue does not say.
+   * Greeks of all options together. Absent if the venue does not report them.
    *
    * @generated from field: cqc.venues.v1.OptionExposure option_exposure = 50;
    */
   optionExposure?: OptionExposure | undefined;
 
   /**
-   * The same by index. Empty where the venue does not say.
+   * Delta, greeks and estimated liquidation ratio per index. Empty if the venue does not report them.
    *
    * @generated from field: repeated cqc.venues.v1.IndexExposure exposures = 51;
    */
@@ -389,27 +400,29 @@ export const AccountMarginSchema: GenMessage<AccountMargin> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_margin, 0);
 
 /**
- * Profit and loss of one kind of product, in units of the account margin's asset.
+ * Profit and loss of one kind of product, in units of the asset of the AccountMargin.
  *
  * @generated from message cqc.venues.v1.PnlBreakdown
  */
 export type PnlBreakdown = Message<"cqc.venues.v1.PnlBreakdown"> & {
   /**
-   * Of all open positions. Absent where the venue does not say.
+   * Profit or loss of all open positions. Negative is a loss. Absent if the venue does not report it.
    *
    * @generated from field: optional string pnl = 1;
    */
   pnl?: string | undefined;
 
   /**
-   * Realised since the venue's last settlement. Absent where the venue does not say.
+   * Profit or loss realized since the venue's last settlement. Negative is a loss. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional string session_realized_pnl = 2;
    */
   sessionRealizedPnl?: string | undefined;
 
   /**
-   * Not realised since the venue's last settlement. Absent where the venue does not say.
+   * Unrealized profit or loss since the venue's last settlement. Negative is a loss. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional string session_unrealized_pnl = 3;
    */
@@ -424,34 +437,34 @@ export const PnlBreakdownSchema: GenMessage<PnlBreakdown> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_margin, 1);
 
 /**
- * Greeks of the options of an account, as the venue estimates them.
+ * Greeks of an account's options, as the venue estimates them.
  *
  * @generated from message cqc.venues.v1.OptionExposure
  */
 export type OptionExposure = Message<"cqc.venues.v1.OptionExposure"> & {
   /**
-   * Change of value per change of the underlying. Absent where the venue does not say.
+   * Change in value per change of the underlying. Absent if the venue does not report it.
    *
    * @generated from field: optional double delta = 1;
    */
   delta?: number | undefined;
 
   /**
-   * Change of delta per change of the underlying. Absent where the venue does not say.
+   * Change in delta per change of the underlying. Absent if the venue does not report it.
    *
    * @generated from field: optional double gamma = 2;
    */
   gamma?: number | undefined;
 
   /**
-   * Change of value per percentage point of volatility. Absent where the venue does not say.
+   * Change in value per percentage point of volatility. Absent if the venue does not report it.
    *
    * @generated from field: optional double vega = 3;
    */
   vega?: number | undefined;
 
   /**
-   * Change of value per day. Absent where the venue does not say.
+   * Change in value per day. Absent if the venue does not report it.
    *
    * @generated from field: optional double theta = 4;
    */
@@ -466,7 +479,7 @@ export const OptionExposureSchema: GenMessage<OptionExposure> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_margin, 2);
 
 /**
- * What an account depends on, by the index that its products follow.
+ * An account's exposure to one index that its products follow.
  *
  * @generated from message cqc.venues.v1.IndexExposure
  */
@@ -479,21 +492,22 @@ export type IndexExposure = Message<"cqc.venues.v1.IndexExposure"> & {
   priceIndex: string;
 
   /**
-   * Change of value per change of the index, of all positions. Absent where the venue does not say.
+   * Change in the value of all positions per change of the index. Absent if the venue does not report it.
    *
    * @generated from field: optional double delta = 2;
    */
   delta?: number | undefined;
 
   /**
-   * Greeks of the options alone. Absent where the venue does not say.
+   * Greeks of the options alone. Absent if the venue does not report them.
    *
    * @generated from field: cqc.venues.v1.OptionExposure options = 3;
    */
   options?: OptionExposure | undefined;
 
   /**
-   * Estimated fall or rise of the index to liquidation, as a part of it. Absent where the venue does not say.
+   * Estimated fall or rise of the index that leads to liquidation, as a fraction of the index. Absent if the venue does
+   * not report it.
    *
    * @generated from field: optional double estimated_liquidation_ratio = 4;
    */
@@ -508,7 +522,7 @@ export const IndexExposureSchema: GenMessage<IndexExposure> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_margin, 3);
 
 /**
- * How a venue computes what positions need.
+ * How a venue computes the margin that positions require.
  *
  * @generated from enum cqc.venues.v1.MarginModel
  */
@@ -521,14 +535,14 @@ export enum MarginModel {
   UNSPECIFIED = 0,
 
   /**
-   * Position by position.
+   * Separately for each position.
    *
    * @generated from enum value: MARGIN_MODEL_STANDARD = 1;
    */
   STANDARD = 1,
 
   /**
-   * Over all positions together, by what scenarios would cost.
+   * For all positions together, from their losses in scenarios.
    *
    * @generated from enum value: MARGIN_MODEL_PORTFOLIO = 2;
    */
@@ -542,13 +556,13 @@ export const MarginModelSchema: GenEnum<MarginModel> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_margin, 0);
 
 /**
- * Times of day for which a venue asks different margin.
+ * Times of day for which a venue sets different margin requirements.
  *
  * @generated from enum cqc.venues.v1.MarginWindow
  */
 export enum MarginWindow {
   /**
-   * The venue makes no difference.
+   * The venue does not distinguish times of day.
    *
    * @generated from enum value: MARGIN_WINDOW_UNSPECIFIED = 0;
    */

@@ -16,13 +16,13 @@ export const file_cqc_venues_v1_order_list: GenFile = /*@__PURE__*/
   fileDesc("Ch5jcWMvdmVudWVzL3YxL29yZGVyX2xpc3QucHJvdG8SDWNxYy52ZW51ZXMudjEi/wMKCU9yZGVyTGlzdBIbCgdsaXN0X2lkGAEgASgJQgq6SAdyBRABGIABEh4KCmFjY291bnRfaWQYAiABKAlCCrpIB3IFEAEYgAESJQoOY2xpZW50X2xpc3RfaWQYAyABKAlCCLpIBXIDGIACSACIAQESJAoNdmVudWVfbGlzdF9pZBgEIAEoCUIIukgFcgMYgAJIAYgBARIqCgR0eXBlGAUgASgOMhwuY3FjLnZlbnVlcy52MS5PcmRlckxpc3RUeXBlEhoKCHJhd190eXBlGAYgASgJQgi6SAVyAxiAARIuCgZzdGF0dXMYByABKA4yHi5jcWMudmVudWVzLnYxLk9yZGVyTGlzdFN0YXR1cxIcCgpyYXdfc3RhdHVzGAggASgJQgi6SAVyAxiAARIhCg9yYXdfc3RhdHVzX3R5cGUYDCABKAlCCLpIBXIDGIABEiIKCW9yZGVyX2lkcxgJIAMoCUIPukgMkgEJIgdyBRABGIABEi0KCXRpbWVzdGFtcBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQFCEQoPX2NsaWVudF9saXN0X2lkQhAKDl92ZW51ZV9saXN0X2lkKpYBCg1PcmRlckxpc3RUeXBlEh8KG09SREVSX0xJU1RfVFlQRV9VTlNQRUNJRklFRBAAEhcKE09SREVSX0xJU1RfVFlQRV9PQ08QARIXChNPUkRFUl9MSVNUX1RZUEVfT1RPEAISFwoTT1JERVJfTElTVF9UWVBFX09VTxADEhkKFU9SREVSX0xJU1RfVFlQRV9PVE9DTxAEKpUBCg9PcmRlckxpc3RTdGF0dXMSIQodT1JERVJfTElTVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIfChtPUkRFUl9MSVNUX1NUQVRVU19FWEVDVVRJTkcQARIeChpPUkRFUl9MSVNUX1NUQVRVU19BTExfRE9ORRACEh4KGk9SREVSX0xJU1RfU1RBVFVTX1JFSkVDVEVEEANCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * Orders that depend on each other. The orders themselves name the list.
+ * Orders that depend on each other. Each order refers to its list.
  *
  * @generated from message cqc.venues.v1.OrderList
  */
 export type OrderList = Message<"cqc.venues.v1.OrderList"> & {
   /**
-   * Our id, opaque.
+   * Id of the list in this system, opaque.
    *
    * @generated from field: string list_id = 1;
    */
@@ -36,63 +36,64 @@ export type OrderList = Message<"cqc.venues.v1.OrderList"> & {
   accountId: string;
 
   /**
-   * Id given by whoever placed it, unique per account for ever. Absent for lists that we did not place.
+   * Client id of the list, assigned by whoever placed it, unique per account forever. Absent for lists that we did not
+   * place.
    *
    * @generated from field: optional string client_list_id = 3;
    */
   clientListId?: string | undefined;
 
   /**
-   * The venue's id. Absent until it answered.
+   * The venue's id of the list. Absent until the venue has responded.
    *
    * @generated from field: optional string venue_list_id = 4;
    */
   venueListId?: string | undefined;
 
   /**
-   * How its orders depend on each other.
+   * How the orders of the list depend on each other.
    *
    * @generated from field: cqc.venues.v1.OrderListType type = 5;
    */
   type: OrderListType;
 
   /**
-   * The venue's own word for the type. Empty where it has none.
+   * The venue's own value for `type`. Empty if it has none.
    *
    * @generated from field: string raw_type = 6;
    */
   rawType: string;
 
   /**
-   * Where it is in its life.
+   * State of the list in its life cycle.
    *
    * @generated from field: cqc.venues.v1.OrderListStatus status = 7;
    */
   status: OrderListStatus;
 
   /**
-   * The venue's own word for the status. Empty where it has none.
+   * The venue's own value for `status`. Empty if it has none.
    *
    * @generated from field: string raw_status = 8;
    */
   rawStatus: string;
 
   /**
-   * The venue's own word for what happened to it last, such as Binance's `EXEC_STARTED`. Empty where it has none.
+   * The venue's own value for the last event of the list, such as Binance's `EXEC_STARTED`. Empty if it has none.
    *
    * @generated from field: string raw_status_type = 12;
    */
   rawStatusType: string;
 
   /**
-   * Our ids of its orders, the first one first.
+   * Ids in this system of the list's orders, beginning with the first order.
    *
    * @generated from field: repeated string order_ids = 9;
    */
   orderIds: string[];
 
   /**
-   * When the venue last changed it. Absent where the venue does not say.
+   * When the venue last changed the list. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 10;
    */
@@ -127,28 +128,28 @@ export enum OrderListType {
   UNSPECIFIED = 0,
 
   /**
-   * One cancels the other: when one is filled or triggered, the others are cancelled.
+   * One cancels the other: when one order is filled or triggered, the others are cancelled.
    *
    * @generated from enum value: ORDER_LIST_TYPE_OCO = 1;
    */
   OCO = 1,
 
   /**
-   * One triggers the other: when the first is filled, the others are sent.
+   * One triggers the other: when the first order is filled, the others are sent.
    *
    * @generated from enum value: ORDER_LIST_TYPE_OTO = 2;
    */
   OTO = 2,
 
   /**
-   * One updates the other: when one is filled in part, the others are reduced by it.
+   * One updates the other: when one order is partly filled, the others are reduced by the filled quantity.
    *
    * @generated from enum value: ORDER_LIST_TYPE_OUO = 3;
    */
   OUO = 3,
 
   /**
-   * When the first is filled, the others are sent as an OCO.
+   * One triggers a one-cancels-other: when the first order is filled, the others are sent as an OCO.
    *
    * @generated from enum value: ORDER_LIST_TYPE_OTOCO = 4;
    */
@@ -162,7 +163,7 @@ export const OrderListTypeSchema: GenEnum<OrderListType> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order_list, 0);
 
 /**
- * Where a list of orders is in its life.
+ * State of a list of orders in its life cycle.
  *
  * @generated from enum cqc.venues.v1.OrderListStatus
  */
@@ -175,21 +176,21 @@ export enum OrderListStatus {
   UNSPECIFIED = 0,
 
   /**
-   * Its orders work, or wait for the first.
+   * The orders are working, or waiting for the first one.
    *
    * @generated from enum value: ORDER_LIST_STATUS_EXECUTING = 1;
    */
   EXECUTING = 1,
 
   /**
-   * None of its orders works any more.
+   * No order of the list is working any more.
    *
    * @generated from enum value: ORDER_LIST_STATUS_ALL_DONE = 2;
    */
   ALL_DONE = 2,
 
   /**
-   * The venue did not take it.
+   * The venue did not accept the list.
    *
    * @generated from enum value: ORDER_LIST_STATUS_REJECTED = 3;
    */

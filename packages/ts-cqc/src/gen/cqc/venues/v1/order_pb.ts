@@ -21,16 +21,16 @@ export const file_cqc_venues_v1_order: GenFile = /*@__PURE__*/
   fileDesc("ChljcWMvdmVudWVzL3YxL29yZGVyLnByb3RvEg1jcWMudmVudWVzLnYxIrkdCgVPcmRlchIcCghvcmRlcl9pZBgBIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABEiIKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBEiYKD2NsaWVudF9vcmRlcl9pZBgEIAEoCUIIukgFcgMYgAJIAogBARIlCg52ZW51ZV9vcmRlcl9pZBgFIAEoCUIIukgFcgMYgAJIA4gBARIvChhwcmV2aW91c192ZW51ZV9vcmRlcl9pZHMYBiADKAlCDbpICpIBByIFcgMYgAISHAoFbGFiZWwYByABKAlCCLpIBXIDGIACSASIAQESHgoHbGlzdF9pZBgIIAEoCUIIukgFcgMYgAJIBYgBARImCgRzaWRlGAkgASgOMhguY3FjLnZlbnVlcy52MS5PcmRlclNpZGUSGgoIcmF3X3NpZGUYOSABKAlCCLpIBXIDGIABEiYKBHR5cGUYCiABKA4yGC5jcWMudmVudWVzLnYxLk9yZGVyVHlwZRIaCghyYXdfdHlwZRgLIAEoCUIIukgFcgMYgAESMQoNdGltZV9pbl9mb3JjZRgMIAEoDjIaLmNxYy52ZW51ZXMudjEuVGltZUluRm9yY2USIwoRcmF3X3RpbWVfaW5fZm9yY2UYDSABKAlCCLpIBXIDGIABEioKBnN0YXR1cxgOIAEoDjIaLmNxYy52ZW51ZXMudjEuT3JkZXJTdGF0dXMSHAoKcmF3X3N0YXR1cxgPIAEoCUIIukgFcgMYgAESHQoIcXVhbnRpdHkYECABKAlCCbpIBnIEiIgnAUgAEiMKDnF1b3RlX3F1YW50aXR5GBEgASgJQgm6SAZyBIiIJwFIABIYCg5jbG9zZV9wb3NpdGlvbhgSIAEoCEgAEjMKDXF1YW50aXR5X3VuaXQYEyABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSHQoFcHJpY2UYFCABKAlCCbpIBnIEiIgnAUgGiAEBEiUKDXRyaWdnZXJfcHJpY2UYFSABKAlCCbpIBnIEiIgnAUgHiAEBEigKEGFjdGl2YXRpb25fcHJpY2UYFiABKAlCCbpIBnIEiIgnAUgIiAEBEjAKDHRyaWdnZXJfa2luZBgXIAEoDjIaLmNxYy52ZW51ZXMudjEuVHJpZ2dlcktpbmQSIgoQcmF3X3RyaWdnZXJfa2luZBgYIAEoCUIIukgFcgMYgAESJwoPdHJhaWxpbmdfb2Zmc2V0GBkgASgJQgm6SAZyBIiIJwFICYgBARI/ChR0cmFpbGluZ19vZmZzZXRfa2luZBgaIAEoDjIhLmNxYy52ZW51ZXMudjEuVHJhaWxpbmdPZmZzZXRLaW5kEioKGHJhd190cmFpbGluZ19vZmZzZXRfa2luZBg9IAEoCUIIukgFcgMYgAESKAoQZGlzcGxheV9xdWFudGl0eRgbIAEoCUIJukgGcgSIiCcBSAqIAQESQQoVc2VsZl90cmFkZV9wcmV2ZW50aW9uGBwgASgOMiIuY3FjLnZlbnVlcy52MS5TZWxmVHJhZGVQcmV2ZW50aW9uEisKGXJhd19zZWxmX3RyYWRlX3ByZXZlbnRpb24YHSABKAlCCLpIBXIDGIABEi4KC3ByaWNlX21hdGNoGB4gASgOMhkuY3FjLnZlbnVlcy52MS5QcmljZU1hdGNoEiEKD3Jhd19wcmljZV9tYXRjaBgfIAEoCUIIukgFcgMYgAESGgoNcHJpY2VfcHJvdGVjdBggIAEoCEgLiAEBEhYKCXBvc3Rfb25seRghIAEoCEgMiAEBEhgKC3JlZHVjZV9vbmx5GCIgASgISA2IAQESMgoNcG9zaXRpb25fc2lkZRgjIAEoDjIbLmNxYy52ZW51ZXMudjEuUG9zaXRpb25TaWRlEiMKEXJhd19wb3NpdGlvbl9zaWRlGDogASgJQgi6SAVyAxiAARIuCgttYXJnaW5fbW9kZRgkIAEoDjIZLmNxYy52ZW51ZXMudjEuTWFyZ2luTW9kZRIhCg9yYXdfbWFyZ2luX21vZGUYOyABKAlCCLpIBXIDGIABEiAKCGxldmVyYWdlGCUgASgJQgm6SAZyBIiIJwFIDogBARIzCg1nb29kX3RpbF90aW1lGCYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBEhgKDmdvb2RfdGlsX2Jsb2NrGCcgASgESAESLAoIc3RhcnRfYXQYKCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKEnNsaXBwYWdlX2xpbWl0X2JwcxgpIAEoCUIJukgGcgSQiCcBSA+IAQESKwoTY3VtdWxhdGl2ZV9xdWFudGl0eRgqIAEoCUIJukgGcgSIiCcBSBCIAQESMQoZY3VtdWxhdGl2ZV9xdW90ZV9xdWFudGl0eRgrIAEoCUIJukgGcgSIiCcBSBGIAQESJwoPbGVhdmVzX3F1YW50aXR5GCwgASgJQgm6SAZyBIiIJwFIEogBARIlCg1hdmVyYWdlX3ByaWNlGC0gASgJQgm6SAZyBIiIJwFIE4gBARIgCgRmZWVzGC4gAygLMhIuY3FjLnZlbnVlcy52MS5GZWUSIwoLaGVsZF9hbW91bnQYLyABKAlCCbpIBnIEiIgnAUgUiAEBEioKBm9yaWdpbhgwIAEoDjIaLmNxYy52ZW51ZXMudjEuT3JkZXJPcmlnaW4SHAoKcmF3X29yaWdpbhg8IAEoCUIIukgFcgMYgAESMQoNc3RhdHVzX3JlYXNvbhgxIAEoDjIaLmNxYy52ZW51ZXMudjEuT3JkZXJSZWFzb24SJAoSc3RhdHVzX3JlYXNvbl90ZXh0GDIgASgJQgi6SAVyAxiAIBIuCgpjcmVhdGVkX2F0GDMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GDQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgx0cmlnZ2VyZWRfYXQYNSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWNsb3NlZF9hdBg2IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYNyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESEAoIcmV2aXNpb24YOCABKAQSFAoHd29ya2luZxg+IAEoCEgViAEBEi4KCndvcmtpbmdfYXQYPyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KDW9yaWdpbmFsX3R5cGUYQCABKA4yGC5jcWMudmVudWVzLnYxLk9yZGVyVHlwZRIjChFyYXdfb3JpZ2luYWxfdHlwZRhBIAEoCUIIukgFcgMYgAESFwoKZmlsbF9jb3VudBhCIAEoDUgWiAEBEjAKDGxhc3RfZmlsbF9hdBhDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoHc2V0dGxlZBhEIAEoCEgXiAEBEh8KEnNpemVfaW5jbHVkZXNfZmVlcxhFIAEoCEgYiAEBEioKEm5ldF9xdW90ZV9xdWFudGl0eRhGIAEoCUIJukgGcgSIiCcBSBmIAQESIwoRcmF3X3N0YXR1c19yZWFzb24YRyABKAlCCLpIBXIDGIABEiQKEnJhd190cmlnZ2VyX3N0YXR1cxhIIAEoCUIIukgFcgMYgAESLAoVcGFyZW50X3ZlbnVlX29yZGVyX2lkGEkgASgJQgi6SAVyAxiAAkgaiAEBEi4KF2F0dGFjaGVkX3ZlbnVlX29yZGVyX2lkGEogASgJQgi6SAVyAxiAAkgbiAEBEhsKCXJhd19mbGFncxhLIAEoCUIIukgFcgMYgAESIAoOcmF3X2NvbmRpdGlvbnMYTCABKAlCCLpIBXIDGIAgEiEKCWNvbnRyYWN0cxhNIAEoCUIJukgGcgSIiCcBSByIAQESJAoXbWFya2V0X21ha2VyX3Byb3RlY3Rpb24YTiABKAhIHYgBARIdChByZWplY3RfcG9zdF9vbmx5GE8gASgISB6IAQESGgoNcmlza19yZWR1Y2luZxhQIAEoCEgfiAEBEhUKCHJlcGxhY2VkGFEgASgISCCIAQFCBgoEc2l6ZUIKCghnb29kX3RpbEISChBfY2xpZW50X29yZGVyX2lkQhEKD192ZW51ZV9vcmRlcl9pZEIICgZfbGFiZWxCCgoIX2xpc3RfaWRCCAoGX3ByaWNlQhAKDl90cmlnZ2VyX3ByaWNlQhMKEV9hY3RpdmF0aW9uX3ByaWNlQhIKEF90cmFpbGluZ19vZmZzZXRCEwoRX2Rpc3BsYXlfcXVhbnRpdHlCEAoOX3ByaWNlX3Byb3RlY3RCDAoKX3Bvc3Rfb25seUIOCgxfcmVkdWNlX29ubHlCCwoJX2xldmVyYWdlQhUKE19zbGlwcGFnZV9saW1pdF9icHNCFgoUX2N1bXVsYXRpdmVfcXVhbnRpdHlCHAoaX2N1bXVsYXRpdmVfcXVvdGVfcXVhbnRpdHlCEgoQX2xlYXZlc19xdWFudGl0eUIQCg5fYXZlcmFnZV9wcmljZUIOCgxfaGVsZF9hbW91bnRCCgoIX3dvcmtpbmdCDQoLX2ZpbGxfY291bnRCCgoIX3NldHRsZWRCFQoTX3NpemVfaW5jbHVkZXNfZmVlc0IVChNfbmV0X3F1b3RlX3F1YW50aXR5QhgKFl9wYXJlbnRfdmVudWVfb3JkZXJfaWRCGgoYX2F0dGFjaGVkX3ZlbnVlX29yZGVyX2lkQgwKCl9jb250cmFjdHNCGgoYX21hcmtldF9tYWtlcl9wcm90ZWN0aW9uQhMKEV9yZWplY3RfcG9zdF9vbmx5QhAKDl9yaXNrX3JlZHVjaW5nQgsKCV9yZXBsYWNlZCq7AgoJT3JkZXJUeXBlEhoKFk9SREVSX1RZUEVfVU5TUEVDSUZJRUQQABIVChFPUkRFUl9UWVBFX01BUktFVBABEhQKEE9SREVSX1RZUEVfTElNSVQQAhITCg9PUkRFUl9UWVBFX1NUT1AQAxIZChVPUkRFUl9UWVBFX1NUT1BfTElNSVQQBBIaChZPUkRFUl9UWVBFX1RBS0VfUFJPRklUEAUSIAocT1JERVJfVFlQRV9UQUtFX1BST0ZJVF9MSU1JVBAGEhwKGE9SREVSX1RZUEVfVFJBSUxJTkdfU1RPUBAHEiIKHk9SREVSX1RZUEVfVFJBSUxJTkdfU1RPUF9MSU1JVBAIEh4KGk9SREVSX1RZUEVfTUFSS0VUX1RPX0xJTUlUEAkSFQoRT1JERVJfVFlQRV9QRUdHRUQQCipQCglPcmRlclNpZGUSGgoWT1JERVJfU0lERV9VTlNQRUNJRklFRBAAEhIKDk9SREVSX1NJREVfQlVZEAESEwoPT1JERVJfU0lERV9TRUxMEAIq4gMKC09yZGVyU3RhdHVzEhwKGE9SREVSX1NUQVRVU19VTlNQRUNJRklFRBAAEisKGE9SREVSX1NUQVRVU19QRU5ESU5HX05FVxABGg2qjicJAgMEBQYHCAkKEiMKEE9SREVSX1NUQVRVU19ORVcQAhoNqo4nCQMEBQYHCAkKCxIrChhPUkRFUl9TVEFUVVNfVU5UUklHR0VSRUQQAxoNqo4nCQIEBQYHCAkKCxIuCh1PUkRFUl9TVEFUVVNfUEFSVElBTExZX0ZJTExFRBAEGguqjicHAgUGBwgKCxIhChNPUkRFUl9TVEFUVVNfRklMTEVEEAUaCKqOJwQCBAgKEi4KG09SREVSX1NUQVRVU19QRU5ESU5HX0NBTkNFTBAGGg2qjicJAgMEBQcICQoLEi8KHE9SREVSX1NUQVRVU19QRU5ESU5HX1JFUExBQ0UQBxoNqo4nCQIDBAUGCAkKCxIiChZPUkRFUl9TVEFUVVNfQ0FOQ0VMTEVEEAgaBqqOJwIEBRIZChVPUkRFUl9TVEFUVVNfUkVKRUNURUQQCRIgChRPUkRFUl9TVEFUVVNfRVhQSVJFRBAKGgaqjicCBAUSIQoVT1JERVJfU1RBVFVTX1JFUExBQ0VEEAsaBqqOJwIEBSq2AQoLVGltZUluRm9yY2USHQoZVElNRV9JTl9GT1JDRV9VTlNQRUNJRklFRBAAEhUKEVRJTUVfSU5fRk9SQ0VfR1RDEAESFQoRVElNRV9JTl9GT1JDRV9JT0MQAhIVChFUSU1FX0lOX0ZPUkNFX0ZPSxADEhUKEVRJTUVfSU5fRk9SQ0VfR1REEAQSFQoRVElNRV9JTl9GT1JDRV9EQVkQBRIVChFUSU1FX0lOX0ZPUkNFX0dUWBAGKrMBCgtUcmlnZ2VyS2luZBIcChhUUklHR0VSX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUUklHR0VSX0tJTkRfTEFTVBABEhUKEVRSSUdHRVJfS0lORF9NQVJLEAISFgoSVFJJR0dFUl9LSU5EX0lOREVYEAMSFAoQVFJJR0dFUl9LSU5EX0JJRBAEEhQKEFRSSUdHRVJfS0lORF9BU0sQBRIUChBUUklHR0VSX0tJTkRfTUlEEAYqwwEKElRyYWlsaW5nT2Zmc2V0S2luZBIkCiBUUkFJTElOR19PRkZTRVRfS0lORF9VTlNQRUNJRklFRBAAEh4KGlRSQUlMSU5HX09GRlNFVF9LSU5EX1BSSUNFEAESJQohVFJBSUxJTkdfT0ZGU0VUX0tJTkRfQkFTSVNfUE9JTlRTEAISHgoaVFJBSUxJTkdfT0ZGU0VUX0tJTkRfVElDS1MQAxIgChxUUkFJTElOR19PRkZTRVRfS0lORF9QRVJDRU5UEAQq+AEKE1NlbGZUcmFkZVByZXZlbnRpb24SJQohU0VMRl9UUkFERV9QUkVWRU5USU9OX1VOU1BFQ0lGSUVEEAASHgoaU0VMRl9UUkFERV9QUkVWRU5USU9OX05PTkUQARImCiJTRUxGX1RSQURFX1BSRVZFTlRJT05fQ0FOQ0VMX01BS0VSEAISJgoiU0VMRl9UUkFERV9QUkVWRU5USU9OX0NBTkNFTF9UQUtFUhADEiUKIVNFTEZfVFJBREVfUFJFVkVOVElPTl9DQU5DRUxfQk9USBAEEiMKH1NFTEZfVFJBREVfUFJFVkVOVElPTl9ERUNSRU1FTlQQBSpaCgpQcmljZU1hdGNoEhsKF1BSSUNFX01BVENIX1VOU1BFQ0lGSUVEEAASGAoUUFJJQ0VfTUFUQ0hfT1BQT05FTlQQARIVChFQUklDRV9NQVRDSF9RVUVVRRACKnUKDFBvc2l0aW9uU2lkZRIdChlQT1NJVElPTl9TSURFX1VOU1BFQ0lGSUVEEAASFQoRUE9TSVRJT05fU0lERV9ORVQQARIWChJQT1NJVElPTl9TSURFX0xPTkcQAhIXChNQT1NJVElPTl9TSURFX1NIT1JUEAMqcAoKTWFyZ2luTW9kZRIbChdNQVJHSU5fTU9ERV9VTlNQRUNJRklFRBAAEhQKEE1BUkdJTl9NT0RFX0NBU0gQARIVChFNQVJHSU5fTU9ERV9DUk9TUxACEhgKFE1BUkdJTl9NT0RFX0lTT0xBVEVEEAMq5QEKC09yZGVyT3JpZ2luEhwKGE9SREVSX09SSUdJTl9VTlNQRUNJRklFRBAAEhUKEU9SREVSX09SSUdJTl9VU0VSEAESHAoYT1JERVJfT1JJR0lOX0xJUVVJREFUSU9OEAISFAoQT1JERVJfT1JJR0lOX0FETBADEhoKFk9SREVSX09SSUdJTl9JTlNVUkFOQ0UQBBIbChdPUkRFUl9PUklHSU5fU0VUVExFTUVOVBAFEhkKFU9SREVSX09SSUdJTl9ERUxJVkVSWRAGEhkKFU9SREVSX09SSUdJTl9FWFRFUk5BTBAHKt8DCgtPcmRlclJlYXNvbhIcChhPUkRFUl9SRUFTT05fVU5TUEVDSUZJRUQQABIfChtPUkRFUl9SRUFTT05fVVNFUl9SRVFVRVNURUQQARIjCh9PUkRFUl9SRUFTT05fSU5TVUZGSUNJRU5UX0ZVTkRTEAISHgoaT1JERVJfUkVBU09OX1JVTEVfVklPTEFURUQQAxIbChdPUkRFUl9SRUFTT05fV09VTERfVEFLRRAEEh0KGU9SREVSX1JFQVNPTl9OT1RfRklMTEFCTEUQBRIbChdPUkRFUl9SRUFTT05fU0VMRl9UUkFERRAGEh8KG09SREVSX1JFQVNPTl9XT1VMRF9JTkNSRUFTRRAHEh4KGk9SREVSX1JFQVNPTl9NQVJLRVRfQ0xPU0VEEAgSHAoYT1JERVJfUkVBU09OX0xJUVVJREFUSU9OEAkSGwoXT1JERVJfUkVBU09OX1JJU0tfTElNSVQQChIfChtPUkRFUl9SRUFTT05fTElTVF9UUklHR0VSRUQQCxIZChVPUkRFUl9SRUFTT05fVE9PX01BTlkQDBIdChlPUkRFUl9SRUFTT05fRFVQTElDQVRFX0lEEA0SHAoYT1JERVJfUkVBU09OX1ZFTlVFX0VSUk9SEA46awoRbmV4dF9vcmRlcl9zdGF0dXMSIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxjl8QQgAygOMhouY3FjLnZlbnVlcy52MS5PcmRlclN0YXR1c1IPbmV4dE9yZGVyU3RhdHVzQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_google_protobuf_descriptor, file_google_protobuf_timestamp]);
 
 /**
- * An order as it stands, at a venue or on the way there.
+ * The current state of an order, at a venue or on the way there.
  *
- * A fact: what a venue reports is kept even where it contradicts itself, such as a partly filled order with nothing
- * left. What belongs together is checked when an order is placed.
+ * Orders are facts: a venue's report is kept even if it contradicts itself, such as a partly filled order with nothing
+ * left. Rules about which fields belong together are checked when an order is placed.
  *
  * @generated from message cqc.venues.v1.Order
  */
 export type Order = Message<"cqc.venues.v1.Order"> & {
   /**
-   * Our id, opaque. It survives a replacement.
+   * Id of the order in this system, opaque. A replacement keeps the id.
    *
    * @generated from field: string order_id = 1;
    */
@@ -51,104 +51,105 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
   venueSymbolId: string;
 
   /**
-   * Id given by whoever placed it, unique per account for ever. Absent for orders that we did not place.
+   * Client order id, assigned by whoever placed the order, unique per account forever. Absent for orders that we did
+   * not place.
    *
    * @generated from field: optional string client_order_id = 4;
    */
   clientOrderId?: string | undefined;
 
   /**
-   * The venue's id. Absent until the venue answered.
+   * The venue's id of the order. Absent until the venue has responded.
    *
    * @generated from field: optional string venue_order_id = 5;
    */
   venueOrderId?: string | undefined;
 
   /**
-   * The venue's ids before replacements, oldest first.
+   * The venue's ids of the order before each replacement, oldest first.
    *
    * @generated from field: repeated string previous_venue_order_ids = 6;
    */
   previousVenueOrderIds: string[];
 
   /**
-   * Free mark for the holder's own use. Absent when none was given.
+   * User-defined label. Absent if none was given.
    *
    * @generated from field: optional string label = 7;
    */
   label?: string | undefined;
 
   /**
-   * List that the order belongs to, such as a one-cancels-other pair. Absent when it stands alone.
+   * List that the order belongs to, such as a one-cancels-other pair. Absent if the order is in no list.
    *
    * @generated from field: optional string list_id = 8;
    */
   listId?: string | undefined;
 
   /**
-   * Whether it buys or sells.
+   * Whether the order buys or sells.
    *
    * @generated from field: cqc.venues.v1.OrderSide side = 9;
    */
   side: OrderSide;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `side`. Empty if it has none.
    *
    * @generated from field: string raw_side = 57;
    */
   rawSide: string;
 
   /**
-   * How it finds its price.
+   * How the order is triggered and priced.
    *
    * @generated from field: cqc.venues.v1.OrderType type = 10;
    */
   type: OrderType;
 
   /**
-   * The venue's own word for the type. Empty where it has none.
+   * The venue's own value for `type`. Empty if it has none.
    *
    * @generated from field: string raw_type = 11;
    */
   rawType: string;
 
   /**
-   * How long it works.
+   * How long the order works.
    *
    * @generated from field: cqc.venues.v1.TimeInForce time_in_force = 12;
    */
   timeInForce: TimeInForce;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `time_in_force`. Empty if it has none.
    *
    * @generated from field: string raw_time_in_force = 13;
    */
   rawTimeInForce: string;
 
   /**
-   * Where it is in its life.
+   * State of the order in its life cycle.
    *
    * @generated from field: cqc.venues.v1.OrderStatus status = 14;
    */
   status: OrderStatus;
 
   /**
-   * The venue's own word for the status. Empty where it has none.
+   * The venue's own value for `status`. Empty if it has none.
    *
    * @generated from field: string raw_status = 15;
    */
   rawStatus: string;
 
   /**
-   * How much it is for. Unset where the venue does not say.
+   * Size of the order. Unset if the venue does not report it.
    *
    * @generated from oneof cqc.venues.v1.Order.size
    */
   size: {
     /**
-     * In `quantity_unit`.
+     * Quantity, in `quantity_unit`.
      *
      * @generated from field: string quantity = 16;
      */
@@ -156,7 +157,7 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
     case: "quantity";
   } | {
     /**
-     * In quote units: how much to spend or to receive.
+     * Amount to spend or to receive, in quote units.
      *
      * @generated from field: string quote_quantity = 17;
      */
@@ -164,7 +165,7 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
     case: "quoteQuantity";
   } | {
     /**
-     * The whole position, whatever it is when the order triggers.
+     * The whole position, at its size when the order triggers.
      *
      * @generated from field: bool close_position = 18;
      */
@@ -173,28 +174,29 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * What quantities count.
+   * Unit of the quantities in this order.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 19;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * Limit price, in quote units. Absent for orders without one; a venue's 0 or "market_price" becomes absence.
+   * Limit price, in quote units. Absent for orders without a limit price. A venue's 0 or "market_price" is mapped to
+   * absent.
    *
    * @generated from field: optional string price = 20;
    */
   price?: string | undefined;
 
   /**
-   * Price at which it triggers, in quote units. Absent for orders that do not wait.
+   * Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger.
    *
    * @generated from field: optional string trigger_price = 21;
    */
   triggerPrice?: string | undefined;
 
   /**
-   * Price from which a trailing order starts to follow, in quote units. Absent means at once.
+   * Price at which a trailing order starts to trail, in quote units. Absent means immediately.
    *
    * @generated from field: optional string activation_price = 22;
    */
@@ -208,132 +210,134 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
   triggerKind: TriggerKind;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `trigger_kind`. Empty if it has none.
    *
    * @generated from field: string raw_trigger_kind = 24;
    */
   rawTriggerKind: string;
 
   /**
-   * How far behind a trailing order follows, in `trailing_offset_kind`. Absent unless trailing.
+   * Distance that a trailing order keeps from the price, in `trailing_offset_kind`. Absent unless the order is
+   * trailing.
    *
    * @generated from field: optional string trailing_offset = 25;
    */
   trailingOffset?: string | undefined;
 
   /**
-   * What the offset counts.
+   * Unit of `trailing_offset`.
    *
    * @generated from field: cqc.venues.v1.TrailingOffsetKind trailing_offset_kind = 26;
    */
   trailingOffsetKind: TrailingOffsetKind;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `trailing_offset_kind`. Empty if it has none.
    *
    * @generated from field: string raw_trailing_offset_kind = 61;
    */
   rawTrailingOffsetKind: string;
 
   /**
-   * Quantity that is shown in the book. Absent means all of it.
+   * Quantity that is shown in the book, in `quantity_unit`. Absent means all of it.
    *
    * @generated from field: optional string display_quantity = 27;
    */
   displayQuantity?: string | undefined;
 
   /**
-   * What happens when it would trade with an order of the same account.
+   * What happens if the order would trade with another order of the same account.
    *
    * @generated from field: cqc.venues.v1.SelfTradePrevention self_trade_prevention = 28;
    */
   selfTradePrevention: SelfTradePrevention;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `self_trade_prevention`. Empty if it has none.
    *
    * @generated from field: string raw_self_trade_prevention = 29;
    */
   rawSelfTradePrevention: string;
 
   /**
-   * How the venue prices it.
+   * How the venue prices the order.
    *
    * @generated from field: cqc.venues.v1.PriceMatch price_match = 30;
    */
   priceMatch: PriceMatch;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `price_match`. Empty if it has none.
    *
    * @generated from field: string raw_price_match = 31;
    */
   rawPriceMatch: string;
 
   /**
-   * Whether the trigger is ignored when last and mark price are far apart. Absent where the venue does not say.
+   * Whether the trigger is ignored while the last price and the mark price are far apart. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional bool price_protect = 32;
    */
   priceProtect?: boolean | undefined;
 
   /**
-   * Whether it only rests. Absent where the venue does not say.
+   * Whether the order may only rest in the book. Absent if the venue does not report it.
    *
    * @generated from field: optional bool post_only = 33;
    */
   postOnly?: boolean | undefined;
 
   /**
-   * Whether it only reduces a position. Absent where the venue does not say.
+   * Whether the order may only reduce a position. Absent if the venue does not report it.
    *
    * @generated from field: optional bool reduce_only = 34;
    */
   reduceOnly?: boolean | undefined;
 
   /**
-   * Position it belongs to.
+   * Position that the order belongs to.
    *
    * @generated from field: cqc.venues.v1.PositionSide position_side = 35;
    */
   positionSide: PositionSide;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `position_side`. Empty if it has none.
    *
    * @generated from field: string raw_position_side = 58;
    */
   rawPositionSide: string;
 
   /**
-   * Collateral behind it.
+   * Collateral that backs the order's position.
    *
    * @generated from field: cqc.venues.v1.MarginMode margin_mode = 36;
    */
   marginMode: MarginMode;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `margin_mode`. Empty if it has none.
    *
    * @generated from field: string raw_margin_mode = 59;
    */
   rawMarginMode: string;
 
   /**
-   * Leverage it was placed with. Absent where the venue does not say.
+   * Leverage that the order was placed with. Absent if the venue does not report it.
    *
    * @generated from field: optional string leverage = 37;
    */
   leverage?: string | undefined;
 
   /**
-   * Until when it works. Unset means without end.
+   * Until when the order works. Unset means no end.
    *
    * @generated from oneof cqc.venues.v1.Order.good_til
    */
   goodTil: {
     /**
-     * A time, exclusive.
+     * Time at which the order ends, exclusive.
      *
      * @generated from field: google.protobuf.Timestamp good_til_time = 38;
      */
@@ -341,7 +345,7 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
     case: "goodTilTime";
   } | {
     /**
-     * A block of the venue's chain, inclusive.
+     * Block of the venue's chain up to which the order works, inclusive.
      *
      * @generated from field: uint64 good_til_block = 39;
      */
@@ -350,112 +354,113 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * When it starts to work. Absent means at once.
+   * When the order starts to work. Absent means immediately.
    *
    * @generated from field: google.protobuf.Timestamp start_at = 40;
    */
   startAt?: Timestamp | undefined;
 
   /**
-   * How far from the price at placing it may fill, in basis points. Absent means no limit.
+   * Maximum distance of a fill from the price at placement, in basis points. Absent means no limit.
    *
    * @generated from field: optional string slippage_limit_bps = 41;
    */
   slippageLimitBps?: string | undefined;
 
   /**
-   * Filled so far, in `quantity_unit`. Absent where the venue does not say, which is not the same as nothing.
+   * Quantity filled so far, in `quantity_unit`. Absent if the venue does not report it, which is not the same as zero.
    *
    * @generated from field: optional string cumulative_quantity = 42;
    */
   cumulativeQuantity?: string | undefined;
 
   /**
-   * Filled so far, in quote units. Absent where the venue does not say.
+   * Value filled so far, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string cumulative_quote_quantity = 43;
    */
   cumulativeQuoteQuantity?: string | undefined;
 
   /**
-   * Still working, in `quantity_unit`; zero once the order has ended. Absent where the venue does not say.
+   * Quantity still working, in `quantity_unit`; zero once the order has ended. Absent if the venue does not report it.
    *
    * @generated from field: optional string leaves_quantity = 44;
    */
   leavesQuantity?: string | undefined;
 
   /**
-   * Mean price of the fills, in quote units. Absent when there is none.
+   * Average price of the fills, in quote units. Absent if there is none.
    *
    * @generated from field: optional string average_price = 45;
    */
   averagePrice?: string | undefined;
 
   /**
-   * What was charged so far, one entry per asset.
+   * Fees charged so far, one entry per asset. Negative amounts are rebates.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 46;
    */
   fees: Fee[];
 
   /**
-   * What the venue set aside for it, in the asset that it would pay with. Absent where the venue does not say.
+   * Amount that the venue holds for the order, in units of the asset that the order would pay with. Absent if the venue
+   * does not report it.
    *
    * @generated from field: optional string held_amount = 47;
    */
   heldAmount?: string | undefined;
 
   /**
-   * Who made it.
+   * Who created the order.
    *
    * @generated from field: cqc.venues.v1.OrderOrigin origin = 48;
    */
   origin: OrderOrigin;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `origin`. Empty if it has none.
    *
    * @generated from field: string raw_origin = 60;
    */
   rawOrigin: string;
 
   /**
-   * Why it is in its state.
+   * Why the order is in its current state.
    *
    * @generated from field: cqc.venues.v1.OrderReason status_reason = 49;
    */
   statusReason: OrderReason;
 
   /**
-   * The same in the venue's words. Empty where it does not say.
+   * The reason in the venue's words. Empty if it gives none.
    *
    * @generated from field: string status_reason_text = 50;
    */
   statusReasonText: string;
 
   /**
-   * When it was placed, by the venue's clock. Absent where the venue does not say.
+   * When the order was placed, by the venue's clock. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 51;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When the venue last changed it. Absent where the venue does not say.
+   * When the venue last changed the order. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 52;
    */
   updatedAt?: Timestamp | undefined;
 
   /**
-   * When it triggered. Absent when it did not, or the venue does not say.
+   * When the order triggered. Absent if it did not, or if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp triggered_at = 53;
    */
   triggeredAt?: Timestamp | undefined;
 
   /**
-   * When it ended. Absent while it works, or where the venue does not say.
+   * When the order ended. Absent while it works, or if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp closed_at = 54;
    */
@@ -469,148 +474,150 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
   receivedAt?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change.
+   * Version of this record, increased by one at each change.
    *
    * @generated from field: uint64 revision = 56;
    */
   revision: bigint;
 
   /**
-   * Whether it is in the book. Absent where the venue does not say.
+   * Whether the order is in the book. Absent if the venue does not report it.
    *
    * @generated from field: optional bool working = 62;
    */
   working?: boolean | undefined;
 
   /**
-   * Since when it is in the book. Absent when it is not, or where the venue does not say.
+   * Since when the order has been in the book. Absent if it is not in the book, or if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp working_at = 63;
    */
   workingAt?: Timestamp | undefined;
 
   /**
-   * Kind that the order had before its trigger changed it; the same as `type` where nothing did. Unspecified where the
-   * venue does not say.
+   * Type of the order before its trigger changed it, or the same as `type` if nothing changed it. Unspecified if the
+   * venue does not report it.
    *
    * @generated from field: cqc.venues.v1.OrderType original_type = 64;
    */
   originalType: OrderType;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `original_type`. Empty if it has none.
    *
    * @generated from field: string raw_original_type = 65;
    */
   rawOriginalType: string;
 
   /**
-   * Number of fills so far. Absent where the venue does not say.
+   * Number of fills so far. Absent if the venue does not report it.
    *
    * @generated from field: optional uint32 fill_count = 66;
    */
   fillCount?: number | undefined;
 
   /**
-   * When it was last filled. Absent when it was not, or the venue does not say.
+   * When the order was last filled. Absent if it was not filled, or if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp last_fill_at = 67;
    */
   lastFillAt?: Timestamp | undefined;
 
   /**
-   * Whether all fills are settled. Absent where the venue does not say.
+   * Whether all fills are settled. Absent if the venue does not report it.
    *
    * @generated from field: optional bool settled = 68;
    */
   settled?: boolean | undefined;
 
   /**
-   * Whether fees are paid out of the ordered size. Absent where the venue does not say.
+   * Whether fees are paid out of the order's size. Absent if the venue does not report it.
    *
    * @generated from field: optional bool size_includes_fees = 69;
    */
   sizeIncludesFees?: boolean | undefined;
 
   /**
-   * Quote units received or paid so far, fees counted in. Absent where the venue does not say.
+   * Amount received or paid so far, fees included, in quote units. Absent if the venue does not report it.
    *
    * @generated from field: optional string net_quote_quantity = 70;
    */
   netQuoteQuantity?: string | undefined;
 
   /**
-   * The venue's own word for the reason of the state. Empty where it has none.
+   * The venue's own value for `status_reason`. Empty if it has none.
    *
    * @generated from field: string raw_status_reason = 71;
    */
   rawStatusReason: string;
 
   /**
-   * The venue's own word for how far its trigger is. Empty where it has none.
+   * The venue's own value for the progress of the order's trigger. Empty if it has none.
    *
    * @generated from field: string raw_trigger_status = 72;
    */
   rawTriggerStatus: string;
 
   /**
-   * The venue's id of the order that this one came from, as a stop that a filled entry placed. Absent where there is none.
+   * The venue's id of the order that created this one, such as the filled entry order that placed this stop. Absent if
+   * there is none.
    *
    * @generated from field: optional string parent_venue_order_id = 73;
    */
   parentVenueOrderId?: string | undefined;
 
   /**
-   * The venue's id of an order that this one will place when it fills. Absent where there is none.
+   * The venue's id of an order that this one places when it fills. Absent if there is none.
    *
    * @generated from field: optional string attached_venue_order_id = 74;
    */
   attachedVenueOrderId?: string | undefined;
 
   /**
-   * The venue's flags of the order, as it writes them, such as Kraken's `fciq`. Empty where it has none.
+   * The venue's flags for the order, as the venue writes them, such as Kraken's `fciq`. Empty if it has none.
    *
    * @generated from field: string raw_flags = 75;
    */
   rawFlags: string;
 
   /**
-   * The venue's remarks on the order, such as Kraken's `misc`. Empty where it has none.
+   * The venue's remarks on the order, such as Kraken's `misc`. Empty if it has none.
    *
    * @generated from field: string raw_conditions = 76;
    */
   rawConditions: string;
 
   /**
-   * The ordered quantity in contracts, where the venue states it beside the quantity in another unit. Absent elsewhere.
+   * Ordered quantity in contracts, if the venue reports it in addition to the quantity in another unit. Absent
+   * otherwise.
    *
    * @generated from field: optional string contracts = 77;
    */
   contracts?: string | undefined;
 
   /**
-   * Whether the venue's market maker protection may cancel it. Absent where the venue does not say.
+   * Whether the venue's market maker protection may cancel the order. Absent if the venue does not report it.
    *
    * @generated from field: optional bool market_maker_protection = 78;
    */
   marketMakerProtection?: boolean | undefined;
 
   /**
-   * Whether a post-only order that would cross is rejected instead of repriced. Absent where the venue does not say.
+   * Whether a post-only order that would cross is rejected instead of repriced. Absent if the venue does not report it.
    *
    * @generated from field: optional bool reject_post_only = 79;
    */
   rejectPostOnly?: boolean | undefined;
 
   /**
-   * Whether the venue counts it as reducing the risk of the account. Absent where the venue does not say.
+   * Whether the venue counts the order as reducing the risk of the account. Absent if the venue does not report it.
    *
    * @generated from field: optional bool risk_reducing = 80;
    */
   riskReducing?: boolean | undefined;
 
   /**
-   * Whether it was changed since it was placed. Absent where the venue does not say.
+   * Whether the order was changed after it was placed. Absent if the venue does not report it.
    *
    * @generated from field: optional bool replaced = 81;
    */
@@ -625,7 +632,7 @@ export const OrderSchema: GenMessage<Order> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_order, 0);
 
 /**
- * How an order finds its price.
+ * How an order is triggered and priced.
  *
  * @generated from enum cqc.venues.v1.OrderType
  */
@@ -638,70 +645,70 @@ export enum OrderType {
   UNSPECIFIED = 0,
 
   /**
-   * At whatever price there is.
+   * Fills at any available price.
    *
    * @generated from enum value: ORDER_TYPE_MARKET = 1;
    */
   MARKET = 1,
 
   /**
-   * At the price or better.
+   * Fills at the limit price or better.
    *
    * @generated from enum value: ORDER_TYPE_LIMIT = 2;
    */
   LIMIT = 2,
 
   /**
-   * A market order, once the trigger is reached against the holder.
+   * Becomes a market order when the price moves against the holder and reaches the trigger.
    *
    * @generated from enum value: ORDER_TYPE_STOP = 3;
    */
   STOP = 3,
 
   /**
-   * A limit order, once the trigger is reached against the holder.
+   * Becomes a limit order when the price moves against the holder and reaches the trigger.
    *
    * @generated from enum value: ORDER_TYPE_STOP_LIMIT = 4;
    */
   STOP_LIMIT = 4,
 
   /**
-   * A market order, once the trigger is reached in the holder's favour.
+   * Becomes a market order when the price moves in the holder's favor and reaches the trigger.
    *
    * @generated from enum value: ORDER_TYPE_TAKE_PROFIT = 5;
    */
   TAKE_PROFIT = 5,
 
   /**
-   * A limit order, once the trigger is reached in the holder's favour.
+   * Becomes a limit order when the price moves in the holder's favor and reaches the trigger.
    *
    * @generated from enum value: ORDER_TYPE_TAKE_PROFIT_LIMIT = 6;
    */
   TAKE_PROFIT_LIMIT = 6,
 
   /**
-   * A market order, once the price turns by the trailing offset.
+   * Becomes a market order when the price reverses by the trailing offset.
    *
    * @generated from enum value: ORDER_TYPE_TRAILING_STOP = 7;
    */
   TRAILING_STOP = 7,
 
   /**
-   * A limit order, once the price turns by the trailing offset.
+   * Becomes a limit order when the price reverses by the trailing offset.
    *
    * @generated from enum value: ORDER_TYPE_TRAILING_STOP_LIMIT = 8;
    */
   TRAILING_STOP_LIMIT = 8,
 
   /**
-   * A market order whose rest becomes a limit order at the last price.
+   * A market order whose unfilled rest becomes a limit order at the last price.
    *
    * @generated from enum value: ORDER_TYPE_MARKET_TO_LIMIT = 9;
    */
   MARKET_TO_LIMIT = 9,
 
   /**
-   * A limit order that the venue prices at the other side's best.
+   * A limit order that the venue prices at the best price of the opposite side.
    *
    * @generated from enum value: ORDER_TYPE_PEGGED = 10;
    */
@@ -728,14 +735,14 @@ export enum OrderSide {
   UNSPECIFIED = 0,
 
   /**
-   * It buys the base asset.
+   * Buys the base asset.
    *
    * @generated from enum value: ORDER_SIDE_BUY = 1;
    */
   BUY = 1,
 
   /**
-   * It sells the base asset.
+   * Sells the base asset.
    *
    * @generated from enum value: ORDER_SIDE_SELL = 2;
    */
@@ -749,11 +756,11 @@ export const OrderSideSchema: GenEnum<OrderSide> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 1);
 
 /**
- * Where an order is in its life, after FIX tag 39 (OrdStatus).
+ * State of an order in its life cycle, after FIX tag 39 (OrdStatus).
  *
- * When several hold, the order of precedence is FIX's: pending cancel, then filled, then cancelled. An order that is
- * cancelled may still get a late fill. Which state may follow which is declared at each value; a report that repeats the
- * state is always legal, and anything may follow an unspecified one.
+ * If several states apply, FIX precedence decides: pending cancel, then filled, then cancelled. A cancelled order may
+ * still receive a late fill. Each value declares the states that may follow it. A report that repeats the state is
+ * always legal, and any state may follow the unspecified state.
  *
  * @generated from enum cqc.venues.v1.OrderStatus
  */
@@ -766,7 +773,7 @@ export enum OrderStatus {
   UNSPECIFIED = 0,
 
   /**
-   * Sent to the venue, no answer yet.
+   * Sent to the venue, no response yet.
    *
    * @generated from enum value: ORDER_STATUS_PENDING_NEW = 1;
    */
@@ -780,77 +787,78 @@ export enum OrderStatus {
   NEW = 2,
 
   /**
-   * Waits for its trigger.
+   * Waiting for its trigger.
    *
    * @generated from enum value: ORDER_STATUS_UNTRIGGERED = 3;
    */
   UNTRIGGERED = 3,
 
   /**
-   * A part is filled, the rest is working.
+   * Partly filled, the rest is working.
    *
-   * When the only trade is undone afterwards, nothing is filled again.
+   * If the only trade is later undone, the order is unfilled again.
    *
    * @generated from enum value: ORDER_STATUS_PARTIALLY_FILLED = 4;
    */
   PARTIALLY_FILLED = 4,
 
   /**
-   * All of it is filled.
+   * Completely filled.
    *
-   * A trade that is undone afterwards (a bust, or a block that was replaced) leads back to what is true without it.
+   * If a trade is later undone (a bust, or a block that was replaced), the order returns to the state that is true
+   * without that trade.
    *
    * @generated from enum value: ORDER_STATUS_FILLED = 5;
    */
   FILLED = 5,
 
   /**
-   * A cancellation is asked for, no answer yet.
+   * Cancellation requested, no response yet.
    *
-   * A refused cancellation leads back to the state before.
+   * If the venue refuses the cancellation, the order returns to its previous state.
    *
    * @generated from enum value: ORDER_STATUS_PENDING_CANCEL = 6;
    */
   PENDING_CANCEL = 6,
 
   /**
-   * A replacement is asked for, no answer yet.
+   * Replacement requested, no response yet.
    *
-   * A refused replacement leads back to the state before.
+   * If the venue refuses the replacement, the order returns to its previous state.
    *
    * @generated from enum value: ORDER_STATUS_PENDING_REPLACE = 7;
    */
   PENDING_REPLACE = 7,
 
   /**
-   * The rest was cancelled.
+   * The rest of the order was cancelled.
    *
-   * A fill that crossed the cancellation is legal: the order is then partly or wholly filled.
+   * A fill that crosses the cancellation is legal: the order is then partly or completely filled.
    *
    * @generated from enum value: ORDER_STATUS_CANCELLED = 8;
    */
   CANCELLED = 8,
 
   /**
-   * The venue did not take it.
+   * The venue did not accept the order.
    *
    * @generated from enum value: ORDER_STATUS_REJECTED = 9;
    */
   REJECTED = 9,
 
   /**
-   * Its time ran out.
+   * The order's time in force ran out.
    *
-   * A fill that crossed the expiry is legal.
+   * A fill that crosses the expiry is legal.
    *
    * @generated from enum value: ORDER_STATUS_EXPIRED = 10;
    */
   EXPIRED = 10,
 
   /**
-   * It was replaced by another order.
+   * The order was replaced by another order.
    *
-   * A fill that crossed the replacement is legal.
+   * A fill that crosses the replacement is legal.
    *
    * @generated from enum value: ORDER_STATUS_REPLACED = 11;
    */
@@ -864,7 +872,7 @@ export const OrderStatusSchema: GenEnum<OrderStatus> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 2);
 
 /**
- * How long an order works, after FIX tag 59.
+ * How long an order works, after FIX tag 59 (TimeInForce).
  *
  * @generated from enum cqc.venues.v1.TimeInForce
  */
@@ -877,28 +885,28 @@ export enum TimeInForce {
   UNSPECIFIED = 0,
 
   /**
-   * Until it is cancelled.
+   * Good till cancelled: until the order is cancelled.
    *
    * @generated from enum value: TIME_IN_FORCE_GTC = 1;
    */
   GTC = 1,
 
   /**
-   * What can be filled at once is, the rest is cancelled.
+   * Immediate or cancel: fills what it can immediately, and the rest is cancelled.
    *
    * @generated from enum value: TIME_IN_FORCE_IOC = 2;
    */
   IOC = 2,
 
   /**
-   * All of it is filled at once, or nothing.
+   * Fill or kill: fills completely and immediately, or not at all.
    *
    * @generated from enum value: TIME_IN_FORCE_FOK = 3;
    */
   FOK = 3,
 
   /**
-   * Until a stated time or block.
+   * Good till date: until a specified time or block.
    *
    * @generated from enum value: TIME_IN_FORCE_GTD = 4;
    */
@@ -912,7 +920,7 @@ export enum TimeInForce {
   DAY = 5,
 
   /**
-   * Only if it rests: it is cancelled where it would cross.
+   * Good till crossing: works only if it rests, and is cancelled if it would cross.
    *
    * @generated from enum value: TIME_IN_FORCE_GTX = 6;
    */
@@ -939,7 +947,7 @@ export enum TriggerKind {
   UNSPECIFIED = 0,
 
   /**
-   * The last trade.
+   * The price of the last trade.
    *
    * @generated from enum value: TRIGGER_KIND_LAST = 1;
    */
@@ -974,7 +982,7 @@ export enum TriggerKind {
   ASK = 5,
 
   /**
-   * The mean of best bid and ask.
+   * The mean of the best bid and the best ask.
    *
    * @generated from enum value: TRIGGER_KIND_MID = 6;
    */
@@ -988,13 +996,13 @@ export const TriggerKindSchema: GenEnum<TriggerKind> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 4);
 
 /**
- * What a trailing offset counts.
+ * Unit of a trailing offset.
  *
  * @generated from enum cqc.venues.v1.TrailingOffsetKind
  */
 export enum TrailingOffsetKind {
   /**
-   * There is no offset, or the kind is not known.
+   * There is no offset, or its unit is not known.
    *
    * @generated from enum value: TRAILING_OFFSET_KIND_UNSPECIFIED = 0;
    */
@@ -1036,7 +1044,7 @@ export const TrailingOffsetKindSchema: GenEnum<TrailingOffsetKind> = /*@__PURE__
   enumDesc(file_cqc_venues_v1_order, 5);
 
 /**
- * What happens when an order would trade with another one of the same account.
+ * What happens to an order that would trade with another order of the same account.
  *
  * @generated from enum cqc.venues.v1.SelfTradePrevention
  */
@@ -1049,7 +1057,7 @@ export enum SelfTradePrevention {
   UNSPECIFIED = 0,
 
   /**
-   * Nothing: they trade.
+   * No prevention: the orders trade.
    *
    * @generated from enum value: SELF_TRADE_PREVENTION_NONE = 1;
    */
@@ -1070,14 +1078,14 @@ export enum SelfTradePrevention {
   CANCEL_TAKER = 3,
 
   /**
-   * Both are cancelled.
+   * Both orders are cancelled.
    *
    * @generated from enum value: SELF_TRADE_PREVENTION_CANCEL_BOTH = 4;
    */
   CANCEL_BOTH = 4,
 
   /**
-   * Both are reduced by the smaller quantity.
+   * Both orders are reduced by the smaller of their quantities.
    *
    * @generated from enum value: SELF_TRADE_PREVENTION_DECREMENT = 5;
    */
@@ -1097,21 +1105,21 @@ export const SelfTradePreventionSchema: GenEnum<SelfTradePrevention> = /*@__PURE
  */
 export enum PriceMatch {
   /**
-   * It does not: the price is stated.
+   * The venue does not price the order; the order states its price.
    *
    * @generated from enum value: PRICE_MATCH_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * At the other side's best price.
+   * At the best price of the opposite side.
    *
    * @generated from enum value: PRICE_MATCH_OPPONENT = 1;
    */
   OPPONENT = 1,
 
   /**
-   * At the best price of its own side.
+   * At the best price of the order's own side.
    *
    * @generated from enum value: PRICE_MATCH_QUEUE = 2;
    */
@@ -1125,7 +1133,7 @@ export const PriceMatchSchema: GenEnum<PriceMatch> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 7);
 
 /**
- * Which position an order or a fill belongs to.
+ * Position that an order or a fill belongs to.
  *
  * @generated from enum cqc.venues.v1.PositionSide
  */
@@ -1138,21 +1146,21 @@ export enum PositionSide {
   UNSPECIFIED = 0,
 
   /**
-   * The one position of the listing, long or short by its sign.
+   * The listing's single position, long or short by its sign.
    *
    * @generated from enum value: POSITION_SIDE_NET = 1;
    */
   NET = 1,
 
   /**
-   * The long one of two.
+   * The long position, if there is a long and a short one.
    *
    * @generated from enum value: POSITION_SIDE_LONG = 2;
    */
   LONG = 2,
 
   /**
-   * The short one of two.
+   * The short position, if there is a long and a short one.
    *
    * @generated from enum value: POSITION_SIDE_SHORT = 3;
    */
@@ -1166,7 +1174,7 @@ export const PositionSideSchema: GenEnum<PositionSide> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 8);
 
 /**
- * Which collateral stands behind a position.
+ * Collateral that backs a position.
  *
  * @generated from enum cqc.venues.v1.MarginMode
  */
@@ -1186,14 +1194,14 @@ export enum MarginMode {
   CASH = 1,
 
   /**
-   * All of the account's.
+   * All collateral of the account.
    *
    * @generated from enum value: MARGIN_MODE_CROSS = 2;
    */
   CROSS = 2,
 
   /**
-   * An amount set apart for it.
+   * An amount set aside for the position.
    *
    * @generated from enum value: MARGIN_MODE_ISOLATED = 3;
    */
@@ -1207,7 +1215,7 @@ export const MarginModeSchema: GenEnum<MarginMode> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 9);
 
 /**
- * Who made an order.
+ * Who created an order.
  *
  * @generated from enum cqc.venues.v1.OrderOrigin
  */
@@ -1220,7 +1228,7 @@ export enum OrderOrigin {
   UNSPECIFIED = 0,
 
   /**
-   * We did, through this system.
+   * We, through this system.
    *
    * @generated from enum value: ORDER_ORIGIN_USER = 1;
    */
@@ -1234,7 +1242,7 @@ export enum OrderOrigin {
   LIQUIDATION = 2,
 
   /**
-   * The venue, to reduce a winning position against a bankrupt one (auto-deleveraging).
+   * The venue, to reduce a profitable position against a bankrupt one (auto-deleveraging).
    *
    * @generated from enum value: ORDER_ORIGIN_ADL = 3;
    */
@@ -1262,7 +1270,7 @@ export enum OrderOrigin {
   DELIVERY = 6,
 
   /**
-   * We did, past this system, such as on the venue's site.
+   * We, outside this system, such as on the venue's website.
    *
    * @generated from enum value: ORDER_ORIGIN_EXTERNAL = 7;
    */
@@ -1282,14 +1290,14 @@ export const OrderOriginSchema: GenEnum<OrderOrigin> = /*@__PURE__*/
  */
 export enum OrderReason {
   /**
-   * The venue does not say, or there is nothing to say.
+   * The venue gives no reason, or there is none.
    *
    * @generated from enum value: ORDER_REASON_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The holder asked for it.
+   * The holder requested it.
    *
    * @generated from enum value: ORDER_REASON_USER_REQUESTED = 1;
    */
@@ -1303,63 +1311,63 @@ export enum OrderReason {
   INSUFFICIENT_FUNDS = 2,
 
   /**
-   * The price or the quantity breaks a rule of the listing.
+   * The price or the quantity violates a rule of the listing.
    *
    * @generated from enum value: ORDER_REASON_RULE_VIOLATED = 3;
    */
   RULE_VIOLATED = 3,
 
   /**
-   * It would have crossed, and was to rest only.
+   * A post-only order would have crossed.
    *
    * @generated from enum value: ORDER_REASON_WOULD_TAKE = 4;
    */
   WOULD_TAKE = 4,
 
   /**
-   * It could not be filled at once.
+   * The order could not be filled immediately.
    *
    * @generated from enum value: ORDER_REASON_NOT_FILLABLE = 5;
    */
   NOT_FILLABLE = 5,
 
   /**
-   * It would have traded with another order of the same account.
+   * The order would have traded with another order of the same account.
    *
    * @generated from enum value: ORDER_REASON_SELF_TRADE = 6;
    */
   SELF_TRADE = 6,
 
   /**
-   * It would have increased a position, and was to reduce only.
+   * A reduce-only order would have increased a position.
    *
    * @generated from enum value: ORDER_REASON_WOULD_INCREASE = 7;
    */
   WOULD_INCREASE = 7,
 
   /**
-   * The listing was not open for it.
+   * The listing was not open for the order.
    *
    * @generated from enum value: ORDER_REASON_MARKET_CLOSED = 8;
    */
   MARKET_CLOSED = 8,
 
   /**
-   * A liquidation took its place.
+   * A liquidation took the order's place.
    *
    * @generated from enum value: ORDER_REASON_LIQUIDATION = 9;
    */
   LIQUIDATION = 9,
 
   /**
-   * Our own risk check refused it.
+   * Our own risk check rejected the order.
    *
    * @generated from enum value: ORDER_REASON_RISK_LIMIT = 10;
    */
   RISK_LIMIT = 10,
 
   /**
-   * Another order of its list was filled.
+   * Another order of the same list was filled.
    *
    * @generated from enum value: ORDER_REASON_LIST_TRIGGERED = 11;
    */
@@ -1373,7 +1381,7 @@ export enum OrderReason {
   TOO_MANY = 12,
 
   /**
-   * Its id was used before.
+   * The order's id was used before.
    *
    * @generated from enum value: ORDER_REASON_DUPLICATE_ID = 13;
    */
@@ -1394,7 +1402,7 @@ export const OrderReasonSchema: GenEnum<OrderReason> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 11);
 
 /**
- * States that may follow this state of an order.
+ * States that may follow this order state.
  *
  * @generated from extension: repeated cqc.venues.v1.OrderStatus next_order_status = 80101;
  */

@@ -27,42 +27,42 @@ export const file_cqc_venues_v1_transfer: GenFile = /*@__PURE__*/
  */
 export type Transfer = Message<"cqc.venues.v1.Transfer"> & {
   /**
-   * Our id, opaque.
+   * Id of the transfer in this system, opaque.
    *
    * @generated from field: string transfer_id = 1;
    */
   transferId: string;
 
   /**
-   * Which way it goes.
+   * Direction of the transfer.
    *
    * @generated from field: cqc.venues.v1.TransferType type = 2;
    */
   type: TransferType;
 
   /**
-   * Where it is on its way.
+   * State of the transfer.
    *
    * @generated from field: cqc.venues.v1.TransferState state = 3;
    */
   state: TransferState;
 
   /**
-   * The venue's own word for the state. Empty where it has none.
+   * The venue's own value for `state`. Empty if it has none.
    *
    * @generated from field: string raw_state = 4;
    */
   rawState: string;
 
   /**
-   * Account that is debited (withdrawal, internal) or credited (deposit).
+   * Account that is debited (withdrawal, internal transfer) or credited (deposit).
    *
    * @generated from field: string account_id = 5;
    */
   accountId: string;
 
   /**
-   * Account that is credited. Absent unless internal.
+   * Account that is credited. Absent unless the transfer is internal.
    *
    * @generated from field: optional string to_account_id = 6;
    */
@@ -76,98 +76,99 @@ export type Transfer = Message<"cqc.venues.v1.Transfer"> & {
   assetId: string;
 
   /**
-   * How much moves, in units of the asset, before the fee.
+   * Amount that moves, in units of the asset, before the fee.
    *
    * @generated from field: string amount = 8;
    */
   amount: string;
 
   /**
-   * What the venue or the network took. Absent where it does not say.
+   * Fee that the venue or the network charged. Absent if the venue does not report it.
    *
    * @generated from field: cqc.venues.v1.Fee fee = 9;
    */
   fee?: Fee | undefined;
 
   /**
-   * The venue's name of the network. Empty where there is none.
+   * The venue's name for the network. Empty if there is none.
    *
    * @generated from field: string network = 10;
    */
   network: string;
 
   /**
-   * Chain in CAIP-2. Absent when it does not move on one.
+   * Chain in CAIP-2 format. Absent if the asset does not move on a chain.
    *
    * @generated from field: optional string chain_id = 11;
    */
   chainId?: string | undefined;
 
   /**
-   * Address outside, in the chain's own spelling. Absent for internal transfers, or where the venue does not say.
+   * External address, in the chain's own spelling. Absent for internal transfers, or if the venue does not report it.
    *
    * @generated from field: optional string address = 12;
    */
   address?: string | undefined;
 
   /**
-   * Memo or tag that goes with the address. Absent where there is none.
+   * Memo or tag that goes with the address. Absent if there is none.
    *
    * @generated from field: optional string memo = 13;
    */
   memo?: string | undefined;
 
   /**
-   * The venue's id of the transfer. Absent until it answered.
+   * The venue's id of the transfer. Absent until the venue has responded.
    *
    * @generated from field: optional string venue_transfer_id = 14;
    */
   venueTransferId?: string | undefined;
 
   /**
-   * Approvals that it has.
+   * Number of approvals received.
    *
    * @generated from field: uint32 approvals = 15;
    */
   approvals: number;
 
   /**
-   * Approvals that it needs.
+   * Number of approvals required.
    *
    * @generated from field: uint32 approvals_required = 16;
    */
   approvalsRequired: number;
 
   /**
-   * Record of the travel rule, kept elsewhere: no person's data travels in a message. Absent where none is needed.
+   * Reference to the travel-rule record, which is kept elsewhere: messages carry no personal data. Absent if no record
+   * is required.
    *
    * @generated from field: optional string travel_rule_ref = 17;
    */
   travelRuleRef?: string | undefined;
 
   /**
-   * The transaction. Absent until it is on a chain.
+   * Transaction that moves the asset. Absent until it is on a chain.
    *
    * @generated from field: cqc.assets.v1.OnchainRef onchain = 18;
    */
   onchain?: OnchainRef | undefined;
 
   /**
-   * Why it was refused or failed, in the venue's words. Empty where there is nothing to say.
+   * Why the transfer was refused or failed, in the venue's words. Empty if there is no reason to give.
    *
    * @generated from field: string reason_text = 19;
    */
   reasonText: string;
 
   /**
-   * When it was asked for, by the venue's clock. Absent where it does not say.
+   * When the transfer was requested, by the venue's clock. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 20;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When the venue last changed it. Absent where it does not say.
+   * When the venue last changed the transfer. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 21;
    */
@@ -181,7 +182,7 @@ export type Transfer = Message<"cqc.venues.v1.Transfer"> & {
   receivedAt?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change.
+   * Version of this record, increased by one at each change.
    *
    * @generated from field: uint64 revision = 23;
    */
@@ -196,7 +197,7 @@ export const TransferSchema: GenMessage<Transfer> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_transfer, 0);
 
 /**
- * Which way a transfer goes.
+ * Direction of a transfer.
  *
  * @generated from enum cqc.venues.v1.TransferType
  */
@@ -209,21 +210,21 @@ export enum TransferType {
   UNSPECIFIED = 0,
 
   /**
-   * From outside to an account of ours.
+   * From outside to one of our accounts.
    *
    * @generated from enum value: TRANSFER_TYPE_DEPOSIT = 1;
    */
   DEPOSIT = 1,
 
   /**
-   * From an account of ours to outside.
+   * From one of our accounts to outside.
    *
    * @generated from enum value: TRANSFER_TYPE_WITHDRAWAL = 2;
    */
   WITHDRAWAL = 2,
 
   /**
-   * Between accounts of ours at one venue.
+   * Between our accounts at one venue.
    *
    * @generated from enum value: TRANSFER_TYPE_INTERNAL = 3;
    */
@@ -237,7 +238,7 @@ export const TransferTypeSchema: GenEnum<TransferType> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_transfer, 0);
 
 /**
- * Where a transfer is on its way.
+ * State of a transfer.
  *
  * @generated from enum cqc.venues.v1.TransferState
  */
@@ -250,63 +251,63 @@ export enum TransferState {
   UNSPECIFIED = 0,
 
   /**
-   * Waits for someone of ours to approve it.
+   * Waiting for approval on our side.
    *
    * @generated from enum value: TRANSFER_STATE_PENDING_APPROVAL = 1;
    */
   PENDING_APPROVAL = 1,
 
   /**
-   * Asked for, not answered yet.
+   * Requested, no response yet.
    *
    * @generated from enum value: TRANSFER_STATE_REQUESTED = 2;
    */
   REQUESTED = 2,
 
   /**
-   * The venue works on it.
+   * Being processed by the venue.
    *
    * @generated from enum value: TRANSFER_STATE_PROCESSING = 3;
    */
   PROCESSING = 3,
 
   /**
-   * It is on the chain or in the bank's hands.
+   * On the chain, or with the bank.
    *
    * @generated from enum value: TRANSFER_STATE_SENT = 4;
    */
   SENT = 4,
 
   /**
-   * It arrived and can be used.
+   * Arrived, and available for use.
    *
    * @generated from enum value: TRANSFER_STATE_COMPLETED = 5;
    */
   COMPLETED = 5,
 
   /**
-   * It was called off before it was sent.
+   * Cancelled before it was sent.
    *
    * @generated from enum value: TRANSFER_STATE_CANCELLED = 6;
    */
   CANCELLED = 6,
 
   /**
-   * The venue or the approver refused it.
+   * Refused by the venue or the approver.
    *
    * @generated from enum value: TRANSFER_STATE_REJECTED = 7;
    */
   REJECTED = 7,
 
   /**
-   * It failed; nothing moved, or it came back.
+   * Failed: nothing moved, or the asset was returned.
    *
    * @generated from enum value: TRANSFER_STATE_FAILED = 8;
    */
   FAILED = 8,
 
   /**
-   * The request had no answer: the venue has to be asked before anything is tried again.
+   * The request got no response. Query the venue before retrying anything.
    *
    * @generated from enum value: TRANSFER_STATE_OUTCOME_UNKNOWN = 9;
    */

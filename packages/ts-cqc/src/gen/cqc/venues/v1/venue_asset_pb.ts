@@ -17,7 +17,7 @@ export const file_cqc_venues_v1_venue_asset: GenFile = /*@__PURE__*/
   fileDesc("Ch9jcWMvdmVudWVzL3YxL3ZlbnVlX2Fzc2V0LnByb3RvEg1jcWMudmVudWVzLnYxIuUCCgpWZW51ZUFzc2V0EhsKCHZlbnVlX2lkGAEgASgJQgm6SAZyBOiIJwESGwoIYXNzZXRfaWQYAiABKAlCCbpIBnIE0IgnARIXCgRjb2RlGAMgASgJQgm6SAZyBBABGEASIgoKbXVsdGlwbGllchgEIAEoCUIJukgGcgSYiCcBSACIAQESHwoJcHJlY2lzaW9uGAUgASgNQge6SAQqAhgmSAGIAQESMgoIbmV0d29ya3MYBiADKAsyIC5jcWMudmVudWVzLnYxLlZlbnVlQXNzZXROZXR3b3JrEi4KCnZhbGlkX2Zyb20YByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCHZhbGlkX3RvGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgJIAEoBEINCgtfbXVsdGlwbGllckIMCgpfcHJlY2lzaW9uIucFChFWZW51ZUFzc2V0TmV0d29yaxIaCgduZXR3b3JrGAEgASgJQgm6SAZyBBABGEASIAoIY2hhaW5faWQYAiABKAlCCbpIBnIEoIknAUgAiAEBEjUKDmRlcG9zaXRfc3RhdHVzGAMgASgOMh0uY3FjLnZlbnVlcy52MS5UcmFuc2ZlclN0YXR1cxIjChJyYXdfZGVwb3NpdF9zdGF0dXMYBCABKAlCB7pIBHICGEASOAoRd2l0aGRyYXdhbF9zdGF0dXMYBSABKA4yHS5jcWMudmVudWVzLnYxLlRyYW5zZmVyU3RhdHVzEiYKFXJhd193aXRoZHJhd2FsX3N0YXR1cxgGIAEoCUIHukgEcgIYQBImCg53aXRoZHJhd2FsX2ZlZRgHIAEoCUIJukgGcgSIiCcBSAGIAQESJgoObWluX3dpdGhkcmF3YWwYCCABKAlCCbpIBnIEkIgnAUgCiAEBEiYKDm1heF93aXRoZHJhd2FsGAkgASgJQgm6SAZyBJCIJwFIA4gBARInCg93aXRoZHJhd2FsX3N0ZXAYCiABKAlCCbpIBnIEmIgnAUgEiAEBEiMKC21pbl9kZXBvc2l0GAsgASgJQgm6SAZyBJCIJwFIBYgBARIiChVkZXBvc2l0X2NvbmZpcm1hdGlvbnMYDCABKA1IBogBARIhChR1bmxvY2tfY29uZmlybWF0aW9ucxgNIAEoDUgHiAEBEhoKDW1lbW9fcmVxdWlyZWQYDiABKAhICIgBAUILCglfY2hhaW5faWRCEQoPX3dpdGhkcmF3YWxfZmVlQhEKD19taW5fd2l0aGRyYXdhbEIRCg9fbWF4X3dpdGhkcmF3YWxCEgoQX3dpdGhkcmF3YWxfc3RlcEIOCgxfbWluX2RlcG9zaXRCGAoWX2RlcG9zaXRfY29uZmlybWF0aW9uc0IXChVfdW5sb2NrX2NvbmZpcm1hdGlvbnNCEAoOX21lbW9fcmVxdWlyZWQqiwEKDlRyYW5zZmVyU3RhdHVzEh8KG1RSQU5TRkVSX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF1RSQU5TRkVSX1NUQVRVU19FTkFCTEVEEAESHQoZVFJBTlNGRVJfU1RBVFVTX1NVU1BFTkRFRBACEhwKGFRSQU5TRkVSX1NUQVRVU19ESVNBQkxFRBADQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * An asset at a venue: what it is called there, and how it can be moved in and out.
+ * An asset at a venue: its code there, and how it can be moved in and out.
  *
  * @generated from message cqc.venues.v1.VenueAsset
  */
@@ -37,49 +37,50 @@ export type VenueAsset = Message<"cqc.venues.v1.VenueAsset"> & {
   assetId: string;
 
   /**
-   * The venue's code, such as `XXBT` on Kraken. Unique within the venue at one time.
+   * The venue's code for the asset, such as `XXBT` on Kraken. Unique within the venue at any one time.
    *
    * @generated from field: string code = 3;
    */
   code: string;
 
   /**
-   * Units of the asset that one unit of the code stands for, such as 1000 for `1000SHIB`. Absent means one.
+   * Units of the asset that one unit of the code represents, such as 1000 for `1000SHIB`. Absent means one.
    *
    * @generated from field: optional string multiplier = 4;
    */
   multiplier?: string | undefined;
 
   /**
-   * Digits after the point that the venue keeps, 0 to 38. Absent where it does not say.
+   * Digits after the decimal point that the venue keeps, 0 to 38. Absent if the venue does not report it.
    *
    * @generated from field: optional uint32 precision = 5;
    */
   precision?: number | undefined;
 
   /**
-   * How it can be moved in and out, one entry per network. Empty when it cannot, or the venue does not say.
+   * How the asset can be moved in and out, one entry per network. Empty if it cannot be moved, or if the venue does not
+   * report it.
    *
    * @generated from field: repeated cqc.venues.v1.VenueAssetNetwork networks = 6;
    */
   networks: VenueAssetNetwork[];
 
   /**
-   * Since when it is listed. Absent means that it always was.
+   * Since when the asset has been listed. Absent means that it always was.
    *
    * @generated from field: google.protobuf.Timestamp valid_from = 7;
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Until when it was listed, exclusive. Absent means that it still is.
+   * Time until which the asset was listed, exclusive. Absent means that it still is.
    *
    * @generated from field: google.protobuf.Timestamp valid_to = 8;
    */
   validTo?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 9;
    */
@@ -100,14 +101,14 @@ export const VenueAssetSchema: GenMessage<VenueAsset> = /*@__PURE__*/
  */
 export type VenueAssetNetwork = Message<"cqc.venues.v1.VenueAssetNetwork"> & {
   /**
-   * The venue's name of the network, such as `ETH` or `ARBITRUM`.
+   * The venue's name for the network, such as `ETH` or `ARBITRUM`.
    *
    * @generated from field: string network = 1;
    */
   network: string;
 
   /**
-   * Chain in CAIP-2. Absent when it is not a chain, such as a bank transfer.
+   * Chain in CAIP-2 format. Absent if the network is not a chain, such as a bank transfer.
    *
    * @generated from field: optional string chain_id = 2;
    */
@@ -121,7 +122,7 @@ export type VenueAssetNetwork = Message<"cqc.venues.v1.VenueAssetNetwork"> & {
   depositStatus: TransferStatus;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `deposit_status`. Empty if it has none.
    *
    * @generated from field: string raw_deposit_status = 4;
    */
@@ -135,63 +136,63 @@ export type VenueAssetNetwork = Message<"cqc.venues.v1.VenueAssetNetwork"> & {
   withdrawalStatus: TransferStatus;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `withdrawal_status`. Empty if it has none.
    *
    * @generated from field: string raw_withdrawal_status = 6;
    */
   rawWithdrawalStatus: string;
 
   /**
-   * What a withdrawal costs, in units of the asset. Absent where the venue does not say.
+   * Fee for a withdrawal, in units of the asset. Absent if the venue does not report it.
    *
    * @generated from field: optional string withdrawal_fee = 7;
    */
   withdrawalFee?: string | undefined;
 
   /**
-   * Smallest withdrawal, in units of the asset. Absent means that none is known.
+   * Smallest withdrawal, in units of the asset. Absent means that no minimum is known.
    *
    * @generated from field: optional string min_withdrawal = 8;
    */
   minWithdrawal?: string | undefined;
 
   /**
-   * Largest single withdrawal, in units of the asset. Absent means that none is known.
+   * Largest single withdrawal, in units of the asset. Absent means that no maximum is known.
    *
    * @generated from field: optional string max_withdrawal = 9;
    */
   maxWithdrawal?: string | undefined;
 
   /**
-   * Smallest step of a withdrawal, in units of the asset. Absent means that none is known.
+   * Smallest step of a withdrawal amount, in units of the asset. Absent means that no step is known.
    *
    * @generated from field: optional string withdrawal_step = 10;
    */
   withdrawalStep?: string | undefined;
 
   /**
-   * Smallest deposit that is credited, in units of the asset. Absent means that none is known.
+   * Smallest deposit that is credited, in units of the asset. Absent means that no minimum is known.
    *
    * @generated from field: optional string min_deposit = 11;
    */
   minDeposit?: string | undefined;
 
   /**
-   * Confirmations after which a deposit is credited. Absent where the venue does not say.
+   * Number of confirmations after which a deposit is credited. Absent if the venue does not report it.
    *
    * @generated from field: optional uint32 deposit_confirmations = 12;
    */
   depositConfirmations?: number | undefined;
 
   /**
-   * Confirmations after which a deposit may be withdrawn again. Absent where the venue does not say.
+   * Number of confirmations after which a deposit may be withdrawn again. Absent if the venue does not report it.
    *
    * @generated from field: optional uint32 unlock_confirmations = 13;
    */
   unlockConfirmations?: number | undefined;
 
   /**
-   * Whether a transfer without memo or tag is lost. Absent where the venue does not say.
+   * Whether a transfer without a memo or tag is lost. Absent if the venue does not report it.
    *
    * @generated from field: optional bool memo_required = 14;
    */
@@ -219,21 +220,21 @@ export enum TransferStatus {
   UNSPECIFIED = 0,
 
   /**
-   * It works.
+   * Transfers work.
    *
    * @generated from enum value: TRANSFER_STATUS_ENABLED = 1;
    */
   ENABLED = 1,
 
   /**
-   * It is stopped for a time.
+   * Transfers are temporarily suspended.
    *
    * @generated from enum value: TRANSFER_STATUS_SUSPENDED = 2;
    */
   SUSPENDED = 2,
 
   /**
-   * The venue does not offer it.
+   * The venue does not offer transfers.
    *
    * @generated from enum value: TRANSFER_STATUS_DISABLED = 3;
    */

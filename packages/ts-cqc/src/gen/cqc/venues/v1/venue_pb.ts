@@ -17,20 +17,20 @@ export const file_cqc_venues_v1_venue: GenFile = /*@__PURE__*/
   fileDesc("ChljcWMvdmVudWVzL3YxL3ZlbnVlLnByb3RvEg1jcWMudmVudWVzLnYxItcDCgVWZW51ZRIbCgh2ZW51ZV9pZBgBIAEoCUIJukgGcgToiCcBEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISJgoEdHlwZRgDIAEoDjIYLmNxYy52ZW51ZXMudjEuVmVudWVUeXBlEioKBnN0YXR1cxgEIAEoDjIaLmNxYy52ZW51ZXMudjEuVmVudWVTdGF0dXMSHAoKcmF3X3N0YXR1cxgFIAEoCUIIukgFcgMYgAESJwoPcGFyZW50X3ZlbnVlX2lkGAYgASgJQgm6SAZyBOiIJwFIAIgBARIgCghjaGFpbl9pZBgHIAEoCUIJukgGcgSgiScBSAGIAQESJgoDbWljGAggASgJQhS6SBFyDzINXltBLVowLTldezR9JEgCiAEBEjIKEmV4Y2x1ZGVkX2NvdW50cmllcxgJIAMoCUIWukgTkgEQIg5yDDIKXltBLVpdezJ9JBIVCgN1cmwYCiABKAlCCLpIBXIDGIAQEiwKCHZhbGlkX3RvGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgMIAEoBEISChBfcGFyZW50X3ZlbnVlX2lkQgsKCV9jaGFpbl9pZEIGCgRfbWljKp0BCglWZW51ZVR5cGUSGgoWVkVOVUVfVFlQRV9VTlNQRUNJRklFRBAAEhIKDlZFTlVFX1RZUEVfQ0VYEAESEgoOVkVOVUVfVFlQRV9ERVgQAhIdChlWRU5VRV9UWVBFX0RFWF9BR0dSRUdBVE9SEAMSFQoRVkVOVUVfVFlQRV9CUklER0UQBBIWChJWRU5VRV9UWVBFX0xFTkRJTkcQBSqwAQoLVmVudWVTdGF0dXMSHAoYVkVOVUVfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTVkVOVUVfU1RBVFVTX09OTElORRABEhkKFVZFTlVFX1NUQVRVU19ERUdSQURFRBACEhwKGFZFTlVFX1NUQVRVU19NQUlOVEVOQU5DRRADEhgKFFZFTlVFX1NUQVRVU19PRkZMSU5FEAQSFwoTVkVOVUVfU1RBVFVTX0NMT1NFRBAFQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * A place where one trades, moves or lends assets.
+ * A place to trade, move or lend assets.
  *
  * @generated from message cqc.venues.v1.Venue
  */
 export type Venue = Message<"cqc.venues.v1.Venue"> & {
   /**
-   * Stable id such as `binance`, `binance_futures` or `uniswap_v3_ethereum`. Immutable, never reused.
+   * Stable id, such as `binance`, `binance_futures` or `uniswap_v3_ethereum`. Immutable and never reused.
    *
    * @generated from field: string venue_id = 1;
    */
   venueId: string;
 
   /**
-   * Name for people.
+   * Display name.
    *
    * @generated from field: string name = 2;
    */
@@ -44,63 +44,64 @@ export type Venue = Message<"cqc.venues.v1.Venue"> & {
   type: VenueType;
 
   /**
-   * Whether it can be used.
+   * Whether the venue can be used.
    *
    * @generated from field: cqc.venues.v1.VenueStatus status = 4;
    */
   status: VenueStatus;
 
   /**
-   * The venue's own word for its status. Empty where it gives none.
+   * The venue's own value for `status`. Empty if it has none.
    *
    * @generated from field: string raw_status = 5;
    */
   rawStatus: string;
 
   /**
-   * Venue that this one is a part of, such as `binance` for `binance_futures`. Absent when it stands alone.
+   * Venue that this venue is part of, such as `binance` for `binance_futures`. Absent if it is not part of another
+   * venue.
    *
    * @generated from field: optional string parent_venue_id = 6;
    */
   parentVenueId?: string | undefined;
 
   /**
-   * Chain it lives on, in CAIP-2. Absent when it does not live on one.
+   * Chain that the venue runs on, in CAIP-2 format. Absent if it does not run on a chain.
    *
    * @generated from field: optional string chain_id = 7;
    */
   chainId?: string | undefined;
 
   /**
-   * ISO 10383 market identifier code, such as `CCCX`. Absent where none was assigned.
+   * ISO 10383 market identifier code, such as `CCCX`. Absent if none was assigned.
    *
    * @generated from field: optional string mic = 8;
    */
   mic?: string | undefined;
 
   /**
-   * Countries whose residents it does not serve, ISO 3166-1 alpha-2. Empty when none is known.
+   * Countries whose residents the venue does not serve, as ISO 3166-1 alpha-2 codes. Empty if none is known.
    *
    * @generated from field: repeated string excluded_countries = 9;
    */
   excludedCountries: string[];
 
   /**
-   * Address of its site. Empty when there is none.
+   * Address of the venue's website. Empty if there is none.
    *
    * @generated from field: string url = 10;
    */
   url: string;
 
   /**
-   * Until when it could be used, exclusive. Absent means that it still can.
+   * Time until which the venue could be used, exclusive. Absent means that it can still be used.
    *
    * @generated from field: google.protobuf.Timestamp valid_to = 11;
    */
   validTo?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 12;
    */
@@ -121,42 +122,42 @@ export const VenueSchema: GenMessage<Venue> = /*@__PURE__*/
  */
 export enum VenueType {
   /**
-   * The kind is not known.
+   * Not known.
    *
    * @generated from enum value: VENUE_TYPE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A centralised exchange, which holds its customers' assets.
+   * A centralized exchange, which holds its customers' assets.
    *
    * @generated from enum value: VENUE_TYPE_CEX = 1;
    */
   CEX = 1,
 
   /**
-   * A decentralised exchange: contracts on a chain.
+   * A decentralized exchange: contracts on a chain.
    *
    * @generated from enum value: VENUE_TYPE_DEX = 2;
    */
   DEX = 2,
 
   /**
-   * Routes a trade over several decentralised exchanges.
+   * An aggregator, which routes a trade over several decentralized exchanges.
    *
    * @generated from enum value: VENUE_TYPE_DEX_AGGREGATOR = 3;
    */
   DEX_AGGREGATOR = 3,
 
   /**
-   * Moves assets between chains.
+   * A bridge, which moves assets between chains.
    *
    * @generated from enum value: VENUE_TYPE_BRIDGE = 4;
    */
   BRIDGE = 4,
 
   /**
-   * Lends and borrows assets.
+   * A venue that lends and borrows assets.
    *
    * @generated from enum value: VENUE_TYPE_LENDING = 5;
    */
@@ -183,35 +184,35 @@ export enum VenueStatus {
   UNSPECIFIED = 0,
 
   /**
-   * It works.
+   * The venue works.
    *
    * @generated from enum value: VENUE_STATUS_ONLINE = 1;
    */
   ONLINE = 1,
 
   /**
-   * It works in part, or slowly.
+   * The venue works only in part, or slowly.
    *
    * @generated from enum value: VENUE_STATUS_DEGRADED = 2;
    */
   DEGRADED = 2,
 
   /**
-   * It is down for a planned time.
+   * The venue is down for planned maintenance.
    *
    * @generated from enum value: VENUE_STATUS_MAINTENANCE = 3;
    */
   MAINTENANCE = 3,
 
   /**
-   * It is down.
+   * The venue is down.
    *
    * @generated from enum value: VENUE_STATUS_OFFLINE = 4;
    */
   OFFLINE = 4,
 
   /**
-   * It is closed for ever.
+   * The venue is permanently closed.
    *
    * @generated from enum value: VENUE_STATUS_CLOSED = 5;
    */

@@ -21,16 +21,17 @@ export const file_cqc_venues_v1_venue_symbol: GenFile = /*@__PURE__*/
   fileDesc("CiBjcWMvdmVudWVzL3YxL3ZlbnVlX3N5bWJvbC5wcm90bxINY3FjLnZlbnVlcy52MSLiDwoLVmVudWVTeW1ib2wSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESGwoIdmVudWVfaWQYAiABKAlCCbpIBnIE6IgnARIcCglzeW1ib2xfaWQYAyABKAlCCbpIBnIE4IgnARIZCgdzZWdtZW50GAQgASgJQgi6SAVyAxiAARIhCg1uYXRpdmVfc3ltYm9sGAUgASgJQgq6SAdyBRABGIACEiAKCW5hdGl2ZV9pZBgGIAEoCUIIukgFcgMYgAJIAIgBARInCg9iYXNlX211bHRpcGxpZXIYByABKAlCCbpIBnIEmIgnAUgBiAEBEiUKDWNvbnRyYWN0X3NpemUYCCABKAlCCbpIBnIEmIgnAUgCiAEBEjgKEmNvbnRyYWN0X3NpemVfdW5pdBgJIAEoDjIcLmNxYy5tYXJrZXRzLnYxLlF1YW50aXR5VW5pdBIzCg1xdWFudGl0eV91bml0GAogASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EioKBXJ1bGVzGAsgASgLMhsuY3FjLnZlbnVlcy52MS5UcmFkaW5nUnVsZXMSJAoEZmVlcxgMIAMoCzIWLmNxYy52ZW51ZXMudjEuRmVlVGllchIvCgxtYXJnaW5fdGllcnMYDSADKAsyGS5jcWMudmVudWVzLnYxLk1hcmdpblRpZXISMAoMdHJhZGluZ19tb2RlGA4gASgOMhouY3FjLnZlbnVlcy52MS5UcmFkaW5nTW9kZRIiChByYXdfdHJhZGluZ19tb2RlGA8gASgJQgi6SAVyAxiAARIlChN0cmFkaW5nX21vZGVfcmVhc29uGBAgASgJQgi6SAVyAxiAIBIbCg5tYXJnaW5fZW5hYmxlZBgRIAEoCEgDiAEBEjQKEXNldHRsZW1lbnRfcGVyaW9kGBIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKFXJhd19zZXR0bGVtZW50X3BlcmlvZBgTIAEoCUIIukgFcgMYgAESHQoLcHJpY2VfaW5kZXgYFCABKAlCCLpIBXIDGIABEi0KCWxpc3RlZF9hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsaXN0ZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGBcgASgEEi8KC3JlY2VpdmVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrChRvdGhlcl9uYXRpdmVfc3ltYm9scxgZIAMoCUINukgKkgEHIgVyAxiAAhIdCgtuYXRpdmVfcGFpchgaIAEoCUIIukgFcgMYgAESGgoJYmFzZV9jb2RlGBsgASgJQge6SARyAhhAEhsKCnF1b3RlX2NvZGUYHCABKAlCB7pIBHICGEASIAoPc2V0dGxlbWVudF9jb2RlGB0gASgJQge6SARyAhhAEhwKC3N0cmlrZV9jb2RlGB4gASgJQge6SARyAhhAEiQKDmJhc2VfcHJlY2lzaW9uGB8gASgNQge6SAQqAhgmSASIAQESJQoPcXVvdGVfcHJlY2lzaW9uGCAgASgNQge6SAQqAhgmSAWIAQESKAoSYmFzZV9mZWVfcHJlY2lzaW9uGCEgASgNQge6SAQqAhgmSAaIAQESKQoTcXVvdGVfZmVlX3ByZWNpc2lvbhgiIAEoDUIHukgEKgIYJkgHiAEBEiUKD3ByaWNlX3ByZWNpc2lvbhgjIAEoDUIHukgEKgIYJkgIiAEBEigKEnF1YW50aXR5X3ByZWNpc2lvbhgkIAEoDUIHukgEKgIYJkgJiAEBEiIKC3Blcm1pc3Npb25zGCUgAygJQg26SAqSAQciBXIDGIABEiEKD3VuZGVybHlpbmdfa2luZBgmIAEoCUIIukgFcgMYgAESIQoKY2F0ZWdvcmllcxgnIAMoCUINukgKkgEHIgVyAxiAARIZCgxzcG90X2VuYWJsZWQYKCABKAhICogBARIYCgtyZnFfZW5hYmxlZBgpIAEoCEgLiAEBEisKE21hcmdpbl9jYWxsX3BlcmNlbnQYKiABKAlCCbpIBnIEkIgnAUgMiAEBEisKE21hcmdpbl9zdG9wX3BlcmNlbnQYKyABKAlCCbpIBnIEkIgnAUgNiAEBEiUKDWJ1eV9sZXZlcmFnZXMYLCADKAlCDrpIC5IBCCIGcgSYiCcBEiYKDnNlbGxfbGV2ZXJhZ2VzGC0gAygJQg66SAuSAQgiBnIEmIgnAUIMCgpfbmF0aXZlX2lkQhIKEF9iYXNlX211bHRpcGxpZXJCEAoOX2NvbnRyYWN0X3NpemVCEQoPX21hcmdpbl9lbmFibGVkQhEKD19iYXNlX3ByZWNpc2lvbkISChBfcXVvdGVfcHJlY2lzaW9uQhUKE19iYXNlX2ZlZV9wcmVjaXNpb25CFgoUX3F1b3RlX2ZlZV9wcmVjaXNpb25CEgoQX3ByaWNlX3ByZWNpc2lvbkIVChNfcXVhbnRpdHlfcHJlY2lzaW9uQg8KDV9zcG90X2VuYWJsZWRCDgoMX3JmcV9lbmFibGVkQhYKFF9tYXJnaW5fY2FsbF9wZXJjZW50QhYKFF9tYXJnaW5fc3RvcF9wZXJjZW50IuoHCgxUcmFkaW5nUnVsZXMSKwoKdGlja190aWVycxgBIAMoCzIXLmNxYy52ZW51ZXMudjEuVGlja1RpZXISIQoJbWluX3ByaWNlGAIgASgJQgm6SAZyBIiIJwFIAIgBARIhCgltYXhfcHJpY2UYAyABKAlCCbpIBnIEiIgnAUgBiAEBEjIKC2xpbWl0X29yZGVyGAQgASgLMh0uY3FjLnZlbnVlcy52MS5RdWFudGl0eUxpbWl0cxIzCgxtYXJrZXRfb3JkZXIYBSABKAsyHS5jcWMudmVudWVzLnYxLlF1YW50aXR5TGltaXRzEiwKCnByaWNlX2JhbmQYBiABKAsyGC5jcWMudmVudWVzLnYxLlByaWNlQmFuZBIcCg9tYXhfb3Blbl9vcmRlcnMYByABKA1IAogBARIcCg9tYXhfYWxnb19vcmRlcnMYCCABKA1IA4gBARIeChFtYXhfaWNlYmVyZ19wYXJ0cxgJIAEoDUgEiAEBEi0KC29yZGVyX3R5cGVzGAogAygOMhguY3FjLnZlbnVlcy52MS5PcmRlclR5cGUSJgoPcmF3X29yZGVyX3R5cGVzGAsgAygJQg26SAqSAQciBXIDGIABEjIKDnRpbWVzX2luX2ZvcmNlGAwgAygOMhouY3FjLnZlbnVlcy52MS5UaW1lSW5Gb3JjZRIpChJyYXdfdGltZXNfaW5fZm9yY2UYDSADKAlCDbpICpIBByIFcgMYgAESKQocbWF4X3ByaWNlX3NpZ25pZmljYW50X2RpZ2l0cxgOIAEoDUgFiAEBEhwKD2ljZWJlcmdfYWxsb3dlZBgPIAEoCEgGiAEBEhgKC29jb19hbGxvd2VkGBAgASgISAeIAQESIwoWcXVvdGVfcXVhbnRpdHlfYWxsb3dlZBgRIAEoCEgIiAEBEicKD3RyaWdnZXJfcHJvdGVjdBgSIAEoCUIJukgGcgSQiCcBSAmIAQESKQoRbWFya2V0X3Rha2VfYm91bmQYEyABKAlCCbpIBnIEkIgnAUgKiAEBQgwKCl9taW5fcHJpY2VCDAoKX21heF9wcmljZUISChBfbWF4X29wZW5fb3JkZXJzQhIKEF9tYXhfYWxnb19vcmRlcnNCFAoSX21heF9pY2ViZXJnX3BhcnRzQh8KHV9tYXhfcHJpY2Vfc2lnbmlmaWNhbnRfZGlnaXRzQhIKEF9pY2ViZXJnX2FsbG93ZWRCDgoMX29jb19hbGxvd2VkQhkKF19xdW90ZV9xdWFudGl0eV9hbGxvd2VkQhIKEF90cmlnZ2VyX3Byb3RlY3RCFAoSX21hcmtldF90YWtlX2JvdW5kIlsKCFRpY2tUaWVyEiIKCmZyb21fcHJpY2UYASABKAlCCbpIBnIEiIgnAUgAiAEBEhwKCXRpY2tfc2l6ZRgCIAEoCUIJukgGcgSYiCcBQg0KC19mcm9tX3ByaWNlItkCCg5RdWFudGl0eUxpbWl0cxIkCgxtaW5fcXVhbnRpdHkYASABKAlCCbpIBnIEkIgnAUgAiAEBEiQKDG1heF9xdWFudGl0eRgCIAEoCUIJukgGcgSQiCcBSAGIAQESIAoIbG90X3N0ZXAYAyABKAlCCbpIBnIEkIgnAUgCiAEBEiQKDG1pbl9ub3Rpb25hbBgEIAEoCUIJukgGcgSQiCcBSAOIAQESJAoMbWF4X25vdGlvbmFsGAUgASgJQgm6SAZyBJCIJwFIBIgBARI8Chlub3Rpb25hbF9hdmVyYWdpbmdfd2luZG93GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg8KDV9taW5fcXVhbnRpdHlCDwoNX21heF9xdWFudGl0eUILCglfbG90X3N0ZXBCDwoNX21pbl9ub3Rpb25hbEIPCg1fbWF4X25vdGlvbmFsIo0CCglQcmljZUJhbmQSNAoJcmVmZXJlbmNlGAEgASgOMiEuY3FjLnZlbnVlcy52MS5QcmljZUJhbmRSZWZlcmVuY2USHwoNcmF3X3JlZmVyZW5jZRgFIAEoCUIIukgFcgMYgAESJwoPbXVsdGlwbGllcl9kb3duGAIgASgJQgm6SAZyBJCIJwFIAIgBARIlCg1tdWx0aXBsaWVyX3VwGAMgASgJQgm6SAZyBJCIJwFIAYgBARIzChBhdmVyYWdpbmdfd2luZG93GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhIKEF9tdWx0aXBsaWVyX2Rvd25CEAoOX211bHRpcGxpZXJfdXAiqwIKB0ZlZVRpZXISIwoLZnJvbV92b2x1bWUYASABKAlCCbpIBnIEkIgnAUgAiAEBEicKD3ZvbHVtZV9hc3NldF9pZBgCIAEoCUIJukgGcgTQiCcBSAGIAQESHQoFbWFrZXIYAyABKAlCCbpIBnIEiIgnAUgCiAEBEh0KBXRha2VyGAQgASgJQgm6SAZyBIiIJwFIA4gBARIdCgVibG9jaxgFIAEoCUIJukgGcgSIiCcBSASIAQESIwoLbGlxdWlkYXRpb24YBiABKAlCCbpIBnIEiIgnAUgFiAEBQg4KDF9mcm9tX3ZvbHVtZUISChBfdm9sdW1lX2Fzc2V0X2lkQggKBl9tYWtlckIICgZfdGFrZXJCCAoGX2Jsb2NrQg4KDF9saXF1aWRhdGlvbiLDAgoKTWFyZ2luVGllchIkCgxtaW5fbm90aW9uYWwYASABKAlCCbpIBnIEkIgnAUgAiAEBEiQKDG1heF9ub3Rpb25hbBgCIAEoCUIJukgGcgSQiCcBSAGIAQESKwoTaW5pdGlhbF9tYXJnaW5fcmF0ZRgDIAEoCUIJukgGcgSQiCcBSAKIAQESLwoXbWFpbnRlbmFuY2VfbWFyZ2luX3JhdGUYBCABKAlCCbpIBnIEkIgnAUgDiAEBEiQKDG1heF9sZXZlcmFnZRgFIAEoCUIJukgGcgSYiCcBSASIAQFCDwoNX21pbl9ub3Rpb25hbEIPCg1fbWF4X25vdGlvbmFsQhYKFF9pbml0aWFsX21hcmdpbl9yYXRlQhoKGF9tYWludGVuYW5jZV9tYXJnaW5fcmF0ZUIPCg1fbWF4X2xldmVyYWdlKrsCCgtUcmFkaW5nTW9kZRIcChhUUkFESU5HX01PREVfVU5TUEVDSUZJRUQQABIVChFUUkFESU5HX01PREVfT1BFThABEhwKGFRSQURJTkdfTU9ERV9DQU5DRUxfT05MWRACEhoKFlRSQURJTkdfTU9ERV9QT1NUX09OTFkQAxIbChdUUkFESU5HX01PREVfTElNSVRfT05MWRAEEhwKGFRSQURJTkdfTU9ERV9SRURVQ0VfT05MWRAFEhgKFFRSQURJTkdfTU9ERV9BVUNUSU9OEAYSFwoTVFJBRElOR19NT0RFX0hBTFRFRBAHEhsKF1RSQURJTkdfTU9ERV9QUkVfTEFVTkNIEAgSGQoVVFJBRElOR19NT0RFX1NFVFRMSU5HEAkSFwoTVFJBRElOR19NT0RFX0NMT1NFRBAKKroBChJQcmljZUJhbmRSZWZlcmVuY2USJAogUFJJQ0VfQkFORF9SRUZFUkVOQ0VfVU5TUEVDSUZJRUQQABIdChlQUklDRV9CQU5EX1JFRkVSRU5DRV9MQVNUEAESHQoZUFJJQ0VfQkFORF9SRUZFUkVOQ0VfTUFSSxACEh4KGlBSSUNFX0JBTkRfUkVGRVJFTkNFX0lOREVYEAMSIAocUFJJQ0VfQkFORF9SRUZFUkVOQ0VfQVZFUkFHRRAEQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_order, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * A product as one venue lists it: its name there, and everything that venue decides about trading it.
+ * A product as listed by one venue: its name there, and everything that the venue decides about trading it.
  *
- * (venue, symbol) is not unique, because of fee tiers and twin listings, nor is a native name: `BTCUSDT` is a spot
- * market and a perpetual on one venue. Books, trades, candles, orders and positions name their market by this id.
+ * The pair (venue, symbol) is not unique, because of fee tiers and twin listings. Neither is a native name: on one
+ * venue `BTCUSDT` is both a spot market and a perpetual. Books, trades, candles, orders and positions therefore
+ * identify their market by `venue_symbol_id`.
  *
  * @generated from message cqc.venues.v1.VenueSymbol
  */
 export type VenueSymbol = Message<"cqc.venues.v1.VenueSymbol"> & {
   /**
-   * Stable id such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable, never reused.
+   * Stable id, such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable and never reused.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
@@ -51,295 +52,306 @@ export type VenueSymbol = Message<"cqc.venues.v1.VenueSymbol"> & {
   symbolId: string;
 
   /**
-   * Part of the venue, in its words, such as `linear` or `PERPETUAL`. Empty where the venue has none.
+   * Part of the venue, in the venue's words, such as `linear` or `PERPETUAL`. Empty if the venue has no parts.
    *
    * @generated from field: string segment = 4;
    */
   segment: string;
 
   /**
-   * The venue's name, such as `BTCUSDT`. Unique within venue and segment at one time.
+   * The venue's name for the listing, such as `BTCUSDT`. Unique within the venue and segment at any one time.
    *
    * @generated from field: string native_symbol = 5;
    */
   nativeSymbol: string;
 
   /**
-   * The venue's id where it has one beside the name, such as a number or an address. Absent elsewhere.
+   * The venue's id of the listing, such as a number or an address, if the venue has one in addition to the name. Absent
+   * otherwise.
    *
    * @generated from field: optional string native_id = 6;
    */
   nativeId?: string | undefined;
 
   /**
-   * Units of the base asset that one unit of the listing's base stands for: 1000 for `1000SHIBUSDT`. Absent means one.
+   * Units of the base asset that one unit of the listing's base represents, such as 1000 for `1000SHIBUSDT`. Absent
+   * means one.
    *
    * @generated from field: optional string base_multiplier = 7;
    */
   baseMultiplier?: string | undefined;
 
   /**
-   * What one contract stands for, in `contract_size_unit`. Absent where the venue trades in units.
+   * Size of one contract, in `contract_size_unit`. Absent if the listing trades in units instead of contracts.
    *
    * @generated from field: optional string contract_size = 8;
    */
   contractSize?: string | undefined;
 
   /**
-   * What the contract size counts; unspecified when there is none.
+   * Unit of `contract_size`. Unspecified if there is no contract size.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit contract_size_unit = 9;
    */
   contractSizeUnit: QuantityUnit;
 
   /**
-   * What the quantities of orders, books and trades count on this listing.
+   * Unit of the quantities of orders, books and trades on this listing.
    *
    * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 10;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * What orders have to keep to.
+   * Rules that orders must follow.
    *
    * @generated from field: cqc.venues.v1.TradingRules rules = 11;
    */
   rules?: TradingRules | undefined;
 
   /**
-   * What trading costs, by volume, lowest volume first. Empty where the venue does not say.
+   * Trading fees by volume, lowest volume first. Empty if the venue does not report them.
    *
    * @generated from field: repeated cqc.venues.v1.FeeTier fees = 12;
    */
   fees: FeeTier[];
 
   /**
-   * What positions need, by notional, lowest first. Empty for listings without margin, or where the venue does not say.
+   * Margin that positions require, by notional, lowest notional first. Empty for listings without margin, or if the
+   * venue does not report it.
    *
    * @generated from field: repeated cqc.venues.v1.MarginTier margin_tiers = 13;
    */
   marginTiers: MarginTier[];
 
   /**
-   * What may be done at the moment.
+   * Operations that the venue currently allows.
    *
    * @generated from field: cqc.venues.v1.TradingMode trading_mode = 14;
    */
   tradingMode: TradingMode;
 
   /**
-   * The venue's own word for it, such as `TRADING` or `online`. Empty where it has none.
+   * The venue's own value for `trading_mode`, such as `TRADING` or `online`. Empty if it has none.
    *
    * @generated from field: string raw_trading_mode = 15;
    */
   rawTradingMode: string;
 
   /**
-   * Why it is so, in the venue's words. Empty where it does not say.
+   * Why the trading mode applies, in the venue's words. Empty if it gives no reason.
    *
    * @generated from field: string trading_mode_reason = 16;
    */
   tradingModeReason: string;
 
   /**
-   * Whether assets can be borrowed to trade it. Absent where the venue does not say.
+   * Whether assets can be borrowed to trade the listing. Absent if the venue does not report it.
    *
    * @generated from field: optional bool margin_enabled = 17;
    */
   marginEnabled?: boolean | undefined;
 
   /**
-   * How often profit, loss or funding is settled. Absent when only at expiry, or where the venue does not say.
+   * Time from one settlement of profit, loss or funding to the next. Absent if they are settled only at expiry, or if
+   * the venue does not report it.
    *
    * @generated from field: google.protobuf.Duration settlement_period = 18;
    */
   settlementPeriod?: Duration | undefined;
 
   /**
-   * The venue's word for the settlement period, such as `week`, where it names a series. Empty where it has none.
+   * The venue's own value for the settlement period, such as `week`, if it names a series. Empty if it has none.
    *
    * @generated from field: string raw_settlement_period = 19;
    */
   rawSettlementPeriod: string;
 
   /**
-   * The venue's name of the index that the contract follows. Empty where there is none.
+   * The venue's name for the index that the contract follows. Empty if there is none.
    *
    * @generated from field: string price_index = 20;
    */
   priceIndex: string;
 
   /**
-   * When it was first listed. Absent where the venue does not say.
+   * When the product was first listed. Absent if the venue does not report it.
    *
    * @generated from field: google.protobuf.Timestamp listed_at = 21;
    */
   listedAt?: Timestamp | undefined;
 
   /**
-   * When it was taken off. Absent means that it is still listed.
+   * When the product was delisted. Absent means that it is still listed.
    *
    * @generated from field: google.protobuf.Timestamp delisted_at = 22;
    */
   delistedAt?: Timestamp | undefined;
 
   /**
-   * Version of this record, raised by one at each change; the value to send back with an update.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 23;
    */
   revision: bigint;
 
   /**
-   * When this system last received it from the venue. Absent for a record that was made by hand.
+   * When this system last received the listing from the venue. Absent for a record that was created by hand.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 24;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams beside `XBTUSD`. Empty where it has one.
+   * Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`. Empty if it has no
+   * other name.
    *
    * @generated from field: repeated string other_native_symbols = 25;
    */
   otherNativeSymbols: string[];
 
   /**
-   * The venue's name of the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
-   * where it names none.
+   * The venue's name for the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
+   * if it names none.
    *
    * @generated from field: string native_pair = 26;
    */
   nativePair: string;
 
   /**
-   * The venue's code of the base asset, such as `XXBT`; VenueAsset says which asset it is. Empty where it gives none.
+   * The venue's code for the base asset, such as `XXBT`. VenueAsset maps the code to an asset. Empty if the venue gives
+   * none.
    *
    * @generated from field: string base_code = 27;
    */
   baseCode: string;
 
   /**
-   * The venue's code of the quote asset. Empty where it gives none.
+   * The venue's code for the quote asset. Empty if it gives none.
    *
    * @generated from field: string quote_code = 28;
    */
   quoteCode: string;
 
   /**
-   * The venue's code of the asset that profit and margin are settled in. Empty where it gives none.
+   * The venue's code for the asset in which profit and margin are settled. Empty if it gives none.
    *
    * @generated from field: string settlement_code = 29;
    */
   settlementCode: string;
 
   /**
-   * The venue's code of the asset that a strike is stated in. Empty where it gives none.
+   * The venue's code for the asset in which a strike is stated. Empty if it gives none.
    *
    * @generated from field: string strike_code = 30;
    */
   strikeCode: string;
 
   /**
-   * Digits after the point of base amounts, 0 to 38. Absent where the venue does not say.
+   * Digits after the decimal point of base amounts, 0 to 38. Absent if the venue does not report it.
    *
    * @generated from field: optional uint32 base_precision = 31;
    */
   basePrecision?: number | undefined;
 
   /**
-   * Digits after the point of quote amounts, 0 to 38. Absent where the venue does not say.
+   * Digits after the decimal point of quote amounts, 0 to 38. Absent if the venue does not report it.
    *
    * @generated from field: optional uint32 quote_precision = 32;
    */
   quotePrecision?: number | undefined;
 
   /**
-   * Digits after the point of fees in the base asset, 0 to 38. Absent where the venue does not say.
+   * Digits after the decimal point of fees in the base asset, 0 to 38. Absent if the venue does not report it.
    *
    * @generated from field: optional uint32 base_fee_precision = 33;
    */
   baseFeePrecision?: number | undefined;
 
   /**
-   * Digits after the point of fees in the quote asset, 0 to 38. Absent where the venue does not say.
+   * Digits after the decimal point of fees in the quote asset, 0 to 38. Absent if the venue does not report it.
    *
    * @generated from field: optional uint32 quote_fee_precision = 34;
    */
   quoteFeePrecision?: number | undefined;
 
   /**
-   * Digits after the point of prices, 0 to 38; not the tick, which can be coarser. Absent where the venue does not say.
+   * Digits after the decimal point of prices, 0 to 38. The tick size can be coarser. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional uint32 price_precision = 35;
    */
   pricePrecision?: number | undefined;
 
   /**
-   * Digits after the point of quantities, 0 to 38; not the lot step, which can be coarser. Absent where the venue does not say.
+   * Digits after the decimal point of quantities, 0 to 38. The lot step can be coarser. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional uint32 quantity_precision = 36;
    */
   quantityPrecision?: number | undefined;
 
   /**
-   * Kinds of account that may trade it, in the venue's words, such as `MARGIN`. Empty where the venue does not say.
+   * Kinds of account that may trade the listing, in the venue's words, such as `MARGIN`. Empty if the venue does not
+   * report it.
    *
    * @generated from field: repeated string permissions = 37;
    */
   permissions: string[];
 
   /**
-   * The venue's word for what the contract follows, such as `COIN` or `INDEX`. Empty where it has none.
+   * The venue's own value for what the contract follows, such as `COIN` or `INDEX`. Empty if it has none.
    *
    * @generated from field: string underlying_kind = 38;
    */
   underlyingKind: string;
 
   /**
-   * The venue's groups of the listing, such as `DEFI`. Empty where it has none.
+   * The venue's categories of the listing, such as `DEFI`. Empty if it has none.
    *
    * @generated from field: repeated string categories = 39;
    */
   categories: string[];
 
   /**
-   * Whether it can be traded without borrowing. Absent where the venue does not say.
+   * Whether the listing can be traded without borrowing. Absent if the venue does not report it.
    *
    * @generated from field: optional bool spot_enabled = 40;
    */
   spotEnabled?: boolean | undefined;
 
   /**
-   * Whether quotes can be requested for it. Absent where the venue does not say.
+   * Whether quotes can be requested for the listing. Absent if the venue does not report it.
    *
    * @generated from field: optional bool rfq_enabled = 41;
    */
   rfqEnabled?: boolean | undefined;
 
   /**
-   * Margin level at which the venue warns, in percent of the margin used, such as 80. Absent where the venue does not say.
+   * Margin level at which the venue warns, in percent of the margin used, such as 80. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional string margin_call_percent = 42;
    */
   marginCallPercent?: string | undefined;
 
   /**
-   * Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent where the venue does not say.
+   * Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent if the venue does not
+   * report it.
    *
    * @generated from field: optional string margin_stop_percent = 43;
    */
   marginStopPercent?: string | undefined;
 
   /**
-   * Leverages that a buyer can choose from. Empty where there are none, or the venue does not say.
+   * Leverages that a buyer can choose from. Empty if there are none, or if the venue does not report them.
    *
    * @generated from field: repeated string buy_leverages = 44;
    */
   buyLeverages: string[];
 
   /**
-   * Leverages that a seller can choose from. Empty where there are none, or the venue does not say.
+   * Leverages that a seller can choose from. Empty if there are none, or if the venue does not report them.
    *
    * @generated from field: repeated string sell_leverages = 45;
    */
@@ -354,13 +366,13 @@ export const VenueSymbolSchema: GenMessage<VenueSymbol> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 0);
 
 /**
- * What an order on a listing has to keep to. Absent numbers mean that the venue states no such limit.
+ * Rules that an order on a listing must follow. An absent number means that the venue states no such limit.
  *
  * @generated from message cqc.venues.v1.TradingRules
  */
 export type TradingRules = Message<"cqc.venues.v1.TradingRules"> & {
   /**
-   * Steps of the price by price range, lowest range first. One entry where the step is the same everywhere.
+   * Tick sizes by price range, lowest range first. A single entry if the tick size is the same at every price.
    *
    * @generated from field: repeated cqc.venues.v1.TickTier tick_tiers = 1;
    */
@@ -381,113 +393,114 @@ export type TradingRules = Message<"cqc.venues.v1.TradingRules"> & {
   maxPrice?: string | undefined;
 
   /**
-   * Limits of limit orders.
+   * Limits on the size of limit orders.
    *
    * @generated from field: cqc.venues.v1.QuantityLimits limit_order = 4;
    */
   limitOrder?: QuantityLimits | undefined;
 
   /**
-   * Limits of market orders, whole: what is absent here is not taken from those of limit orders. Absent where the venue
-   * does not tell the two apart.
+   * Complete limits on the size of market orders: a value that is absent here is not taken from `limit_order`. Absent
+   * if the venue does not distinguish the two.
    *
    * @generated from field: cqc.venues.v1.QuantityLimits market_order = 5;
    */
   marketOrder?: QuantityLimits | undefined;
 
   /**
-   * How far from a reference an order's price may be.
+   * How far an order's price may be from a reference price.
    *
    * @generated from field: cqc.venues.v1.PriceBand price_band = 6;
    */
   priceBand?: PriceBand | undefined;
 
   /**
-   * Largest number of open orders.
+   * Maximum number of open orders.
    *
    * @generated from field: optional uint32 max_open_orders = 7;
    */
   maxOpenOrders?: number | undefined;
 
   /**
-   * Largest number of open orders that wait for a trigger.
+   * Maximum number of open orders that wait for a trigger.
    *
    * @generated from field: optional uint32 max_algo_orders = 8;
    */
   maxAlgoOrders?: number | undefined;
 
   /**
-   * Largest number of parts of an iceberg order.
+   * Maximum number of parts of an iceberg order.
    *
    * @generated from field: optional uint32 max_iceberg_parts = 9;
    */
   maxIcebergParts?: number | undefined;
 
   /**
-   * Kinds of order that the venue takes. Empty where it does not say.
+   * Order types that the venue accepts. Empty if the venue does not report them.
    *
    * @generated from field: repeated cqc.venues.v1.OrderType order_types = 10;
    */
   orderTypes: OrderType[];
 
   /**
-   * The venue's own words for the kinds, in the same order where the mapping knows all of them.
+   * The venue's own values for the order types, in the same order as `order_types` if the mapping knows all of them.
    *
    * @generated from field: repeated string raw_order_types = 11;
    */
   rawOrderTypes: string[];
 
   /**
-   * Times in force that the venue takes. Empty where it does not say.
+   * Times in force that the venue accepts. Empty if the venue does not report them.
    *
    * @generated from field: repeated cqc.venues.v1.TimeInForce times_in_force = 12;
    */
   timesInForce: TimeInForce[];
 
   /**
-   * The venue's own words for the times in force.
+   * The venue's own values for the times in force.
    *
    * @generated from field: repeated string raw_times_in_force = 13;
    */
   rawTimesInForce: string[];
 
   /**
-   * Largest number of significant digits of a price.
+   * Maximum number of significant digits of a price.
    *
    * @generated from field: optional uint32 max_price_significant_digits = 14;
    */
   maxPriceSignificantDigits?: number | undefined;
 
   /**
-   * Whether iceberg orders are taken.
+   * Whether the venue accepts iceberg orders.
    *
    * @generated from field: optional bool iceberg_allowed = 15;
    */
   icebergAllowed?: boolean | undefined;
 
   /**
-   * Whether one-cancels-other pairs are taken.
+   * Whether the venue accepts one-cancels-other pairs.
    *
    * @generated from field: optional bool oco_allowed = 16;
    */
   ocoAllowed?: boolean | undefined;
 
   /**
-   * Whether a market order may state a quote quantity.
+   * Whether a market order may specify a quote quantity.
    *
    * @generated from field: optional bool quote_quantity_allowed = 17;
    */
   quoteQuantityAllowed?: boolean | undefined;
 
   /**
-   * How far apart last and mark price may be, as a part of the price such as 0.05, for protected orders to trigger.
+   * Maximum distance between last price and mark price at which protected orders trigger, as a fraction of the price,
+   * such as 0.05.
    *
    * @generated from field: optional string trigger_protect = 18;
    */
   triggerProtect?: string | undefined;
 
   /**
-   * How far from the mark price a market order may fill, as a part of the price such as 0.3.
+   * Maximum distance from the mark price at which a market order may fill, as a fraction of the price, such as 0.3.
    *
    * @generated from field: optional string market_take_bound = 19;
    */
@@ -502,13 +515,13 @@ export const TradingRulesSchema: GenMessage<TradingRules> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 1);
 
 /**
- * The step of the price from one price on.
+ * Tick size from one price upwards.
  *
  * @generated from message cqc.venues.v1.TickTier
  */
 export type TickTier = Message<"cqc.venues.v1.TickTier"> & {
   /**
-   * Price from which the step holds, inclusive, in quote units. Absent means from the lowest.
+   * Price from which the tick size applies, inclusive, in quote units. Absent means from the lowest price.
    *
    * @generated from field: optional string from_price = 1;
    */
@@ -530,7 +543,7 @@ export const TickTierSchema: GenMessage<TickTier> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 2);
 
 /**
- * Limits of the size of an order. Absent numbers mean that the venue states no such limit.
+ * Limits on the size of an order. An absent number means that the venue states no such limit.
  *
  * @generated from message cqc.venues.v1.QuantityLimits
  */
@@ -557,22 +570,22 @@ export type QuantityLimits = Message<"cqc.venues.v1.QuantityLimits"> & {
   lotStep?: string | undefined;
 
   /**
-   * Smallest price times quantity, in quote units.
+   * Smallest notional (price times quantity), in quote units.
    *
    * @generated from field: optional string min_notional = 4;
    */
   minNotional?: string | undefined;
 
   /**
-   * Largest price times quantity, in quote units.
+   * Largest notional (price times quantity), in quote units.
    *
    * @generated from field: optional string max_notional = 5;
    */
   maxNotional?: string | undefined;
 
   /**
-   * Span over which the venue averages the price that it multiplies with. Absent where it takes the order's own price, or
-   * does not say.
+   * Time over which the venue averages the price in the notional. Absent if the venue uses the order's own price, or
+   * does not report it.
    *
    * @generated from field: google.protobuf.Duration notional_averaging_window = 6;
    */
@@ -587,20 +600,20 @@ export const QuantityLimitsSchema: GenMessage<QuantityLimits> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 3);
 
 /**
- * How far from a reference price an order's price may be.
+ * How far an order's price may be from a reference price.
  *
  * @generated from message cqc.venues.v1.PriceBand
  */
 export type PriceBand = Message<"cqc.venues.v1.PriceBand"> & {
   /**
-   * Price against which the band is measured.
+   * Price that the band is measured against.
    *
    * @generated from field: cqc.venues.v1.PriceBandReference reference = 1;
    */
   reference: PriceBandReference;
 
   /**
-   * The venue's own word for it. Empty where it has none.
+   * The venue's own value for `reference`. Empty if it has none.
    *
    * @generated from field: string raw_reference = 5;
    */
@@ -621,7 +634,7 @@ export type PriceBand = Message<"cqc.venues.v1.PriceBand"> & {
   multiplierUp?: string | undefined;
 
   /**
-   * Span over which the reference is averaged. Absent when it is not averaged.
+   * Time over which the reference is averaged. Absent if it is not averaged.
    *
    * @generated from field: google.protobuf.Duration averaging_window = 4;
    */
@@ -636,48 +649,49 @@ export const PriceBandSchema: GenMessage<PriceBand> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 4);
 
 /**
- * Fees from one trading volume on.
+ * Fees from one trading volume upwards.
  *
  * @generated from message cqc.venues.v1.FeeTier
  */
 export type FeeTier = Message<"cqc.venues.v1.FeeTier"> & {
   /**
-   * Volume of the last 30 days from which the tier holds, inclusive, in `volume_asset_id`. Absent means from zero.
+   * Trading volume of the last 30 days from which the tier applies, inclusive, in units of `volume_asset_id`. Absent
+   * means from zero.
    *
    * @generated from field: optional string from_volume = 1;
    */
   fromVolume?: string | undefined;
 
   /**
-   * Asset in which the volume is counted. Absent with the volume.
+   * Asset in which the volume is counted. Absent if `from_volume` is absent.
    *
    * @generated from field: optional string volume_asset_id = 2;
    */
   volumeAssetId?: string | undefined;
 
   /**
-   * Part of the value that a resting order is charged, such as 0.001. Negative is a rebate.
+   * Fraction of the traded value that a maker order is charged, such as 0.001. Negative is a rebate.
    *
    * @generated from field: optional string maker = 3;
    */
   maker?: string | undefined;
 
   /**
-   * Part of the value that a crossing order is charged.
+   * Fraction of the traded value that a taker order is charged. Negative is a rebate.
    *
    * @generated from field: optional string taker = 4;
    */
   taker?: string | undefined;
 
   /**
-   * Part of the value that a block trade is charged.
+   * Fraction of the traded value that a block trade is charged. Negative is a rebate.
    *
    * @generated from field: optional string block = 5;
    */
   block?: string | undefined;
 
   /**
-   * Part of the value that a liquidation is charged.
+   * Fraction of the traded value that a liquidation is charged. Negative is a rebate.
    *
    * @generated from field: optional string liquidation = 6;
    */
@@ -692,41 +706,41 @@ export const FeeTierSchema: GenMessage<FeeTier> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 5);
 
 /**
- * Margin from one size of position on.
+ * Margin requirements from one position size upwards.
  *
  * @generated from message cqc.venues.v1.MarginTier
  */
 export type MarginTier = Message<"cqc.venues.v1.MarginTier"> & {
   /**
-   * Notional from which the tier holds, inclusive, in quote units. Absent means from zero.
+   * Notional from which the tier applies, inclusive, in quote units. Absent means from zero.
    *
    * @generated from field: optional string min_notional = 1;
    */
   minNotional?: string | undefined;
 
   /**
-   * Notional up to which the tier holds, exclusive. Absent means without bound.
+   * Notional up to which the tier applies, exclusive, in quote units. Absent means no upper bound.
    *
    * @generated from field: optional string max_notional = 2;
    */
   maxNotional?: string | undefined;
 
   /**
-   * Part of the notional that opening needs, such as 0.05.
+   * Fraction of the notional that is required to open a position, such as 0.05.
    *
    * @generated from field: optional string initial_margin_rate = 3;
    */
   initialMarginRate?: string | undefined;
 
   /**
-   * Part of the notional below which the position is liquidated.
+   * Fraction of the notional below which the position is liquidated.
    *
    * @generated from field: optional string maintenance_margin_rate = 4;
    */
   maintenanceMarginRate?: string | undefined;
 
   /**
-   * Largest leverage.
+   * Maximum leverage.
    *
    * @generated from field: optional string max_leverage = 5;
    */
@@ -741,7 +755,7 @@ export const MarginTierSchema: GenMessage<MarginTier> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 6);
 
 /**
- * What may be done on a listing at the moment.
+ * Operations that a venue currently allows on a listing.
  *
  * @generated from enum cqc.venues.v1.TradingMode
  */
@@ -754,14 +768,14 @@ export enum TradingMode {
   UNSPECIFIED = 0,
 
   /**
-   * Everything.
+   * All operations.
    *
    * @generated from enum value: TRADING_MODE_OPEN = 1;
    */
   OPEN = 1,
 
   /**
-   * Orders can be cancelled, not placed.
+   * Orders can be cancelled but not placed.
    *
    * @generated from enum value: TRADING_MODE_CANCEL_ONLY = 2;
    */
@@ -796,7 +810,7 @@ export enum TradingMode {
   AUCTION = 6,
 
   /**
-   * Nothing, for a time.
+   * No operations for the time being.
    *
    * @generated from enum value: TRADING_MODE_HALTED = 7;
    */
@@ -817,7 +831,7 @@ export enum TradingMode {
   SETTLING = 9,
 
   /**
-   * Nothing, for ever.
+   * No operations, permanently.
    *
    * @generated from enum value: TRADING_MODE_CLOSED = 10;
    */
@@ -831,20 +845,20 @@ export const TradingModeSchema: GenEnum<TradingMode> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_venue_symbol, 0);
 
 /**
- * Against which price a price band is measured.
+ * Price that a price band is measured against.
  *
  * @generated from enum cqc.venues.v1.PriceBandReference
  */
 export enum PriceBandReference {
   /**
-   * The venue does not say.
+   * The venue does not report it.
    *
    * @generated from enum value: PRICE_BAND_REFERENCE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The last trade.
+   * The price of the last trade.
    *
    * @generated from enum value: PRICE_BAND_REFERENCE_LAST = 1;
    */
@@ -865,7 +879,7 @@ export enum PriceBandReference {
   INDEX = 3,
 
   /**
-   * The mean of trades over `averaging_window`.
+   * The average price of trades over `averaging_window`.
    *
    * @generated from enum value: PRICE_BAND_REFERENCE_AVERAGE = 4;
    */
