@@ -32,6 +32,6 @@ def test_what_breaks_needs_the_next_major_version_from_1_0_on(checkout: Checkout
     above = checkout.cqc("breaking")
     assert above.returncode == 1
     assert "Next: v2.0.0" in above.stdout
-    assert "since v1.0.0 breaks" in above.stderr
+    assert "since v1.0.0 break" in above.stderr
     assert "/v2" in above.stderr
     assert "Traceback" not in above.stderr

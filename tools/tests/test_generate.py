@@ -285,7 +285,13 @@ def test_manifests_belong_to_the_project_once_they_are_written(acme: Checkout) -
     [
         ("proto/acme/orders/v1/orders.proto", "package acme.orders.v1", "package acme.order.v1", "declares", "write"),
         ("proto/acme/orders/v1/orders.proto", "go-acme/orders", "go-acme/other", "go_package", "make module-path"),
-        ("release.toml", 'folder = "packages/go-acme"', 'folder = "packages/go-cqc"', "CQC's own package", "packages/go-acme"),
+        (
+            "release.toml",
+            'folder = "packages/go-acme"',
+            'folder = "packages/go-cqc"',
+            "CQC's own package",
+            "packages/go-acme",
+        ),
         ("release.toml", 'root_package = "acme"', 'root_package = "other"', "proto/other/<domain>/v1", "root_package"),
     ],
 )

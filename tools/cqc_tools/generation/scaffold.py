@@ -26,15 +26,8 @@ MODELS = {
     "go": workspace.GO_MODULE,
     "typescript": workspace.TYPESCRIPT_PACKAGE,
 }
-# npm packages for CQC's helpers, its tests and code generation, which a package does not need to be built.
-NOT_TO_BUILD = (
-    "@arethetypeswrong/cli",
-    "@bufbuild/protoc-gen-es",
-    "@bufbuild/protovalidate",
-    "bignumber.js",
-    "fast-check",
-    "publint",
-)
+# npm packages that only CQC's helpers and its tests need.
+HELPERS = ("@arethetypeswrong/cli", "@bufbuild/protovalidate", "bignumber.js", "fast-check", "publint")
 # Keys about CQC itself rather than about how a package is built.
 ABOUT_CQC = ("authors", "author", "keywords", "optional-dependencies")
 # Classifiers that hold for any project.
@@ -135,7 +128,7 @@ def _typescript(contracts: Contracts) -> list[Path]:
     for key in ABOUT_CQC:
         manifest.pop(key, None)
     for table in ("peerDependencies", "peerDependenciesMeta", "devDependencies"):
-        manifest[table] = {name: value for name, value in manifest[table].items() if name not in NOT_TO_BUILD}
+        manifest[table] = {name: value for name, value in manifest[table].items() if name not in HELPERS}
     manifest |= {
         "name": settings.package("typescript").name,
         "description": _description(settings),

@@ -14,10 +14,6 @@ from cqc_tools.generation.tree import Tree
 TYPESCRIPT_ALIASES = {"cqc.assets.v1": {"Token": "Asset"}}
 # The error details of the interceptors. Python and Go have packages of these to depend on.
 GOOGLE_RPC = ("google/rpc/error_details.proto", "google/rpc/status.proto")
-OPTIONS = [
-    f"--plugin=protoc-gen-es={workspace.TYPESCRIPT_PACKAGE / 'node_modules' / '.bin' / 'protoc-gen-es'}",
-    "--es_out=target=ts,import_extension=js:.",
-]
 DESCRIPTOR_COPY = "descriptor_set.ts"
 # Written only for projects without CQC's own code: an entry point, and copies of the runtime of CQC's package.
 RUNTIME = ("grpc.ts", "no_grpc.ts")
@@ -35,7 +31,8 @@ def generate(contracts: Contracts) -> Tree:
     """All files generated for the TypeScript package."""
     settings = contracts.settings
     needed = dict.fromkeys([VALIDATE, *contracts.imports, *(GOOGLE_RPC if settings.cqc_code else ())])
-    compiled = protoc.run(contracts, OPTIONS, list(needed))
+    options = [f"--plugin=protoc-gen-es={_plugin(settings)}", "--es_out=target=ts,import_extension=js:."]
+    compiled = protoc.run(contracts, options, list(needed))
     generated = {_source(settings) / "gen" / path: content for path, content in compiled.items()}
     core = {} if settings.cqc_code else _core(settings)
     return {**generated, **_entry_points(contracts), **core}
@@ -49,6 +46,13 @@ def descriptor_copy(settings: Configuration, serialized: bytes) -> Tree:
 
 def _source(settings: Configuration) -> Path:
     return Path(settings.package("typescript").folder, "src")
+
+
+def _plugin(settings: Configuration) -> Path:
+    """protoc-gen-es from the package's own dependencies; from CQC's package until the project's is scaffolded."""
+    plugin = Path("node_modules", ".bin", "protoc-gen-es")
+    own = settings.folder("typescript") / plugin
+    return own if own.exists() else workspace.TYPESCRIPT_PACKAGE / plugin
 
 
 def _entry_points(contracts: Contracts) -> Tree:

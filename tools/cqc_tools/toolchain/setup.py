@@ -141,6 +141,9 @@ class Step:
 def steps() -> list[Step]:
     """The parts of the set-up. Raises UserError if release.toml cannot be read."""
     package = configuration.load().package("typescript").folder
+    if not (workspace.ROOT / package / "package-lock.json").exists():
+        # A new project has no package of its own until it is generated, with the dependencies of CQC's package.
+        package = str(workspace.TYPESCRIPT_PACKAGE.relative_to(workspace.ROOT))
     go_sources = ("tools/go/go.sum", "tools/go/modulezip/main.go", "tools/go/pseudoversion/main.go")
     return [
         Step(PYTHON, ("tools/requirements.lock",), workspace.VENV, install_python),
