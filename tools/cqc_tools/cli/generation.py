@@ -1,9 +1,14 @@
 """Commands that write generated code."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from cqc_tools.cli.output import Json, Text, emit
 from cqc_tools.foundation import configuration, console
+
+if TYPE_CHECKING:
+    from cqc_tools.generation.tree import Drift
 
 app = typer.Typer()
 
@@ -15,6 +20,20 @@ def generate(as_json: Json = False) -> None:
 
     with console.step("compile the contracts"):
         change = stage.generate(configuration.load())
+    _emit(change, as_json)
+
+
+@app.command()
+def regenerate(as_json: Json = False) -> None:
+    """Remove all generated code and write it anew. After an interruption, run it again."""
+    from cqc_tools.generation import generate as stage
+
+    with console.step("compile the contracts"):
+        change = stage.regenerate(configuration.load())
+    _emit(change, as_json)
+
+
+def _emit(change: "Drift", as_json: bool) -> None:
     data = {"written": list(map(str, change.written)), "removed": list(map(str, change.removed)), "total": change.total}
     if not change:
         emit(Text(data, f"nothing changed: {change.total} generated files are up to date"), as_json)

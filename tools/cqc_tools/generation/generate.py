@@ -102,6 +102,6 @@ def _copies(settings: Configuration, serialized: bytes) -> Tree:
 
 
 def _complete(settings: Configuration, top: Path) -> list[Path]:
-    """Write what a package needs beside its generated files; returns the manifests written."""
+    """Write what the packages need besides generated code; returns the manifests written."""
     write_descriptor_copies(top, settings)
     return [] if settings.cqc_code else scaffold.scaffold(settings, top)

@@ -76,7 +76,7 @@ def steps_to(release: Version, settings: Configuration) -> str:
 
 def _mentioning(path: str) -> list[str]:
     try:
-        printed = Repository().run("grep", "-IlFz", "--end-of-options", path)
+        printed = Repository().run("grep", "-IlFz", "-e", path)
     except ProgramFailed as failure:
         if failure.returncode != NO_MATCH:
             raise
