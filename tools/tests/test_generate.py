@@ -142,7 +142,7 @@ def test_a_new_generator_is_one_entry(checkout: Checkout, monkeypatch: pytest.Mo
 
 
 def test_the_descriptor_set_is_committed_once_and_copied_for_builds(checkout: Checkout) -> None:
-    committed = checkout.git("ls-files", "*.binpb", "*/descriptor_set.ts").split()
+    committed = checkout.git("ls-files", "*.binpb", "*/gen/descriptor_set.ts").split()
     assert committed == ["packages/go-cqc/descriptor_set.binpb"]
     assert not any((checkout.folder / copy).exists() for copy in COPIES)
     settings = settings_of(checkout)
