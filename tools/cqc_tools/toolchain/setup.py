@@ -177,9 +177,9 @@ def setup() -> int:
         return errors.USAGE
     try:
         parts = steps()
-    except ToolError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    except ToolError as invalid:
+        print(f"error: {invalid}", file=sys.stderr)
+        return invalid.exit_code
     # Two at a time: the set-up is made for two cores.
     with ThreadPoolExecutor(max_workers=2) as pool:
         outcomes = [(step.what, pool.submit(step.ensure)) for step in parts]

@@ -250,7 +250,7 @@ class GoModule:
         process.run(["go", "mod", "tidy"], cwd=folder, env=environment, what="go mod tidy")
         programs = {"describe": "./describe", **({"example": "."} if example else {})}
         for name, package in programs.items():
-            command = ["go", "build", "-o", folder / "bin" / name, package]
+            command = ["go", "build", "-o", str(folder / "bin" / name), package]
             process.run(command, cwd=folder, env=environment, what=f"compile the Go {name} program")
         run = (str(folder / "bin" / "example"),) if example else ()
         return Installation(folder, environment, seconds, (str(folder / "bin" / "describe"),), run)
