@@ -1,6 +1,6 @@
-"""The first code that runs on a user's machine: make sure of a Python that can run the rest.
+"""The first code that runs on a user's machine: checks that this Python can run the rest.
 
-Written for any Python, however old, so that it is told that it is too old instead of failing on the syntax.
+Every Python, however old, understands this file, and so prints what is needed instead of a syntax error.
 """
 
 import sys

@@ -1,5 +1,5 @@
-// Pins the module that carries buf/validate/validate.proto, whose checksum is in go.sum. It has no Go package, so
-// `go mod tidy` would drop the requirement: it stands in a module of its own, which holds no code and is never tidied.
+// Pins the module that contains buf/validate/validate.proto; its checksum is in go.sum. It has no Go package, so
+// `go mod tidy` would drop the requirement. It is therefore in a module of its own, without code, which is never tidied.
 // Keep it on the release that generated go-cqc's buf.build/gen/go/bufbuild/protovalidate.
 module github.com/Combine-Capital/cqc/tools/protos
 

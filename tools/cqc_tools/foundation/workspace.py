@@ -1,4 +1,4 @@
-"""Where things live in the checkout, and the environment that keeps every tool inside it.
+"""Where things are in the checkout, and the environment that keeps every tool inside it.
 
 Standard library only: the bootstrap imports this module before anything is installed.
 """
@@ -19,19 +19,19 @@ TYPESCRIPT_PACKAGE = ROOT / "packages" / "ts-cqc"
 EXAMPLES = ROOT / "examples"
 NODE_TOOLS = ROOT / "tools" / "node"
 GO_TOOLS = CACHE / "bin"
-# Real exchange traffic that some checkouts have beside them; the repository ships only the small sample.
+# Real exchange traffic beside some checkouts; the repository ships only a small sample.
 CAPTURED_VENUES = ROOT.parent / "shared" / "fixtures" / "venues"
 
 
 def venv_bin(venv: Path, name: str) -> Path:
-    """Path of a program of a virtual environment."""
+    """Return the path of a program in a virtual environment."""
     return venv / "bin" / name
 
 
 def tool_environment(**extra: str) -> dict[str, str]:
-    """The user's environment, with every cache of pip, npm and Go moved inside the checkout.
+    """Return the user's environment, with every cache of pip, npm and Go moved inside the checkout.
 
-    What says how to reach registries (proxies, certificates, indexes) stays the user's own.
+    Settings for reaching registries (proxies, certificates, indexes) stay the user's own.
     """
     environment = {
         **os.environ,
@@ -43,7 +43,7 @@ def tool_environment(**extra: str) -> dict[str, str]:
         "npm_config_audit": "false",
         "npm_config_fund": "false",
         "GOCACHE": str(CACHE / "go-build"),
-        "GOPATH": str(CACHE / "go-path"),  # where go keeps what it knows of the checksum database
+        "GOPATH": str(CACHE / "go-path"),  # go caches the checksum database there
         "GOMODCACHE": str(CACHE / "go-mod"),
         # Without it the module cache is read-only and `make clean` could not remove it.
         "GOFLAGS": (os.environ.get("GOFLAGS", "") + " -modcacherw").strip(),
@@ -53,7 +53,7 @@ def tool_environment(**extra: str) -> dict[str, str]:
         "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
         **extra,
     }
-    # A virtual environment or PYTHONPATH of the caller must not leak into the environments that are made here.
+    # The caller's virtual environment or PYTHONPATH must not leak into environments created here.
     for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
         if name not in extra:
             environment.pop(name, None)

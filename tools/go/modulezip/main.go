@@ -1,4 +1,4 @@
-// Command modulezip makes the zip that `go mod download` would make of a module in a git commit, or prints the h1 of one.
+// Command modulezip makes the same zip as `go mod download` does of a module in a git commit, or prints the h1 of a zip.
 //
 //	modulezip -repo DIR -revision COMMIT -subdir packages/go-cqc -module PATH -version v1.2.3 -out FILE
 //	modulezip -hash FILE

@@ -20,7 +20,7 @@ func main() {
 	older := flag.String("older", "", "highest release that the commit descends from")
 	flag.Parse()
 	if len(*commit) < 12 || (*older != "" && !semver.IsValid(*older)) {
-		fmt.Fprintln(os.Stderr, "pseudoversion: -commit takes a whole hash and -older a version such as v1.2.3")
+		fmt.Fprintln(os.Stderr, "pseudoversion: -commit takes a full hash, -older a version such as v1.2.3")
 		os.Exit(2)
 	}
 	if *major == "" {
