@@ -45,8 +45,9 @@ def tool_environment(**extra: str) -> dict[str, str]:
         "GOCACHE": str(CACHE / "go-build"),
         "GOPATH": str(CACHE / "go-path"),  # go caches the checksum database there
         "GOMODCACHE": str(CACHE / "go-mod"),
-        # Without it the module cache is read-only and `make clean` could not remove it.
-        "GOFLAGS": (os.environ.get("GOFLAGS", "") + " -modcacherw").strip(),
+        # A read-only module cache could not be removed by `make clean`; without folders in what is compiled, the build
+        # cache serves every checkout, clone and unpacked module.
+        "GOFLAGS": (os.environ.get("GOFLAGS", "") + " -modcacherw -trimpath").strip(),
         "GOWORK": "off",
         "GOTOOLCHAIN": "local",
         "UV_CACHE_DIR": str(CACHE / "uv"),
