@@ -1,1 +1,1 @@
-"""What shows that all of it holds: checks, tests, rehearsal, faults."""
+"""Checks, tests, rehearsals and injected faults."""

@@ -1,176 +1,234 @@
-"""What can be said about the tree without running it: lint, format, drift, and that all languages compile."""
+"""Check what can be checked without running anything: lint, format, types, and drift of generated code."""
 
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from cqc_tools.foundation import configuration, console, process, workspace
-from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.foundation import console, process, workspace
+from cqc_tools.foundation.configuration import Configuration
+from cqc_tools.foundation.errors import ProgramFailed, StageFailed, ToolError
 from cqc_tools.generation import generate
+from cqc_tools.proof import go_workspace, outcomes
+from cqc_tools.proof.outcomes import Outcome
 
-PYTHON_SOURCES = [
-    "tools",
-    "packages/python-cqc/hatch_build.py",
-    *(
-        f"packages/python-cqc/src/cqc/{path.name}"
-        for path in sorted(workspace.PYTHON_PACKAGE.glob("src/cqc/*.py"))
-        if path.name != "_buf_validate.py"  # generated
-    ),
-    "packages/python-cqc/tests",
-    "examples/python",
-    "examples/venues",
-]
-GO_FOLDERS = ["packages/go-cqc", "tools/go", "tools/interop/go", "examples/go"]
-RUFF_CONFIG = ["--config", "tools/pyproject.toml"]
-# biome.json lists the files.
-BIOME: list[str | Path] = [workspace.NODE_TOOLS / "node_modules" / ".bin" / "biome"]
+BUF, RUFF, MYPY, ZIZMOR = (workspace.VENV_BIN / name for name in ("buf", "ruff", "mypy", "zizmor"))
+LINT_IMPORTS = workspace.VENV_BIN / "lint-imports"
+ACTIONLINT, STATICCHECK = workspace.GO_TOOLS / "actionlint", workspace.GO_TOOLS / "staticcheck"
+PYRIGHT, BIOME = (workspace.NODE_TOOLS / "node_modules" / ".bin" / name for name in ("pyright", "biome"))
+RUFF_CONFIG = ("--config", "tools/pyproject.toml", "--force-exclude")
+FORMAT = "run make format"
+SHOWN = 20
+Command = Sequence[str | Path]
 
 
-def check() -> None:
-    """Run all checks.
+@dataclass(frozen=True)
+class Check:
+    """One check. A quick one takes about a second and compiles nothing."""
 
-    Raises StageFailed with every finding of every check, each with the command that mends it where there is one.
-    """
-    generate.write_descriptor_copies(workspace.ROOT, configuration.load())
-    console.all_steps(
-        [
-            ("drift of generated code", _drift),
-            ("buf lint", lambda: process.run([workspace.VENV_BIN / "buf", "lint", "proto"], what="buf lint")),
-            ("buf format", lambda: _mendable([workspace.VENV_BIN / "buf", "format", "proto", "-d", "--exit-code"])),
-            (
-                "ruff",
-                lambda: process.run([workspace.VENV_BIN / "ruff", "check", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff"),
-            ),
-            (
-                "ruff format",
-                lambda: _mendable([workspace.VENV_BIN / "ruff", "format", "--check", *RUFF_CONFIG, *PYTHON_SOURCES]),
-            ),
-            ("mypy --strict", _mypy),
-            ("pyright", _pyright),
-            ("gofmt", _gofmt),
-            ("go build and go vet", _go),
-            ("staticcheck", _staticcheck),
-            ("biome format", lambda: _mendable([*BIOME, "check", "--linter-enabled=false"])),
-            ("biome lint", lambda: process.run([*BIOME, "lint", "--error-on-warnings"], what="biome lint")),
-            ("tsc --strict", _tsc),
-            (
-                "actionlint",
-                lambda: process.run(
-                    [workspace.GO_TOOLS / "actionlint", "-shellcheck=", "-pyflakes="], what="actionlint"
-                ),
-            ),
-            ("zizmor", _zizmor),
-        ]
-    )
+    title: str
+    run: Callable[[], object]
+    quick: bool = False
 
 
-def format_sources() -> None:
-    """Format protos, Python, Go and TypeScript in place."""
-    process.run([workspace.VENV_BIN / "buf", "format", "proto", "-w"], what="buf format")
-    process.run(
-        [workspace.VENV_BIN / "ruff", "check", "--fix-only", "--quiet", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff"
-    )
-    process.run([workspace.VENV_BIN / "ruff", "format", *RUFF_CONFIG, *PYTHON_SOURCES], what="ruff format")
-    process.run(["gofmt", "-w", *GO_FOLDERS], what="gofmt")
-    process.run([*BIOME, "check", "--write", "--linter-enabled=false"], what="biome format")
+@dataclass(frozen=True)
+class Checks:
+    """All checks that ran, and a sentence about what was left out."""
+
+    outcomes: tuple[Outcome, ...]
+    left_out: str = ""
+
+    @property
+    def failure(self) -> ToolError | None:
+        """The findings of all checks as one failure."""
+        return outcomes.as_one(outcome.failure for outcome in self.outcomes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for a program."""
+        return {"checks": [outcome.to_json() for outcome in self.outcomes], "left_out": self.left_out}
+
+    def show(self) -> None:
+        """Print the result for a person."""
+        passed = sum(outcome.passed for outcome in self.outcomes)
+        console.output.print(f"{passed} of {len(self.outcomes)} checks passed")
+        if self.left_out:
+            console.output.print(self.left_out)
 
 
-def _mendable(command: list[str | Path]) -> None:
+def run(settings: Configuration, quick: bool = False) -> Checks:
+    """Run all checks, or only the quick ones, two at a time."""
+    # Compilers and type checkers read them, and git does not have them.
+    generate.write_descriptor_copies(workspace.ROOT, settings)
+    chosen = [check for check in checks(settings) if check.quick or not quick]
+    done = outcomes.run_all([(check.title, partial(_without_result, check.run)) for check in chosen])
+    return Checks(tuple(done), outcomes.left_out(settings))
+
+
+def checks(settings: Configuration) -> list[Check]:
+    """Every check of this project."""
+    python, go = _python_sources(settings), _go_folders(settings)
+    found = [
+        Check("drift of generated code", partial(_drift, settings), quick=True),
+        Check("buf lint", partial(_run, "buf lint", [BUF, "lint", "proto"]), quick=True),
+        Check("buf format", partial(_formatted, [BUF, "format", "proto", "-d", "--exit-code"]), quick=True),
+        Check("ruff", partial(_run, "ruff", [RUFF, "check", *RUFF_CONFIG, *python]), quick=True),
+        Check("ruff format", partial(_formatted, [RUFF, "format", "--check", *RUFF_CONFIG, *python]), quick=True),
+        Check("gofmt", partial(_gofmt, go), quick=True),
+        # biome.json lists the files.
+        Check("biome format", partial(_formatted, [BIOME, "check", "--linter-enabled=false"]), quick=True),
+        Check("biome lint", partial(_run, "biome lint", [BIOME, "lint", "--error-on-warnings"]), quick=True),
+        Check("actionlint", partial(_run, "actionlint", [ACTIONLINT, "-shellcheck=", "-pyflakes="]), quick=True),
+        Check("zizmor", partial(_run, "zizmor", _zizmor()), quick=True),
+        Check("imports between rooms", _lint_imports, quick=True),
+        Check("go vet and staticcheck", partial(_go, settings)),
+        Check("mypy --strict", partial(_mypy, settings)),
+    ]
+    if "python" in settings.packages:
+        found.append(Check("pyright", partial(_pyright, settings)))
+    if "typescript" in settings.packages:
+        found.append(Check("tsc --strict", partial(_tsc, settings)))
+    return found
+
+
+def format_sources(settings: Configuration) -> list[str]:
+    """Format protos, Python, Go and TypeScript in place; returns the names of the formatters."""
+    python = _python_sources(settings)
+    formatters: dict[str, Sequence[Command]] = {
+        "buf": [[BUF, "format", "proto", "-w"]],
+        "ruff": [
+            [RUFF, "check", "--fix-only", "--quiet", *RUFF_CONFIG, *python],
+            [RUFF, "format", *RUFF_CONFIG, *python],
+        ],
+        "gofmt": [["gofmt", "-w", *_go_folders(settings)]],
+        "biome": [[BIOME, "check", "--write", "--linter-enabled=false"]],
+    }
+    for name, commands in formatters.items():
+        for command in commands:
+            process.run(command, what=f"format with {name}")
+    return list(formatters)
+
+
+def _without_result(check: Callable[[], object]) -> None:
+    check()
+
+
+def _python_sources(settings: Configuration) -> list[str]:
+    """Hand-written Python. tools/pyproject.toml excludes generated files from ruff."""
+    found = ["tools"]
+    if "python" in settings.packages:
+        package = settings.package("python").folder
+        modules = sorted((workspace.ROOT / package / "src" / settings.root_package).glob("*.py"))
+        found += [f"{package}/hatch_build.py", *_tests(settings)]
+        found += [path.relative_to(workspace.ROOT).as_posix() for path in modules]
+    return found + (["examples/python", "examples/venues"] if settings.cqc_code else [])
+
+
+def _tests(settings: Configuration) -> list[str]:
+    """The folder with the Python package's tests, if it has any."""
+    folder = f"{settings.package('python').folder}/tests"
+    return [folder] if (workspace.ROOT / folder).is_dir() else []
+
+
+def _go_folders(settings: Configuration) -> list[str]:
+    package = [settings.package("go").folder] if "go" in settings.packages else []
+    return [*package, "tools/go", "tools/interop/go", *(["examples/go"] if settings.cqc_code else [])]
+
+
+def _run(what: str, command: Command) -> None:
+    process.run(command, what=what)
+
+
+def _formatted(command: Command) -> None:
     try:
-        process.run(command, what="format")
-    except StageFailed as failure:
-        raise StageFailed(f"{failure}\nrun: make format") from None
+        process.run(command, what="the formatter")
+    except ProgramFailed as failure:
+        if failure.returncode is not None:
+            failure.fix = FORMAT
+        raise
 
 
-def _drift() -> None:
-    if change := generate.drift(configuration.load()):
+def _gofmt(folders: Sequence[str]) -> None:
+    if unformatted := process.run(["gofmt", "-l", *folders], what="gofmt").strip():
+        raise StageFailed("Go files are not formatted", FORMAT, unformatted)
+
+
+def _drift(settings: Configuration) -> None:
+    if change := generate.drift(settings):
         lines = [f"  differs: {path}" for path in change.written] + [f"  stale: {path}" for path in change.removed]
-        raise StageFailed("\n".join(["generated code is not what proto/ says:", *lines, "run: make generate"]))
+        raise outcomes.first_problems("generated code does not match proto/", lines, SHOWN, "run make generate")
 
 
-def _mypy() -> None:
-    environment = workspace.tool_environment(
-        MYPYPATH=os.pathsep.join(
-            [str(workspace.PYTHON_PACKAGE / "src"), "tools", "tools/tests", "examples/python", "examples/venues"]
-        )
-    )
-    # Apart, because their modules have the same names.
-    sets = (
-        ["tools/cqc_tools", "tools/tests"],
-        ["packages/python-cqc/tests"],
-        ["examples/python", "examples/venues"],
-    )
-    for sources in sets:
-        command: list[str | Path] = [workspace.VENV_BIN / "mypy", "--config-file", "tools/pyproject.toml", *sources]
-        process.run(command, env=environment, what="mypy")
+def _zizmor() -> Command:
+    return [ZIZMOR, "--offline", "--no-progress", "--persona=auditor", "--quiet", ".github"]
 
 
-def _pyright() -> None:
-    # The configuration is written here because it names the interpreter and the sources of this very checkout.
+def _lint_imports() -> None:
+    environment = workspace.tool_environment(PYTHONPATH=str(workspace.ROOT / "tools"))
+    command: Command = [
+        LINT_IMPORTS,
+        "--config",
+        "tools/pyproject.toml",
+        "--cache-dir",
+        workspace.CACHE / "import-linter",
+    ]
+    process.run(command, env=environment, what="import-linter")
+
+
+def _go(settings: Configuration) -> None:
+    """Both report code that does not compile, so `go build` would only compile everything again."""
+    folders = _go_folders(settings)
+    environment = go_workspace.write(workspace.CACHE, [workspace.ROOT / folder for folder in folders])
+    environment["STATICCHECK_CACHE"] = str(workspace.CACHE / "staticcheck")
+    options = [*go_workspace.tags(settings), *(f"./{folder}/..." for folder in folders)]
+    process.run(["go", "vet", *options], env=environment, what="go vet")
+    # protoc-gen-go writes no package comments.
+    process.run([STATICCHECK, "-checks", "all,-ST1000", *options], env=environment, what="staticcheck")
+
+
+def _mypy(settings: Configuration) -> None:
+    # Each group is checked alone, because modules in different groups have the same names.
+    groups = [["tools/cqc_tools", "tools/tests"]]
+    path = ["tools", "tools/tests"]
+    if "python" in settings.packages:
+        groups += [[tests] for tests in _tests(settings)]
+        path.append(f"{settings.package('python').folder}/src")
+    if settings.cqc_code:
+        groups += [["tools/interop/python"], ["examples/python", "examples/venues"]]
+        path += ["tools/interop/python", "examples/python", "examples/venues"]
+    environment = workspace.tool_environment(MYPYPATH=os.pathsep.join(path))
+    for group in groups:
+        process.run([MYPY, "--config-file", "tools/pyproject.toml", *group], env=environment, what="mypy")
+
+
+def _pyright(settings: Configuration) -> None:
+    package = settings.folder("python")
+    candidates = [package / "tests" / "import_forms.py", package / "src" / settings.root_package / "__init__.py"]
+    sources = [source for source in candidates if source.exists()]
+    if not sources:
+        return
+    # Generated, because it names the folders of this checkout.
     config = workspace.CACHE / "pyrightconfig.json"
     config.write_text(
         json.dumps(
             {
-                "include": [
-                    "../packages/python-cqc/tests/import_forms.py",
-                    "../packages/python-cqc/src/cqc/__init__.py",
-                ],
-                "extraPaths": ["../packages/python-cqc/src"],
+                "include": [os.path.relpath(source, workspace.CACHE) for source in sources],
+                "extraPaths": [os.path.relpath(package / "src", workspace.CACHE)],
                 "typeCheckingMode": "strict",
                 "pythonVersion": "3.11",
             }
         )
     )
-    pyright = workspace.NODE_TOOLS / "node_modules" / ".bin" / "pyright"
-    process.run([pyright, "--pythonpath", sys.executable, "--project", config], what="pyright")
+    process.run([PYRIGHT, "--pythonpath", sys.executable, "--project", config], what="pyright")
 
 
-def _gofmt() -> None:
-    unformatted = process.run(["gofmt", "-l", *GO_FOLDERS], what="gofmt").split()
-    if unformatted:
-        raise StageFailed("\n".join(["not formatted:", *unformatted, "run: make format"]))
-
-
-def go_workspace() -> dict[str, str]:
-    """An environment in which Go code of the checkout sees the checkout's own module instead of a published one."""
-    work = workspace.CACHE / "go.work"
-    version = process.run(["go", "env", "GOVERSION"]).strip().removeprefix("go").split("-")[0]
-    lines = [f"go {version}", *(f"use ../{folder}" for folder in GO_FOLDERS)]
-    work.write_text("\n".join(lines) + "\n")
-    return workspace.tool_environment(GOWORK=str(work))
-
-
-def _go() -> None:
-    environment = go_workspace()
-    for command in ("build", "vet"):
-        options = ["-o", os.devnull] if command == "build" else []
-        packages = [f"./{folder}/..." for folder in GO_FOLDERS]
-        process.run(["go", command, *options, *packages], env=environment, what=f"go {command}")
-
-
-def _staticcheck() -> None:
-    environment = {**go_workspace(), "STATICCHECK_CACHE": str(workspace.CACHE / "staticcheck")}
-    # protoc-gen-go writes no package comments.
-    checks = ["-checks", "all,-ST1000"]
-    packages = [f"./{folder}/..." for folder in GO_FOLDERS]
-    process.run([workspace.GO_TOOLS / "staticcheck", *checks, *packages], env=environment, what="staticcheck")
-
-
-def _zizmor() -> None:
-    command: list[str | Path] = [
-        workspace.VENV_BIN / "zizmor",
-        "--offline",
-        "--no-progress",
-        "--persona=auditor",
-        "--quiet",
-        ".github",
-    ]
-    process.run(command, what="zizmor")
-
-
-def _tsc() -> None:
-    tsc = workspace.TYPESCRIPT_PACKAGE / "node_modules" / ".bin" / "tsc"
-    # The package, and a file that uses every form in which users import it.
+def _tsc(settings: Configuration) -> None:
+    package = settings.folder("typescript")
+    # The package, and a file with every form in which users import it.
     for project in ("tsconfig.json", "tsconfig.forms.json"):
-        process.run([tsc, "--noEmit", "--strict", "-p", project], cwd=workspace.TYPESCRIPT_PACKAGE, what="tsc")
+        if (package / project).exists():
+            command: Command = [package / "node_modules" / ".bin" / "tsc", "--noEmit", "--strict", "-p", project]
+            process.run(command, cwd=package, what="tsc")

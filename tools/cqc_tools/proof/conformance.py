@@ -1,7 +1,6 @@
-"""What the packages compute, asked of all languages: they have to give the same answers.
+"""Every language must give the same verdicts on the corpus, and the same answers from CQC's helpers.
 
-The rules are asked with the corpus, whose expected verdicts come from the contracts; everything else with generated
-questions.
+The expected verdicts are those that the corpus was made for. The questions to the helpers are generated.
 """
 
 import base64
@@ -11,92 +10,89 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf import descriptor_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cqc_tools.contracts.messages import Messages
 from cqc_tools.foundation.errors import StageFailed
-from cqc_tools.proof.corpus import NOT_DECIMAL, STRINGS, Case, Contracts, cases
-from cqc_tools.proof.interop import Peer
+from cqc_tools.proof import outcomes, peers
+from cqc_tools.proof.corpus import Case, cases
+from cqc_tools.proof.corpus_values import NOT_DECIMAL, STRINGS
+from cqc_tools.proof.peers import Answer, Peer, Request
 
 QUESTIONS = 300
+SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many questions of one kind all languages answered alike."""
+    """How many questions about one rule or helper all languages answered in the same way."""
 
     subject: str
-    asked: int
-    agreed: int
+    answers: int
 
 
-def rules(peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptorSet) -> list[Agreement]:
-    """Ask each language for its verdict on every case of the corpus; one row per rule, valid messages are one row.
+def rules(languages: Sequence[Peer], messages: Messages) -> list[Agreement]:
+    """Validate every case of the corpus in every language; returns one row per rule, and one for valid messages.
 
-    Raises StageFailed with the first cases whose verdict, rules or paths differ between two languages, or are not what
-    the case was made for.
+    Raises StageFailed with the first cases whose verdict, rule ids or paths differ between languages, or are not the
+    expected ones.
     """
-    corpus = cases(descriptor_set)
+    corpus = cases(messages)
     requests = [{"op": "validate", "type": case.type, "data": _base64(case.data)} for case in corpus]
-    verdicts = [peer.ask(requests) for peer in peers]
-    asked: Counter[str] = Counter()
-    agreed: Counter[str] = Counter()
+    verdicts = peers.ask_all([(peer, requests) for peer in languages])
     wrong = []
     for case, answers in zip(corpus, zip(*verdicts, strict=True), strict=True):
-        subject = case.rule or "(valid)"
-        asked[subject] += 1
         same = all(_violations(answer) == _violations(answers[0]) for answer in answers)
-        if same and _is_expected(case, answers[0]):
-            agreed[subject] += 1
-        else:
-            told = "; ".join(f"{peer.language}: {answer}" for peer, answer in zip(peers, answers, strict=True))
-            wrong.append(f"  {case.type} {case.field or ''} expected {case.rule or 'no violation'}: {told[:1500]}")
+        if not same or not _is_expected(case, answers[0]):
+            given = "; ".join(f"{peer.language}: {answer}" for peer, answer in zip(languages, answers, strict=True))
+            wrong.append(f"  {case.type} {case.field or ''} expected {case.rule or 'no violation'}: {given[:1500]}")
     if wrong:
-        raise StageFailed(
-            "\n".join([f"{len(wrong)} of {len(corpus)} verdicts are not what they should be:", *wrong[:5]])
-        )
-    return [Agreement(subject, asked[subject], agreed[subject]) for subject in sorted(asked)]
+        raise outcomes.first_problems(f"{len(wrong)} of {len(corpus)} verdicts are wrong", wrong, SHOWN)
+    counts = Counter(case.rule or "(valid)" for case in corpus)
+    return [Agreement(subject, counts[subject]) for subject in sorted(counts)]
 
 
-def helpers(peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptorSet, seed: int) -> list[Agreement]:
-    """Ask each language the same questions of every helper; one row per helper.
+def helpers(languages: Sequence[Peer], messages: Messages, seed: int) -> list[Agreement]:
+    """Ask every language the same questions of every helper; returns one row per helper.
 
-    Raises StageFailed with the first question that was answered differently, or refused by some only.
+    Raises StageFailed with the first question that languages answer differently or only some reject.
     """
     source = random.Random(seed)
-    contracts = Contracts(descriptor_set)
     subjects = {
-        "can_transition": _transitions(contracts),
+        "can_transition": _transitions(messages),
         "decimals": _decimals(source),
         "timestamps": _timestamps(source),
-        "notional": _notionals(source, contracts),
-        "display names": _names(contracts),
-        "order books": _books(source, contracts),
-        "check_book": _checks(source, contracts, "cqc.markets.v1.OrderBook"),
-        "check_execution": _checks(source, contracts, "cqc.venues.v1.ExecutionReport"),
-        "check_candle": _checks(source, contracts, "cqc.markets.v1.Candle"),
+        "notional": _notionals(source, messages),
+        "display names": _names(messages),
+        "order books": _books(source, messages),
+        "check_book": _checks(source, messages, "cqc.markets.v1.OrderBook"),
+        "check_execution": _checks(source, messages, "cqc.venues.v1.ExecutionReport"),
+        "check_candle": _checks(source, messages, "cqc.markets.v1.Candle"),
     }
-    agreements = []
+    # Each peer gets all questions together: starting it takes longer than answering one.
+    everything = [request for requests in subjects.values() for request in requests]
+    answered = zip(*peers.ask_all([(peer, everything) for peer in languages]), strict=True)
     for subject, requests in subjects.items():
-        answered = [peer.ask(requests) for peer in peers]
-        for request, answers in zip(requests, zip(*answered, strict=True), strict=True):
-            told = [answer.get("data") if "error" not in answer else "refused" for answer in answers]
-            if any(item != told[0] for item in told):
-                lines = [f"  {peer.language}: {answer}" for peer, answer in zip(peers, answers, strict=True)]
-                raise StageFailed("\n".join([f"{subject} differ (seed {seed}): {request}", *lines])[:4000])
-        refused = sum("error" in answer for answer in answered[0])
-        if refused == len(requests):
-            raise StageFailed(f"{subject}: every question was refused, such as {answered[0][0]}")
-        agreements.append(Agreement(subject, len(requests), len(requests)))
-    return agreements
+        rejected = []
+        for request in requests:
+            answers = next(answered)
+            given = [answer.get("data") if "error" not in answer else "rejected" for answer in answers]
+            if any(item != given[0] for item in given):
+                lines = [f"{peer.language}: {answer}"[:1500] for peer, answer in zip(languages, answers, strict=True)]
+                details = "\n".join([str(request)[:1500], *lines])
+                raise StageFailed(f"the languages give different answers about {subject} (seed {seed})", "", details)
+            rejected += [answers[0]] if "error" in answers[0] else []
+        if len(rejected) == len(requests):
+            raise StageFailed(f"every question about {subject} was rejected", "", str(rejected[0]))
+    return [Agreement(subject, len(requests)) for subject, requests in subjects.items()]
 
 
-def _violations(answer: Any) -> list[Any]:
-    """Paths and rules; the texts of protovalidate's own rules differ between its languages."""
+def _violations(answer: Answer) -> list[Any]:
+    """Paths and rule ids; the messages of protovalidate's own rules differ between languages."""
     return sorted(item[:2] for item in answer["data"]) if "error" not in answer else [answer["error"]]
 
 
-def _is_expected(case: Case, answer: Any) -> bool:
+def _is_expected(case: Case, answer: Answer) -> bool:
     found = [(field, rule) for field, rule, _ in answer.get("data") or []]
     return (case.field, case.rule) in found if case.rule else not found and "error" not in answer
 
@@ -105,26 +101,26 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _transitions(contracts: Contracts) -> list[dict[str, Any]]:
-    states = [*contracts.pool.FindEnumTypeByName("cqc.venues.v1.OrderStatus").values_by_number, 99]
+def _transitions(messages: Messages) -> list[Request]:
+    states = [*messages.pool.FindEnumTypeByName("cqc.venues.v1.OrderStatus").values_by_number, 99]
     return [{"op": "transition", "before": before, "after": after} for before in states for after in states]
 
 
 def _plain(source: random.Random, integer: int = 78, fraction: int = 38) -> str:
-    """A plain decimal, often a short one."""
+    """A decimal without exponent, often a short one."""
     whole = source.randrange(10 ** source.choice([1, 1, 3, 9, integer]))
     digits = source.choice([0, 0, 1, 2, 8, fraction])
     text = f"{whole}.{source.randrange(10**digits):0{digits}d}" if digits else str(whole)
     return f"-{text}" if source.random() < 0.2 and text.strip("0.") else text
 
 
-def _decimals(source: random.Random) -> list[dict[str, Any]]:
+def _decimals(source: random.Random) -> list[Request]:
     texts = [*STRINGS["decimal"][0], *NOT_DECIMAL, *(_plain(source) for _ in range(QUESTIONS))]
     return [{"op": "decimal", "text": text} for text in texts]
 
 
-def _timestamps(source: random.Random) -> list[dict[str, Any]]:
-    # What 64 bits of nanoseconds hold, which is what Go's answer is limited to.
+def _timestamps(source: random.Random) -> list[Request]:
+    # Within the range of nanoseconds in 64 bits, to which Go is limited.
     times = [Timestamp(), Timestamp(nanos=1), Timestamp(seconds=-1, nanos=999_999_999), Timestamp(nanos=-1)]
     times += [Timestamp(seconds=1, nanos=10**9), Timestamp(seconds=9_223_372_036), Timestamp(seconds=-9_223_372_036)]
     times += [
@@ -134,11 +130,11 @@ def _timestamps(source: random.Random) -> list[dict[str, Any]]:
     return [{"op": "nanos", "data": _base64(time.SerializeToString())} for time in times]
 
 
-def _notionals(source: random.Random, contracts: Contracts) -> list[dict[str, Any]]:
-    descriptor = contracts.pool.FindMessageTypeByName("cqc.venues.v1.VenueSymbol")
+def _notionals(source: random.Random, messages: Messages) -> list[Request]:
+    descriptor = messages.pool.FindMessageTypeByName("cqc.venues.v1.VenueSymbol")
     questions = []
     for _ in range(QUESTIONS):
-        listing = contracts.new(descriptor)
+        listing = messages.new(descriptor)
         listing.quantity_unit = source.randint(0, 3)
         if source.random() < 0.8:
             listing.contract_size = _plain(source).removeprefix("-")
@@ -149,11 +145,11 @@ def _notionals(source: random.Random, contracts: Contracts) -> list[dict[str, An
     return questions
 
 
-def _names(contracts: Contracts) -> list[dict[str, Any]]:
+def _names(messages: Messages) -> list[Request]:
     return [
         {"op": "name", "enum": enum, "value": value}
         for enum in ("OrderType", "OrderStatus", "TimeInForce")
-        for value in [*contracts.pool.FindEnumTypeByName(f"cqc.venues.v1.{enum}").values_by_number, 99, -1]
+        for value in [*messages.pool.FindEnumTypeByName(f"cqc.venues.v1.{enum}").values_by_number, 99, -1]
     ]
 
 
@@ -170,9 +166,9 @@ def _levels(source: random.Random, count: int) -> list[dict[str, Any]]:
     return levels
 
 
-def _books(source: random.Random, contracts: Contracts) -> list[dict[str, Any]]:
-    snapshot_type = contracts.new(contracts.pool.FindMessageTypeByName("cqc.markets.v1.OrderBook")).__class__
-    delta_type = contracts.new(contracts.pool.FindMessageTypeByName("cqc.markets.v1.OrderBookDelta")).__class__
+def _books(source: random.Random, messages: Messages) -> list[Request]:
+    snapshot_type = messages.new(messages.pool.FindMessageTypeByName("cqc.markets.v1.OrderBook")).__class__
+    delta_type = messages.new(messages.pool.FindMessageTypeByName("cqc.markets.v1.OrderBookDelta")).__class__
     questions = []
     for _ in range(QUESTIONS):
         numbered = source.random() < 0.8
@@ -209,23 +205,23 @@ def _books(source: random.Random, contracts: Contracts) -> list[dict[str, Any]]:
     return questions
 
 
-def _checks(source: random.Random, contracts: Contracts, name: str) -> list[dict[str, Any]]:
-    """Facts with few different numbers, so that they often do not fit together."""
-    descriptor = contracts.pool.FindMessageTypeByName(name)
+def _checks(source: random.Random, messages: Messages, name: str) -> list[Request]:
+    """Messages with few distinct numbers, so that many of them are inconsistent."""
+    descriptor = messages.pool.FindMessageTypeByName(name)
     questions = []
     for _ in range(QUESTIONS):
-        fact = contracts.new(descriptor)
+        message = messages.new(descriptor)
         for field in descriptor.fields:
             if field.name in ("bids", "asks"):
                 for level in _levels(source, source.randint(0, 3)):
-                    getattr(fact, field.name).add(**level)
+                    getattr(message, field.name).add(**level)
             elif field.type == field.TYPE_STRING and not field.is_repeated and source.random() < 0.7:
-                setattr(fact, field.name, source.choice(["0", "1", "1.0", "2", "3", "-1", "1e5"]))
+                setattr(message, field.name, source.choice(["0", "1", "1.0", "2", "3", "-1", "1e5"]))
             elif field.cpp_type in (field.CPPTYPE_ENUM, field.CPPTYPE_UINT64) and not field.is_repeated:
-                setattr(fact, field.name, source.randint(0, 5))
+                setattr(message, field.name, source.randint(0, 5))
             elif field.name in ("open_time", "close_time"):
-                getattr(fact, field.name).seconds = source.randint(0, 1)
+                getattr(message, field.name).seconds = source.randint(0, 1)
             elif field.name == "order":
-                fact.order.quantity = source.choice(["1", "2", "3.0", "x"])
-        questions.append({"op": "check", "type": name, "data": _base64(fact.SerializeToString())})
+                message.order.quantity = source.choice(["1", "2", "3.0", "x"])
+        questions.append({"op": "check", "type": name, "data": _base64(message.SerializeToString())})
     return questions

@@ -1,138 +1,173 @@
-"""Golden bytes: every message of a released version, as each language wrote it, which must be readable for ever.
+"""Golden bytes: every message of every release, as each language wrote it, which must stay readable forever.
 
-They lie in tools/golden, a file per version. A line is one message type: its content as JSON, and its bytes in base64
-with the languages that wrote them so.
+Each line of a version's file is one message type: its content as JSON, and its bytes in base64, each with the languages
+that wrote them.
 """
 
 import base64
 import json
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf import descriptor_pb2, json_format
+from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from cqc_tools.contracts import golden_files
-from cqc_tools.foundation import files
-from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.contracts import descriptors, golden_files
+from cqc_tools.contracts.messages import Messages, set_field
+from cqc_tools.foundation import console, files, version, workspace
+from cqc_tools.foundation.errors import StageFailed, ToolError, UserError
 from cqc_tools.foundation.version import Version
-from cqc_tools.proof.corpus import Contracts
-from cqc_tools.proof.interop import Peer
+from cqc_tools.proof import peers
+from cqc_tools.proof.peers import Answer, Peer, Request
+from cqc_tools.proof.subject import Subject
 
-# A message that holds itself would be filled without end.
-DEPTH = 3
+# A message type that contains itself would never be complete.
+LARGEST_DEPTH = 3
 
 
 @dataclass(frozen=True)
-class Golden:
-    """How many messages of one version were read by every language."""
+class GoldenVersion:
+    """How many message types of one version every language read, and how many messages that made."""
 
     version: str
     types: int
-    read: int
+    messages: int
 
 
-def write(version: Version, peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptorSet) -> int:
-    """Have every language write every message, and keep the bytes for a version; returns the number of messages.
+@dataclass(frozen=True)
+class Kept:
+    """The golden bytes that were written for a version."""
 
-    Raises StageFailed when a language cannot read or write one.
+    version: str
+    file: str
+    messages: int
+    failure: ToolError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for a program."""
+        return {"version": self.version, "file": self.file, "messages": self.messages}
+
+    def show(self) -> None:
+        """Print the result for a person."""
+        console.output.print(f"wrote {self.messages} messages to {self.file}: commit it before you tag {self.version}")
+
+
+def keep(chosen: Version, subject: Subject) -> Kept:
+    """Write the golden bytes of a version that is about to be released, with the built packages.
+
+    Raises UserError for a released version, whose golden bytes never change.
     """
-    samples, texts = _samples(descriptor_set)
+    if not subject.settings.cqc_code:
+        raise UserError("this project keeps no golden bytes", "set cqc_code = true in release.toml")
+    if chosen in version.released():
+        raise UserError(f"{chosen.tag} is released, so its golden bytes never change", "choose the next version")
+    with console.step("prepare the peers"):
+        languages = peers.load(subject)
+    messages = Messages(descriptors.generated(subject.settings), subject.settings.root_package)
+    count = write(chosen, languages, messages)
+    return Kept(chosen.tag, _shown(chosen), count)
+
+
+def write(chosen: Version, languages: Sequence[Peer], messages: Messages) -> int:
+    """Have every language write every message type, and keep the bytes; returns the number of messages.
+
+    Raises StageFailed if a language rejects one.
+    """
+    samples, texts = _samples(messages)
+    requests = [
+        _conversion(sample.DESCRIPTOR.full_name, text, "json", "binary")
+        for sample, text in zip(samples, texts, strict=True)
+    ]
     written: list[dict[str, list[str]]] = [defaultdict(list) for _ in samples]
-    for peer in peers:
-        requests = [
-            _convert(sample.DESCRIPTOR.full_name, "json", text) for sample, text in zip(samples, texts, strict=True)
-        ]
-        for wires, answer, text in zip(written, peer.ask(requests), texts, strict=True):
+    answered = peers.ask_all([(peer, requests) for peer in languages])
+    for peer, answers in zip(languages, answered, strict=True):
+        for wires, answer, text in zip(written, answers, texts, strict=True):
             if "error" in answer:
-                raise StageFailed(f"{peer.language} could not write {text[:500]}: {answer['error']}")
+                raise StageFailed(f"{peer.language} cannot write a golden message: {answer['error']}", "", text[:500])
             wires[answer["data"]].append(peer.language)
     lines = [
         json.dumps({"type": sample.DESCRIPTOR.full_name, "content": json.loads(text), "bytes": wires})
         for sample, text, wires in zip(samples, texts, written, strict=True)
     ]
-    files.write_text(golden_files.file_of(version), "".join(f"{line}\n" for line in lines))
+    files.write_text(golden_files.file_of(chosen), "".join(f"{line}\n" for line in lines))
     return len(lines)
 
 
-def read(
-    peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptorSet, released: Sequence[Version]
-) -> list[Golden]:
-    """Have every language read the bytes of every kept version.
+def read(languages: Sequence[Peer], messages: Messages, released: Sequence[Version]) -> list[GoldenVersion]:
+    """Have every language read the golden bytes of all versions.
 
-    Raises StageFailed naming the first message that a language does not read, or reads with another content, a release
-    whose bytes were not kept, and a version not yet released whose bytes are not those of the contracts as they are.
+    Raises StageFailed if a language cannot read a message or reads another content, if a release has no golden bytes,
+    or if those of an unreleased version are not from the current contracts.
     """
-    for missing in [
-        version for version in released if version == version.final and not golden_files.file_of(version).exists()
-    ]:
-        raise StageFailed(f"{missing.tag} has no golden bytes: restore {golden_files.file_of(missing)} from its tag")
-    found = []
-    for version in golden_files.versions():
-        kept = [json.loads(line) for line in golden_files.file_of(version).read_text().splitlines()]
-        if version not in released and [line["content"] for line in kept] != list(
-            map(json.loads, _samples(descriptor_set)[1])
-        ):
-            raise StageFailed(
-                f"the contracts changed since {golden_files.file_of(version)}: make golden VERSION={version.npm}"
-            )
-        wires = [(line, wire) for line in kept for wire in line["bytes"]]
-        for peer in peers:
-            requests = [
-                {"op": "convert", "type": line["type"], "from": "binary", "to": "json", "data": wire}
-                for line, wire in wires
-            ]
-            for (line, _), answer in zip(wires, peer.ask(requests), strict=True):
-                _compare(version, peer, line, answer)
-        found.append(Golden(version.npm, len(kept), len(wires) * len(peers)))
-    return found
+    for missing in released:
+        if missing == missing.final and not golden_files.file_of(missing).exists():
+            raise StageFailed(f"{missing.tag} has no golden bytes", f"git checkout {missing.tag} -- {_shown(missing)}")
+    return [_read_version(kept, languages, messages, kept in released) for kept in golden_files.versions()]
 
 
-def _compare(version: Version, peer: Peer, line: dict[str, Any], answer: dict[str, Any]) -> None:
-    where = f"{peer.language} and {line['type']} as {version.npm} wrote it"
+def _read_version(kept: Version, languages: Sequence[Peer], messages: Messages, is_released: bool) -> GoldenVersion:
+    lines = [json.loads(line) for line in golden_files.file_of(kept).read_text().splitlines()]
+    if not is_released and [line["content"] for line in lines] != [json.loads(text) for text in _samples(messages)[1]]:
+        raise StageFailed(
+            f"the contracts changed since the golden bytes of {kept.npm} were written",
+            f"make golden VERSION={kept.npm}",
+        )
+    wires = [(line, wire) for line in lines for wire in line["bytes"]]
+    requests = [_conversion(line["type"], wire, "binary", "json") for line, wire in wires]
+    answered = peers.ask_all([(peer, requests) for peer in languages])
+    for peer, answers in zip(languages, answered, strict=True):
+        for (line, _), answer in zip(wires, answers, strict=True):
+            _require_same(kept, peer, line, answer)
+    return GoldenVersion(kept.npm, len(lines), len(wires) * len(languages))
+
+
+def _shown(kept: Version) -> str:
+    """The file of a version, relative to the top of the repository."""
+    return os.path.relpath(golden_files.file_of(kept), workspace.ROOT)
+
+
+def _require_same(kept: Version, peer: Peer, line: dict[str, Any], answer: Answer) -> None:
+    what = f"a {line['type']} that {kept.npm} wrote"
     if "error" in answer:
-        raise StageFailed(f"{where}: cannot be read any more: {answer['error']}")
+        raise StageFailed(f"{peer.language} cannot read {what}: {answer['error']}")
     now = json.loads(answer["data"])
     if now != line["content"]:
         raise StageFailed(
-            f"{where}: read as {json.dumps(now)[:1000]}, it was {json.dumps(line['content'])[:1000]}.\n"
-            "A field was removed, renamed, or got another number or type: see docs/changing-a-contract.md"
+            f"{peer.language} reads another content from {what}: a field was removed, renamed, renumbered or retyped",
+            "see docs/changing-a-contract.md",
+            f"written: {json.dumps(line['content'])[:1000]}\nread: {json.dumps(now)[:1000]}",
         )
 
 
-def _samples(descriptor_set: descriptor_pb2.FileDescriptorSet) -> tuple[list[Message], list[str]]:
-    """One filled message of every type, and the same as JSON."""
-    contracts = Contracts(descriptor_set)
-    samples = [_sample(contracts, descriptor) for descriptor in contracts.types]
+def _samples(messages: Messages) -> tuple[list[Message], list[str]]:
+    """A filled message of every type, and the same as JSON."""
+    samples = [_sample(messages, descriptor) for descriptor in messages.types]
     return samples, [json_format.MessageToJson(sample, indent=None) for sample in samples]
 
 
-def _convert(name: str, spelling: str, data: str) -> dict[str, str]:
-    return {"op": "convert", "type": name, "from": spelling, "to": "binary", "data": data}
+def _conversion(name: str, data: str, start: str, end: str) -> Request:
+    return {"op": "convert", "type": name, "from": start, "to": end, "data": data}
 
 
-def _sample(contracts: Contracts, descriptor: Descriptor, depth: int = 0) -> Message:
-    """A message with a value in each field that tells it from its neighbours; of a oneof the last field stays."""
-    message = contracts.new(descriptor)
+def _sample(messages: Messages, descriptor: Descriptor, depth: int = 0) -> Message:
+    """A message with a different value in each field; of a oneof only the last field is left set."""
+    message = messages.new(descriptor)
     for field in descriptor.fields:
-        if field.message_type:
-            if depth < DEPTH:
-                _put(message, field, _sample(contracts, field.message_type, depth + 1))
-        else:
-            _put(message, field, _value(field))
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            key, value = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
+            set_field(message, field, {_value(key): _element(messages, value, depth)})
+        elif not field.message_type or depth < LARGEST_DEPTH:
+            element = _element(messages, field, depth)
+            set_field(message, field, [element] if field.is_repeated else element)
     return message  # type: ignore[no-any-return]
 
 
-def _put(message: Any, field: FieldDescriptor, value: Any) -> None:
-    if field.is_repeated:
-        getattr(message, field.name).append(value)
-    elif field.message_type:
-        getattr(message, field.name).CopyFrom(value)
-    else:
-        setattr(message, field.name, value)
+def _element(messages: Messages, field: FieldDescriptor, depth: int) -> Any:
+    return _sample(messages, field.message_type, depth + 1) if field.message_type else _value(field)
 
 
 def _value(field: FieldDescriptor) -> Any:

@@ -1,58 +1,46 @@
-"""Every message type of the contracts, filled with generated values, from each language to each other one and back.
+"""Interoperability: the built packages of all languages read each other's messages and give the same answers.
 
-The peers are the built packages. A value is generated here, handed to the writing language in binary, written by it in
-binary or JSON, read by the reading language, and compared with what was generated.
+Messages of every type are filled with generated values, written by each language in binary and JSON, read by each other
+language, and compared with the original. If the project has CQC's own code, the languages also answer the questions of
+conformance.py and read the golden bytes of golden.py.
 """
 
 import base64
-import json
+import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from cqc_tools.foundation import process
-from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.contracts import descriptors
+from cqc_tools.contracts.messages import Messages, set_field
+from cqc_tools.foundation import console
+from cqc_tools.foundation.errors import StageFailed, ToolError
+from cqc_tools.foundation.version import released
+from cqc_tools.proof import conformance, golden, outcomes, peers
+from cqc_tools.proof.conformance import Agreement
+from cqc_tools.proof.golden import GoldenVersion
+from cqc_tools.proof.peers import Answer, Peer, Request
+from cqc_tools.proof.subject import Subject
 
 FORMATS = ("binary", "json")
-# The largest values that JSON can carry: years 1 to 9999, and durations of ten thousand years either way.
+MESSAGES_PER_TYPE = 8
+# The bounds of JSON: years 1 to 9999, and durations of ten thousand years in either direction.
 TIMESTAMP_SECONDS = (-62_135_596_800, 253_402_300_799)
 DURATION_SECONDS = 315_576_000_000
 ALPHABET = 'abcXYZ019 -_/:."\\\n\té€𝄞'
 LARGEST_DEPTH = 4
-# Field 50000 as a number and field 50001 as a text, in the wire format: numbers that no contract uses.
+# In the wire format, field 50000 with a number and field 50001 with a string. No message has fields with these numbers.
 NEWER_FIELDS = b"\x80\xb5\x18\x2a" + b"\x8a\xb5\x18\x05newer"
 
 
 @dataclass(frozen=True)
-class Peer:
-    """A program that reads and writes messages in one language."""
-
-    language: str
-    command: Sequence[str | Path]
-    folder: Path
-    environment: Mapping[str, str]
-
-    def ask(self, requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Send all requests, as tools/interop/peer.py describes them, and return the answers in the same order."""
-        lines = "".join(json.dumps(request) + "\n" for request in requests)
-        printed = process.run(
-            self.command, cwd=self.folder, env=self.environment, stdin=lines.encode(), what=f"{self.language} peer"
-        )
-        answers = [json.loads(line) for line in printed.split("\n") if line]
-        if len(answers) != len(requests):
-            raise StageFailed(f"the {self.language} peer answered {len(answers)} of {len(requests)} requests")
-        return answers
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How many messages crossed from one language to another in one format."""
+class Crossing:
+    """The messages that one language wrote and another read, in one format."""
 
     writer: str
     reader: str
@@ -61,72 +49,191 @@ class Outcome:
     messages: int
 
 
-def message_types(descriptor_set: descriptor_pb2.FileDescriptorSet) -> list[Descriptor]:
-    """Every message of the contracts, nested ones included, in a pool of their own."""
-    pool = descriptor_pool.DescriptorPool()
-    found: list[Descriptor] = []
+@dataclass
+class Interop:
+    """What the languages agreed on. After a failure the later results are missing.
 
-    def add(descriptor: Descriptor) -> None:
-        if not descriptor.GetOptions().map_entry:
-            found.append(descriptor)
-        for nested in descriptor.nested_types:
-            add(nested)
-
-    for file in descriptor_set.file:
-        pool.Add(file)
-        if file.package.startswith("cqc."):
-            for message in file.message_type:
-                add(pool.FindMessageTypeByName(f"{file.package}.{message.name}"))
-    return found
-
-
-def fill(descriptor: Descriptor, source: random.Random, depth: int = 0) -> Message:
-    """A message with every kind of value that its fields can hold: extremes, absence, repetition, unknown enum values.
-
-    NaN is left out because it equals nothing, itself included.
+    `forwarded` is the number of types whose unknown fields every language preserved.
     """
-    message: Any = message_factory.GetMessageClass(descriptor)()
-    if descriptor.full_name == "google.protobuf.Timestamp":
-        message.seconds, message.nanos = source.randint(*TIMESTAMP_SECONDS), source.randrange(10**9)
-        return message  # type: ignore[no-any-return]
-    if descriptor.full_name == "google.protobuf.Duration":
-        seconds = source.randint(-DURATION_SECONDS, DURATION_SECONDS)
-        message.seconds, message.nanos = seconds, source.randrange(10**9) * (1 if seconds >= 0 else -1)
-        return message  # type: ignore[no-any-return]
-    if descriptor.full_name == "google.protobuf.FieldMask":
-        message.paths.extend(source.sample(["name", "display_decimals", "legs.ratio"], source.randint(0, 3)))
-        return message  # type: ignore[no-any-return]
-    chosen = {source.choice(oneof.fields).name for oneof in descriptor.oneofs if source.random() < 0.9}
-    for field in descriptor.fields:
-        if field.containing_oneof and field.name not in chosen:
-            continue
-        if field.message_type and depth >= LARGEST_DEPTH:
-            continue
-        _set(message, field, source, depth)
+
+    languages: tuple[str, ...]
+    seed: int
+    crossings: list[Crossing] = field(default_factory=list)
+    forwarded: int = 0
+    rules: list[Agreement] = field(default_factory=list)
+    helpers: list[Agreement] = field(default_factory=list)
+    golden: list[GoldenVersion] = field(default_factory=list)
+    steps: dict[str, float] = field(default_factory=dict)
+    failure: ToolError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for a program."""
+        return {
+            "languages": self.languages,
+            "seed": self.seed,
+            "crossings": [asdict(item) for item in self.crossings],
+            "forwarded": self.forwarded,
+            "rules": [asdict(item) for item in self.rules],
+            "helpers": [asdict(item) for item in self.helpers],
+            "golden": [asdict(item) for item in self.golden],
+            "steps": self.steps,
+        }
+
+    def show(self) -> None:
+        """Print the result for a person."""
+        count = len(self.languages)
+        console.table(
+            ("written by", "read by", "format", "types", "messages"),
+            [(item.writer, item.reader, item.format, item.types, item.messages) for item in self.crossings],
+        )
+        messages = sum(item.messages for item in self.crossings)
+        console.output.print(f"{messages} messages came back unchanged (seed {self.seed})")
+        console.output.print(f"{self.forwarded} types kept their unknown fields in {count} languages")
+        for subject, rows in (("rule", self.rules), ("helper", self.helpers)):
+            if rows:
+                console.table((subject, "answers"), [(row.subject, row.answers) for row in rows])
+                console.output.print(f"{sum(row.answers for row in rows)} answers are the same in {count} languages")
+        for row in self.golden:
+            console.output.print(f"{row.types} messages of {row.version} have the same content in {count} languages")
+
+
+def weekly_seed() -> int:
+    """A seed that changes every week, so that a failure can be repeated and values vary over time."""
+    return int(time.strftime("%G%V"))
+
+
+def run(subject: Subject) -> Interop:
+    """Run all of it on the built packages, up to the first failure."""
+    seed = weekly_seed()
+    steps: dict[str, float] = {}
+    with console.step("prepare the peers", steps):
+        languages = peers.load(subject)
+    messages = Messages(descriptors.generated(subject.settings), subject.settings.root_package)
+    result = Interop(tuple(peer.language for peer in languages), seed, steps=steps)
+
+    def crossings() -> None:
+        result.crossings = cross(languages, messages, MESSAGES_PER_TYPE, seed)
+        result.forwarded = forward(languages, messages, seed)
+
+    def rules() -> None:
+        result.rules = conformance.rules(languages, messages)
+
+    def helpers() -> None:
+        result.helpers = conformance.helpers(languages, messages, seed)
+
+    def golden_bytes() -> None:
+        result.golden = golden.read(languages, messages, released())
+
+    stages: dict[str, Callable[[], None]] = {"exchange messages": crossings}
+    if subject.settings.cqc_code:
+        stages |= {
+            "validate the corpus": rules,
+            "compare the helpers": helpers,
+            "read golden bytes": golden_bytes,
+        }
+    failures = []
+    for title, stage in stages.items():
+        try:
+            with console.step(title, steps):
+                stage()
+        except ToolError as failure:
+            failures.append(failure)
+    result.failure = outcomes.as_one(failures)
+    return result
+
+
+def cross(languages: Sequence[Peer], messages: Messages, per_type: int, seed: int) -> list[Crossing]:
+    """Send `per_type` messages of every type from each language to each other one, in both formats.
+
+    Raises StageFailed with the first message that changed or was rejected, and the seed.
+    """
+    source = random.Random(seed)
+    originals = [fill(messages, descriptor, source) for descriptor in messages.types for _ in range(per_type)]
+    names = [str(message.DESCRIPTOR.full_name) for message in originals]
+    wires = [_base64(message.SerializeToString(deterministic=True)) for message in originals]
+    # Each peer is started only twice, to write and then to read: starting it takes longer than converting a message.
+    written = _convert(
+        [(peer, [(names, wires, "binary", spelling) for spelling in FORMATS]) for peer in languages], seed
+    )
+    texts = [
+        _Text(writer.language, spelling, data)
+        for writer, groups in zip(languages, written, strict=True)
+        for spelling, data in zip(FORMATS, groups, strict=True)
+    ]
+    received = {peer.language: [text for text in texts if text.writer != peer.language] for peer in languages}
+    read = _convert(
+        [(peer, [(names, text.data, text.format, "binary") for text in received[peer.language]]) for peer in languages],
+        seed,
+    )
+    crossings = []
+    for (reader, sent), groups in zip(received.items(), read, strict=True):
+        for text, data in zip(sent, groups, strict=True):
+            _require_equal(originals, text, reader, data, seed)
+            crossings.append(Crossing(text.writer, reader, text.format, len(messages.types), len(originals)))
+    return crossings
+
+
+def forward(languages: Sequence[Peer], messages: Messages, seed: int) -> int:
+    """Have every language read and write every type with fields that only a newer schema knows; returns the number of
+    types.
+
+    Raises StageFailed with the first type that lost such a field, and the seed.
+    """
+    source = random.Random(seed)
+    names = [descriptor.full_name for descriptor in messages.types]
+    wires = [fill(messages, descriptor, source).SerializeToString() + NEWER_FIELDS for descriptor in messages.types]
+    request = (names, [_base64(wire) for wire in wires], "binary", "binary")
+    for peer, (data,) in zip(languages, _convert([(peer, [request]) for peer in languages], seed), strict=True):
+        for descriptor, wire, returned in zip(messages.types, wires, data, strict=True):
+            message = messages.new(descriptor).__class__
+            # Messages compare equal only if their unknown fields are equal too.
+            if message.FromString(base64.b64decode(returned)) != message.FromString(wire):
+                raise StageFailed(f"{peer.language} lost an unknown field of {descriptor.full_name} (seed {seed})")
+    return len(names)
+
+
+def fill(messages: Messages, descriptor: Descriptor, source: random.Random, depth: int = 0) -> Message:
+    """A message with all kinds of values: extremes, absence, repetition, unknown enum values.
+
+    NaN is left out because it does not equal itself.
+    """
+    message = messages.new(descriptor)
+    match descriptor.full_name:
+        case "google.protobuf.Timestamp":
+            message.seconds, message.nanos = source.randint(*TIMESTAMP_SECONDS), source.randrange(10**9)
+        case "google.protobuf.Duration":
+            seconds = source.randint(-DURATION_SECONDS, DURATION_SECONDS)
+            message.seconds, message.nanos = seconds, source.randrange(10**9) * (1 if seconds >= 0 else -1)
+        case "google.protobuf.FieldMask":
+            message.paths.extend(source.sample(["name", "display_decimals", "legs.ratio"], source.randint(0, 3)))
+        case _:
+            chosen = {source.choice(oneof.fields).name for oneof in descriptor.oneofs if source.random() < 0.9}
+            for field in descriptor.fields:
+                if field.containing_oneof and field.name not in chosen:
+                    continue
+                if field.message_type and (depth >= LARGEST_DEPTH or _is_absent(field, source)):
+                    continue
+                set_field(message, field, _value(messages, field, source, depth))
     return message  # type: ignore[no-any-return]
 
 
-def _set(message: Any, field: FieldDescriptor, source: random.Random, depth: int) -> None:
+def _is_absent(field: FieldDescriptor, source: random.Random) -> bool:
+    """Whether a message field stays unset this time."""
+    return not field.is_repeated and source.random() < 0.2
+
+
+def _value(messages: Messages, field: FieldDescriptor, source: random.Random, depth: int) -> Any:
+    """A value for a whole field: a mapping for a map, a list for a repeated field."""
     if field.message_type and field.message_type.GetOptions().map_entry:
         key, value = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
-        for _ in range(source.randint(0, 3)):
-            entries = getattr(message, field.name)
-            if value.message_type:
-                entries[_scalar(key, source)].CopyFrom(fill(value.message_type, source, depth + 1))
-            else:
-                entries[_scalar(key, source)] = _scalar(value, source)
-    elif field.is_repeated:
-        for _ in range(source.randint(0, 3)):
-            values = getattr(message, field.name)
-            if field.message_type:
-                values.append(fill(field.message_type, source, depth + 1))
-            else:
-                values.append(_scalar(field, source))
-    elif field.message_type:
-        if source.random() < 0.8:
-            getattr(message, field.name).CopyFrom(fill(field.message_type, source, depth + 1))
-    elif not field.has_presence or field.containing_oneof or source.random() < 0.8:
-        setattr(message, field.name, _scalar(field, source))
+        return {_scalar(key, source): _element(messages, value, source, depth) for _ in range(source.randint(0, 3))}
+    if field.is_repeated:
+        return [_element(messages, field, source, depth) for _ in range(source.randint(0, 3))]
+    return _element(messages, field, source, depth)
+
+
+def _element(messages: Messages, field: FieldDescriptor, source: random.Random, depth: int) -> Any:
+    return fill(messages, field.message_type, source, depth + 1) if field.message_type else _scalar(field, source)
 
 
 def _scalar(field: FieldDescriptor, source: random.Random) -> Any:
@@ -138,7 +245,7 @@ def _scalar(field: FieldDescriptor, source: random.Random) -> Any:
     if kind == FieldDescriptor.CPPTYPE_BOOL:
         return source.random() < 0.5
     if kind == FieldDescriptor.CPPTYPE_ENUM:
-        # A value that only a newer schema knows has to survive as well.
+        # A value of a newer schema must be preserved too.
         assert field.enum_type
         return source.choice([*field.enum_type.values_by_number, 99_999])
     if kind == FieldDescriptor.CPPTYPE_DOUBLE:
@@ -153,77 +260,56 @@ def _scalar(field: FieldDescriptor, source: random.Random) -> Any:
     return source.choice([low, high, 0, 1, source.randint(low, high)])
 
 
-def cross(
-    peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptorSet, per_type: int, seed: int
-) -> Iterator[Outcome]:
-    """Send `per_type` messages of every type through every directed pair of peers in both formats.
+@dataclass(frozen=True)
+class _Text:
+    """All messages, as one language wrote them in one format."""
 
-    Raises StageFailed with the first messages that came back different or not at all, with the seed to repeat it.
-    """
-    source = random.Random(seed)
-    types = message_types(descriptor_set)
-    originals = [fill(descriptor, source) for descriptor in types for _ in range(per_type)]
-    names = [str(message.DESCRIPTOR.full_name) for message in originals]
-    wires = [base64.b64encode(message.SerializeToString(deterministic=True)).decode() for message in originals]
+    writer: str
+    format: str
+    data: list[str]
 
-    def asking(start: str, end: str, data: Sequence[str]) -> list[dict[str, str]]:
-        return [
+
+# Names of message types, one message of each, the format they are in, and the one to convert them to.
+_Conversion = tuple[Sequence[str], Sequence[str], str, str]
+
+
+def _convert(questions: Sequence[tuple[Peer, Sequence[_Conversion]]], seed: int) -> list[list[list[str]]]:
+    """The converted messages of each conversion of each peer. Raises StageFailed if a peer rejects one."""
+    requests = [
+        [
             {"op": "convert", "type": name, "from": start, "to": end, "data": item}
+            for names, data, start, end in conversions
             for name, item in zip(names, data, strict=True)
         ]
-
-    for writer in peers:
-        for spelling in FORMATS:
-            written = _all_data(writer, asking("binary", spelling, wires), seed)
-            for reader in peers:
-                if reader is writer:
-                    continue
-                read = _all_data(reader, asking(spelling, "binary", written), seed)
-                for original, text, data in zip(originals, written, read, strict=True):
-                    if type(original).FromString(base64.b64decode(data)) != original:
-                        raise StageFailed(
-                            f"{original.DESCRIPTOR.full_name} changed from {writer.language} to {reader.language} in "
-                            f"{spelling} (seed {seed}):\nsent {original}\nas {text}"
-                        )
-                yield Outcome(writer.language, reader.language, spelling, len(types), len(originals))
-
-
-def forward(peers: Sequence[Peer], descriptor_set: descriptor_pb2.FileDescriptorSet, seed: int) -> int:
-    """Send every type, with fields that only a newer schema knows, through each peer as an older reader that writes the
-    message again; returns the number of messages per peer.
-
-    Raises StageFailed naming the first message that lost such a field.
-    """
-    source = random.Random(seed)
-    types = message_types(descriptor_set)
-    wires = [fill(descriptor, source).SerializeToString() + NEWER_FIELDS for descriptor in types]
-    requests = [
-        {
-            "op": "convert",
-            "type": descriptor.full_name,
-            "from": "binary",
-            "to": "binary",
-            "data": base64.b64encode(wire).decode(),
-        }
-        for descriptor, wire in zip(types, wires, strict=True)
+        for _, conversions in questions
     ]
-    for peer in peers:
-        for descriptor, wire, data in zip(types, wires, _all_data(peer, requests, seed), strict=True):
-            message = message_factory.GetMessageClass(descriptor)
-            # Equality covers unknown fields, wherever a language writes them.
-            if message.FromString(base64.b64decode(data)) != message.FromString(wire):
-                raise StageFailed(
-                    f"{peer.language} lost a field that it does not know of {descriptor.full_name} (seed {seed})"
-                )
-    return len(types)
+    languages = [peer for peer, _ in questions]
+    answers = peers.ask_all(list(zip(languages, requests, strict=True)))
+    converted = []
+    for (peer, conversions), asked, answered in zip(questions, requests, answers, strict=True):
+        data = iter([_data(peer, *pair, seed) for pair in zip(asked, answered, strict=True)])
+        converted.append([list(itertools.islice(data, len(names))) for names, *_ in conversions])
+    return converted
 
 
-def _all_data(peer: Peer, requests: list[dict[str, str]], seed: int) -> list[str]:
-    answers = peer.ask(requests)
-    for request, answer in zip(requests, answers, strict=True):
-        if "error" in answer:
+def _data(peer: Peer, request: Request, answer: Answer, seed: int) -> str:
+    if "error" in answer:
+        raise StageFailed(
+            f"{peer.language} rejected a {request['type']} from {request['from']} to {request['to']} (seed {seed}): "
+            f"{answer['error']}",
+            details=str(request["data"])[:2000],
+        )
+    return str(answer.get("data", ""))
+
+
+def _require_equal(originals: Sequence[Message], text: _Text, reader: str, data: Sequence[str], seed: int) -> None:
+    for original, written, wire in zip(originals, text.data, data, strict=True):
+        if type(original).FromString(base64.b64decode(wire)) != original:
             raise StageFailed(
-                f"{peer.language} refused {request['type']} from {request['from']} to {request['to']} (seed {seed}): "
-                f"{answer['error']}\n{request['data'][:2000]}"
+                f"a {original.DESCRIPTOR.full_name} changed from {text.writer} to {reader} (seed {seed})",
+                details=f"sent {original}\nas {text.format} {written}",
             )
-    return [answer.get("data", "") for answer in answers]
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

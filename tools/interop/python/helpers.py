@@ -1,9 +1,5 @@
-"""The Python peer of the interoperability tests. It reads one JSON request per line from standard input.
+"""The operations of a peer that call CQC's helpers. Messages are binary in base64:
 
-Each request has an `op`. The response is `{"data": ...}`, or `{"error": ...}` if the request is rejected. Messages are
-binary in base64 unless noted:
-
-- convert: `type`, `from` and `to` (binary or json), `data` -> the message in the other format
 - validate: `type`, `data` -> [[field, rule_id, message], ...]
 - check: `type` (OrderBook, ExecutionReport or Candle), `data` -> [[kind, field, message], ...]
 - transition: `before`, `after` -> whether an order may move from one status to the other
@@ -15,16 +11,11 @@ binary in base64 unless noted:
 """
 
 import base64
-import importlib
-import json
-import pkgutil
-import sys
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf import descriptor_pool, json_format, message_factory
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from peer import decode, encode
 
 import cqc
 from cqc.markets.v1 import OrderBook, OrderBookDelta
@@ -32,36 +23,13 @@ from cqc.venues import v1 as venues
 from cqc.venues.v1 import VenueSymbol
 
 
-def load_all() -> None:
-    """Register every message of the installed package."""
-    for module in pkgutil.walk_packages(cqc.__path__, "cqc."):
-        if module.name.endswith("_pb2"):
-            importlib.import_module(module.name)
-
-
-def decode(name: str, data: str) -> Message:
-    descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
-    return message_factory.GetMessageClass(descriptor).FromString(base64.b64decode(data))
-
-
-def encode(message: Message) -> str:
-    return base64.b64encode(message.SerializeToString(deterministic=True)).decode()
-
-
-def convert(request: Any) -> str:
-    if request["from"] == "binary":
-        message = decode(request["type"], request["data"])
-    else:
-        message = decode(request["type"], "")
-        json_format.Parse(request["data"], message)
-    return encode(message) if request["to"] == "binary" else json_format.MessageToJson(message, indent=None)
-
-
 def validate(request: Any) -> list[list[str]]:
+    """See the module."""
     return [[item.field, item.rule_id, item.message] for item in cqc.validate(decode(request["type"], request["data"]))]
 
 
 def check(request: Any) -> list[list[str]]:
+    """See the module."""
     checks: dict[str, Callable[[Any], list[cqc.Anomaly]]] = {
         "cqc.markets.v1.OrderBook": cqc.check_book,
         "cqc.venues.v1.ExecutionReport": cqc.check_execution,
@@ -71,29 +39,38 @@ def check(request: Any) -> list[list[str]]:
     return [[item.kind, item.field, item.message] for item in found]
 
 
+def transition(request: Any) -> bool:
+    """See the module."""
+    return cqc.can_transition(request["before"], request["after"])
+
+
 def decimal(request: Any) -> str:
+    """See the module."""
     return cqc.format_decimal(cqc.parse_decimal(request["text"]))
 
 
 def nanos(request: Any) -> str:
+    """See the module."""
     first = cqc.to_unix_nanos(Timestamp.FromString(base64.b64decode(request["data"])))
     return str(cqc.to_unix_nanos(cqc.from_unix_nanos(first)))
 
 
 def notional(request: Any) -> str:
+    """See the module."""
     listing = VenueSymbol.FromString(base64.b64decode(request["data"]))
-    value = cqc.notional(request["price"], request["quantity"], listing)
-    text = f"{value:f}"
+    text = f"{cqc.notional(request['price'], request['quantity'], listing):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def name(request: Any) -> list[Any]:
+    """See the module."""
     enum = getattr(venues, request["enum"])
     shown = cqc.display_name(enum, request["value"])
     return [shown, cqc.parse_display_name(enum, shown.lower().replace(" ", "-"))]
 
 
 def book(request: Any) -> list[Any]:
+    """See the module."""
     builder = cqc.BookBuilder(OrderBook.FromString(base64.b64decode(request["snapshot"])))
     results = []
     for data in request["deltas"]:
@@ -104,28 +81,13 @@ def book(request: Any) -> list[Any]:
     return [results, encode(builder.book())]
 
 
-def main() -> None:
-    """Respond to requests until standard input ends."""
-    load_all()
-    operations: dict[str, Callable[[Any], Any]] = {
-        "convert": convert,
-        "validate": validate,
-        "check": check,
-        "transition": lambda request: cqc.can_transition(request["before"], request["after"]),
-        "decimal": decimal,
-        "nanos": nanos,
-        "notional": notional,
-        "name": name,
-        "book": book,
-    }
-    for line in sys.stdin:
-        try:
-            request = json.loads(line)
-            answer = {"data": operations[request["op"]](request)}
-        except Exception as error:  # the test reports any failure
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer))
-
-
-if __name__ == "__main__":
-    main()
+OPERATIONS: dict[str, Callable[[Any], Any]] = {
+    "validate": validate,
+    "check": check,
+    "transition": transition,
+    "decimal": decimal,
+    "nanos": nanos,
+    "notional": notional,
+    "name": name,
+    "book": book,
+}

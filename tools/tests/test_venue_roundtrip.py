@@ -1,0 +1,105 @@
+"""The venue mappings: the samples come back complete, and every value that does not is reported."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cqc_tools.foundation import configuration, workspace
+from cqc_tools.packages import examples
+
+pytestmark = pytest.mark.cqc_code
+SOURCES = (configuration.load().folder("python") / "src", workspace.EXAMPLES / "venues")
+
+
+def venues(command: str, folder: Path, stdin: str = "") -> str:
+    """Run the example on a folder of payloads."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES))}
+    words = [sys.executable, "-m", "cqc_venues", command, str(folder)]
+    done = subprocess.run(words, input=stdin, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def payloads(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(examples.SAMPLE, tmp_path / "payloads"))
+
+
+def test_samples_come_back_complete(payloads: Path) -> None:
+    mapped = venues("map", payloads)
+    assert all(json.loads(line)["broken"] == [] for line in mapped.splitlines())
+    found = json.loads(venues("compare", payloads, mapped))
+    assert found["lost"] == []
+    assert found["lives"]["refused"] == []
+    assert {row["venue"] for row in found["rows"]} == {"binance", "binance_futures", "coinbase", "deribit", "kraken"}
+    for name in ("PARTIALLY FILLED", "FILLED", "CANCELLED", "EXPIRED"):
+        assert name in found["lives"]["states"]
+    assert all(item["reason"] for item in found["not_kept"])
+    assert {"venue": "binance_futures", "kind": "instruments", "value": "deliveryDate 4133404800000", "times": 1} in (
+        found["sentinels"]
+    )
+
+
+def read(payloads: Path, venue: str, file: str) -> tuple[Path, list[Any]]:
+    path = payloads / venue / f"{file}.jsonl"
+    return path, [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def write(path: Path, rows: list[Any]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def more_digits(row: Any) -> None:
+    row["baseAssetPrecision"] = 7
+
+
+def other_digits(row: Any) -> None:
+    row["filters"][0]["tickSize"] = "0.010"
+
+
+def new_field(row: Any) -> None:
+    row["maxPosition"] = "10"
+
+
+def other_flag(row: Any) -> None:
+    row["isMarginTradingAllowed"] = False
+
+
+def other_word(row: Any) -> None:
+    row["status"] = "BREAK"
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (more_digits, "baseAssetPrecision"),
+        (other_digits, "filters.PRICE_FILTER.tickSize"),
+        (new_field, "maxPosition"),
+        (other_flag, "isMarginTradingAllowed"),
+        (other_word, "status"),
+    ],
+)
+def test_lost_value_is_reported(payloads: Path, change: Callable[[Any], None], place: str) -> None:
+    """Messages of the samples do not match payloads that were changed after the mapping."""
+    mapped = venues("map", payloads)
+    path, rows = read(payloads, "binance", "instruments")
+    change(rows[0])
+    write(path, rows)
+    (lost,) = json.loads(venues("compare", payloads, mapped))["lost"]
+    assert lost.startswith(f"binance/instruments.jsonl:1 {place}: ")
+
+
+def test_lost_trailing_zero_is_reported(payloads: Path) -> None:
+    mapped = venues("map", payloads)
+    path, rows = read(payloads, "kraken", "stream")
+    rows[1]["frame"][1]["bs"][0][1] += "0"
+    write(path, rows)
+    (lost,) = json.loads(venues("compare", payloads, mapped))["lost"]
+    assert "frame.bs.*.*: '0.750000000' came back as '0.75000000'" in lost
