@@ -1,11 +1,9 @@
 """What the user sees: progress on standard error, results on standard output."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +17,6 @@ WORKERS = 2
 
 progress = Console(stderr=True, highlight=False, soft_wrap=True)
 # A log has no width of its own: tables are not folded there.
-measured: dict[str, float] = {}
 output = Console(highlight=False, soft_wrap=True, width=None if Console().is_terminal else 200)
 
 
@@ -36,7 +33,6 @@ def step(title: str, seconds: MutableMapping[str, float] | None = None) -> Itera
     else:
         yield
     taken = time.monotonic() - started
-    measured[title] = taken
     if seconds is not None:
         seconds[title] = round(taken, 2)
     ok(title, f"{taken:.1f} s")
@@ -87,7 +83,3 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
         shown.add_row(*(Text(str(cell)) for cell in row))
     output.print(shown, soft_wrap=False)
 
-
-def print_json(value: Any) -> None:
-    """Print a value for a program to read."""
-    print(json.dumps(value, indent=2))
