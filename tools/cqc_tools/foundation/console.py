@@ -82,4 +82,3 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
     for row in rows:
         shown.add_row(*(Text(str(cell)) for cell in row))
     output.print(shown, soft_wrap=False)
-

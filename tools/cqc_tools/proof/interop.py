@@ -122,7 +122,7 @@ def run(subject: Subject) -> Interop:
         result.helpers = conformance.helpers(languages, messages, seed)
 
     def golden_bytes() -> None:
-        result.golden = golden.read(languages, messages, released())
+        result.golden = golden.read(languages, released())
 
     stages: dict[str, Callable[[], None]] = {"exchange messages": crossings}
     if subject.settings.cqc_code:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cqc_tools.contracts import golden_files
+from cqc_tools.contracts import descriptors, golden_files
 from cqc_tools.foundation import console, git, process, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed, ToolError, UserError
@@ -210,12 +210,16 @@ def _in_changelog(subject: _Subject) -> Found:
 
 
 def _golden(subject: _Subject) -> Found:
-    version = subject.plan.candidate.version
-    if subject.settings.cqc_code and version == version.final and not golden_files.file_of(version).exists():
-        yield (
-            f"there are no golden bytes of {version.npm}'s messages",
-            f"make golden VERSION={version.npm}, then commit them",
-        )
+    chosen = subject.plan.candidate.version
+    if not subject.settings.cqc_code or chosen != chosen.final:
+        return
+    fix = f"make golden VERSION={chosen.npm}, then commit them"
+    if not golden_files.file_of(chosen).exists():
+        yield f"there are no golden bytes of {chosen.npm}'s messages", fix
+        return
+    contracts, _ = golden_files.read(chosen)
+    if contracts != golden_files.fingerprint(descriptors.generated(subject.settings)):
+        yield f"the contracts changed since the golden bytes of {chosen.npm} were written", fix
 
 
 def _answers(subject: _Subject) -> Found:
