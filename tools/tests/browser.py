@@ -1,4 +1,4 @@
-"""A Chromium that is pinned like every other tool, installed inside the checkout when a test first asks for it."""
+"""A pinned Chromium and axe-core, installed inside the checkout when a test first uses them."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ def launch_options() -> dict[str, Any]:
     """How playwright starts it. Elsewhere than on 64-bit Linux, the Chrome that the user has is started."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return {"channel": "chrome"}
-    folder = _unpacked()
+    folder = _installed()
     environment = {
         **os.environ,
         "LD_LIBRARY_PATH": str(folder / "al2023" / "lib"),
@@ -36,7 +36,12 @@ def launch_options() -> dict[str, Any]:
     }
 
 
-def _unpacked() -> Path:
+def axe() -> str:
+    """Returns the source of axe-core, which defines `axe` in the page that evaluates it."""
+    return (_installed() / "axe.min.js").read_text()
+
+
+def _installed() -> Path:
     lock = hashlib.sha256((PACKAGE / "package-lock.json").read_bytes()).hexdigest()[:16]
     folder = workspace.CACHE / "browser" / lock
     if not folder.exists():
@@ -48,6 +53,7 @@ def _unpacked() -> Path:
         environment = workspace.tool_environment(TMPDIR=str(part))
         for command in (["npm", "ci", "--ignore-scripts", "--prefer-offline"], ["node", "unpack.mjs"]):
             subprocess.run(command, cwd=part, env=environment, check=True, capture_output=True)
+        shutil.copyfile(part / "node_modules" / "axe-core" / "axe.min.js", part / "axe.min.js")
         shutil.rmtree(part / "node_modules")
         (part / "cqc-fonts.conf").write_text(FONTS.format(fonts=folder / "fonts"))
         part.rename(folder)
