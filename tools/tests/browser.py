@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from cqc_tools.foundation import workspace
 
 PACKAGE = workspace.ROOT / "tools" / "browser"
@@ -44,17 +46,20 @@ def axe() -> str:
 def _installed() -> Path:
     lock = hashlib.sha256((PACKAGE / "package-lock.json").read_bytes()).hexdigest()[:16]
     folder = workspace.CACHE / "browser" / lock
-    if not folder.exists():
-        part = folder.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json", "unpack.mjs"):
-            shutil.copyfile(PACKAGE / name, part / name)
-        environment = workspace.tool_environment(TMPDIR=str(part))
-        for command in (["npm", "ci", "--ignore-scripts", "--prefer-offline"], ["node", "unpack.mjs"]):
-            subprocess.run(command, cwd=part, env=environment, check=True, capture_output=True)
-        shutil.copyfile(part / "node_modules" / "axe-core" / "axe.min.js", part / "axe.min.js")
-        shutil.rmtree(part / "node_modules")
-        (part / "cqc-fonts.conf").write_text(FONTS.format(fonts=folder / "fonts"))
-        part.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Tests run in several processes.
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            part = folder.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            for name in ("package.json", "package-lock.json", "unpack.mjs"):
+                shutil.copyfile(PACKAGE / name, part / name)
+            environment = workspace.tool_environment(TMPDIR=str(part))
+            for command in (["npm", "ci", "--ignore-scripts", "--prefer-offline"], ["node", "unpack.mjs"]):
+                subprocess.run(command, cwd=part, env=environment, check=True, capture_output=True)
+            shutil.copyfile(part / "node_modules" / "axe-core" / "axe.min.js", part / "axe.min.js")
+            shutil.rmtree(part / "node_modules")
+            (part / "cqc-fonts.conf").write_text(FONTS.format(fonts=folder / "fonts"))
+            part.rename(folder)
     return folder
