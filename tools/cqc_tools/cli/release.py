@@ -114,6 +114,7 @@ def verify(release: Tagged = "", target: Target = "local", as_json: Json = False
 
     settings = configuration.load()
     version = chosen(release)
+    targets.checked(settings, target)
     folder = workspace.DIST / version.npm
     built = manifest.load(folder) if folder.exists() else None
     with targets.opened(target, settings) as opened:
@@ -136,6 +137,7 @@ def report(release: Tagged = "", target: Target = "local", as_json: Json = False
 
     settings = configuration.load()
     version = chosen(release)
+    targets.checked(settings, target)
     built = manifest.load(workspace.DIST / version.npm)
     with targets.opened(target, settings) as opened:
         held = stage.read(built, opened.registries)
