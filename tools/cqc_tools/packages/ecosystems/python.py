@@ -10,22 +10,16 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import pypi_simple
-import requests
 import tomlkit
-import urllib3
 from packageurl import PackageURL
 from packaging.metadata import Metadata, parse_email
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 from packaging.version import Version as PythonVersion
-from twine.exceptions import TwineException
-from twine.package import PackageFile
-from twine.repository import Repository
-from twine.settings import Settings
 
 from cqc_tools.foundation import process, workspace
 from cqc_tools.foundation.configuration import Configuration, Patience
@@ -47,6 +41,13 @@ from cqc_tools.packages import (
     sha256,
 )
 from cqc_tools.packages.local import pypi
+
+# The libraries that talk to an index take half a second to import, and most commands talk to none: what uses them
+# imports them.
+if TYPE_CHECKING:
+    import pypi_simple
+    import requests
+    from twine.repository import Repository
 
 KEY, LABEL = "python", "PyPI"
 CREDENTIALS = (
@@ -174,6 +175,8 @@ class PythonIndex:
 
     def read(self, version: Version) -> dict[str, str]:
         """See Registry."""
+        import pypi_simple
+
         with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
             try:
                 page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
@@ -185,7 +188,7 @@ class PythonIndex:
                 if file.version == version.pypi
             }
 
-    def _sha256(self, session: requests.Session, file: pypi_simple.DistributionPackage) -> str:
+    def _sha256(self, session: "requests.Session", file: "pypi_simple.DistributionPackage") -> str:
         """The digest of the bytes behind a link. Raises NoAnswer if they are not the bytes that the index promises."""
         digest = hashlib.sha256()
         promised = {name: hashlib.new(name) for name in file.digests}
@@ -208,6 +211,8 @@ class PythonIndex:
 
     def holdings(self) -> Holdings:
         """See Registry: the metadata of the newest version names its source."""
+        import pypi_simple
+
         with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
             try:
                 page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
@@ -225,7 +230,7 @@ class PythonIndex:
         sources = [*metadata.get("project_urls", {}).values(), metadata.get("home_page", "")]
         return Holdings(tuple(map(str, sorted(found))), tuple(filter(None, sources)))
 
-    def _metadata(self, index: pypi_simple.PyPISimple, file: pypi_simple.DistributionPackage) -> bytes:
+    def _metadata(self, index: "pypi_simple.PyPISimple", file: "pypi_simple.DistributionPackage") -> bytes:
         """A file's metadata, read from the file itself if the index does not serve it separately."""
         if file.has_metadata:
             return index.get_package_metadata_bytes(file, timeout=self.patience.answer_seconds)
@@ -270,6 +275,9 @@ class PythonIndex:
 
     def write(self, names: Sequence[str], artifacts: Sequence[Artifact], source: Source) -> None:
         """See Registry."""
+        from twine.exceptions import TwineException
+        from twine.package import PackageFile
+
         paths = [artifact.path for artifact in belonging(artifacts, KEY) if artifact.path.name in names]
         # twine reports progress on standard output, which this tool keeps for results.
         with redirect_stdout(io.StringIO()), _answering(self.upload or "twine's index"):
@@ -292,8 +300,12 @@ class PythonIndex:
             finally:
                 repository.close()
 
-    def _repository(self) -> Repository:
-        """A twine repository from the user's own twine configuration."""
+    def _repository(self) -> "Repository":
+        """A twine repository from the user's own twine configuration, which gives up on a silent index."""
+        from requests.adapters import HTTPAdapter
+        from twine.exceptions import TwineException
+        from twine.settings import Settings
+
         options = ["--non-interactive", "--disable-progress-bar"]
         options += ["--repository-url", self.upload] if self.upload else []
         if self.credentials:
@@ -304,8 +316,11 @@ class PythonIndex:
             repository = Settings.from_argparse(parser.parse_args(options)).create_repository()
         except TwineException as error:
             raise Refused(f"twine has no credentials for the upload: {error}", CREDENTIALS) from error
+        session = repository.session
         for scheme in ("https://", "http://"):
-            repository.session.mount(scheme, _Timely(self.patience.answer_seconds))
+            # twine's own adapters try again.
+            session.mount(scheme, HTTPAdapter())
+        session.request = partial(session.request, timeout=self.patience.answer_seconds)  # type: ignore[method-assign]
         return repository
 
     def install(self, version: Version, folder: Path, example: Path | None) -> Installation:
@@ -338,20 +353,12 @@ class PythonIndex:
         return Installation(folder, environment, seconds, describe, run)
 
 
-class _Timely(requests.adapters.HTTPAdapter):
-    """Gives up on a registry that stays silent."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        return super().send(*args, **{**kwargs, "timeout": self.seconds})
-
-
 @contextmanager
 def _answering(address: str) -> Iterator[None]:
     """Turn failures of requests to an index into NoAnswer or Refused."""
+    import pypi_simple
+    import requests
+
     try:
         yield
     except requests.HTTPError as error:
@@ -366,12 +373,21 @@ def _answering(address: str) -> Iterator[None]:
         raise NoAnswer(f"{address} did not answer: {error}") from error
 
 
-def _retry_after(answer: requests.Response) -> float | None:
+def _retry_after(answer: "requests.Response") -> float | None:
+    import urllib3
+
     wanted = answer.headers.get("Retry-After")
     try:
         return urllib3.Retry().parse_retry_after(wanted) if wanted else None
     except urllib3.exceptions.InvalidHeader:
         return None
+
+
+def _default_addresses(_: Configuration) -> Mapping[str, str]:
+    import pypi_simple
+
+    # twine knows its own upload address, and the one in the user's .pypirc.
+    return {"python_index": pypi_simple.PYPI_SIMPLE_ENDPOINT, "python_upload": ""}
 
 
 def _registry(settings: Configuration, access: Access) -> PythonIndex:
@@ -400,8 +416,7 @@ ECOSYSTEM = Ecosystem(
     build=build,
     declare=declare,
     digest=digest,
-    # twine knows its own upload address, and the one in the user's .pypirc.
-    default_addresses=lambda _: {"python_index": pypi_simple.PYPI_SIMPLE_ENDPOINT, "python_upload": ""},
+    default_addresses=_default_addresses,
     registry=_registry,
     serve=pypi.serving,
 )
