@@ -1,7 +1,7 @@
 """Scratch checkouts where tests run the command line as a user does, and one release that tests share.
 
-Tests run in several processes. What is expensive is made once by whichever process needs it first, and never changed:
-a test that changes something takes a copy.
+Tests run in several processes. Expensive folders are made once, by the process that needs them first, and never
+changed: a test that changes something makes a copy.
 """
 
 import json
@@ -22,7 +22,11 @@ from cqc_tools.packages.local import Running
 from cqc_tools.packages.manifest import Build
 
 RELEASE = version.parse_release("1.2.0")
+PRE_RELEASE = version.parse_release("1.2.0-rc.1")
 TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")
+NOTES = "Prices have a currency.\n"
+# A test that uses one of these builds, clones, or starts registries or a browser.
+SLOW_FIXTURES = {"shared", "running", "browser"}
 IDENTITY = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -59,6 +63,13 @@ class Checkout:
         return Checkout(Path(shutil.copytree(self.folder, folder, symlinks=True)))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark slow tests, so that `pytest -m "not slow"` runs the others."""
+    for item in items:
+        if isinstance(item, pytest.Function) and SLOW_FIXTURES & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
 def point_target(checkout: Checkout, running: Running, *more: str) -> None:
     """Point the target `test` in a checkout's release.toml to running registries; `more` are lines for it."""
     lines = [f"{name} = {json.dumps(address)}" for name, address in running.addresses.items()]
@@ -68,7 +79,7 @@ def point_target(checkout: Checkout, running: Running, *more: str) -> None:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
-    """Returns a function that makes a folder once for all processes of this run."""
+    """A function that makes a folder, named by its first argument, once for all processes of this run."""
     base = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         base = base.parent
@@ -120,7 +131,7 @@ def checkout(pristine: Checkout, tmp_path: Path) -> Checkout:
 
 @dataclass(frozen=True)
 class Released:
-    """A checkout at v1.2.0 whose dist/ holds the build. Tests must not change it."""
+    """A checkout whose HEAD is v1.2.0 and whose dist/ holds its build. Tests must not change it."""
 
     checkout: Checkout
     commit: str
@@ -128,6 +139,11 @@ class Released:
     @property
     def dist(self) -> Path:
         return self.checkout.folder / "dist" / RELEASE.npm
+
+    @property
+    def outcomes(self) -> Path:
+        """What `publish --json` printed, if it ran."""
+        return self.checkout.folder / ".cache" / "publish.json"
 
     @property
     def built(self) -> Build:
@@ -144,17 +160,47 @@ class Released:
 
 @pytest.fixture(scope="session")
 def released(shared: Shared, pristine: Checkout) -> Released:
-    """v1.2.0, built once for all tests."""
+    """v1.2.0 with its release notes, built once for all tests."""
 
     def make(folder: Path) -> None:
         checkout = pristine.copy(folder)
+        (folder / "CHANGELOG.md").write_text(f"# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-11-24\n\n{NOTES}")
+        checkout.commit("Release 1.2.0")
         for tag in TAGS:
             checkout.git("tag", tag)
-        done = checkout.cqc("build", "--release", RELEASE.npm)
-        assert done.returncode == 0, done.stderr
+        _build(checkout, RELEASE)
 
     checkout = Checkout(shared("released", make))
     return Released(checkout, checkout.git("rev-parse", "HEAD").strip())
+
+
+@pytest.fixture(scope="session")
+def pre_released(shared: Shared, released: Released) -> Released:
+    """The same commit, which is also v1.2.0-rc.1: dist/ holds both builds."""
+
+    def make(folder: Path) -> None:
+        checkout = released.checkout.copy(folder)
+        checkout.git("tag", PRE_RELEASE.tag)
+        _build(checkout, PRE_RELEASE)
+
+    return Released(Checkout(shared("pre-released", make)), released.commit)
+
+
+@pytest.fixture(scope="session")
+def published(shared: Shared, released: Released) -> Released:
+    """v1.2.0 on the registries of its checkout's target `local`."""
+
+    def make(folder: Path) -> None:
+        done = released.checkout.copy(folder).cqc("publish", "--release", RELEASE.npm, "--json")
+        assert done.returncode == 0, done.stderr
+        Released(Checkout(folder), released.commit).outcomes.write_text(done.stdout)
+
+    return Released(Checkout(shared("published", make)), released.commit)
+
+
+def _build(checkout: Checkout, release: version.Version) -> None:
+    done = checkout.cqc("build", "--release", release.npm)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The first thing a new user may see: a prerequisite that is missing or too old."""
+"""The first thing that a new user may see: a prerequisite is missing or too old."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ BOOTSTRAP = workspace.ROOT / "tools" / "bootstrap.py"
 
 
 def path_with(folder: Path, **programs: str | None) -> str:
-    """A PATH of its own: the real programs, or ones that print a given version, or none."""
+    """A PATH with the real programs, except those given: they print a version, or are missing if it is None."""
     folder.mkdir()
     for name in ("git", "make", "go", "node", "npm"):
         printed = programs.get(name, "")
@@ -32,7 +32,7 @@ def bootstrap(path: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(BOOTSTRAP)], env={"PATH": path}, capture_output=True, text=True)
 
 
-def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+def test_all_missing_prerequisites_are_named_together(tmp_path: Path) -> None:
     folder = tmp_path / "bin"
     done = bootstrap(path_with(folder, go=None, node="v18.20.0").removesuffix(":/bin"))
     assert done.returncode == 2
@@ -51,7 +51,7 @@ def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
         ("npm", "9.9.9", "npm 9.9.9 was found, 10.0 or newer"),
     ],
 )
-def test_a_version_that_is_too_old_is_named_with_the_one_needed(
+def test_an_old_version_is_named_with_the_required_one(
     tmp_path: Path, program: str, printed: str, expected: str
 ) -> None:
     done = bootstrap(path_with(tmp_path / "bin", **{program: printed}))
@@ -60,8 +60,8 @@ def test_a_version_that_is_too_old_is_named_with_the_one_needed(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_first_code_to_run_is_understood_by_any_python() -> None:
-    """What came after Python 2 and early 3 would fail on syntax before it could say what is needed."""
+def test_every_python_can_parse_the_bootstrap() -> None:
+    """Newer syntax would fail before the bootstrap could name the required version."""
     text = BOOTSTRAP.read_text()
     for late in ('f"', "f'", ":=", "->", "match ", "print("):
         assert late not in text

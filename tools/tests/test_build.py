@@ -1,4 +1,4 @@
-"""The built artifacts: the same bytes wherever they are built, one version in all of them, and known when changed."""
+"""The built artifacts: the same bytes wherever they are built, one version in all of them, and every change noticed."""
 
 import json
 import os
@@ -7,17 +7,17 @@ import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
-from conftest import Checkout, make_checkout
+from conftest import Checkout, Released
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from cqc_tools.foundation import configuration, workspace
 from cqc_tools.foundation.errors import UserError
-from cqc_tools.packages import build
+from cqc_tools.packages import ecosystems, manifest
 
 FILES = [
     "SHA256SUMS",
@@ -42,38 +42,28 @@ def built(checkout: Checkout, *options: str, umask: int = 0o022, **environment: 
     return checkout.folder / "dist" / str(json.loads(done.stdout)["version"]["npm"])
 
 
-@dataclass(frozen=True)
-class Release:
-    """A checkout that has moved on since v1.2.0, which was v1.2.0-rc.1 before, and the build of v1.2.0 in it."""
-
-    checkout: Checkout
-    commit: str
-    folder: Path
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    checkout = make_checkout(tmp_path_factory.mktemp("first") / "checkout")
-    commit = checkout.git("rev-parse", "HEAD").strip()
-    checkout.git("tag", "v1.2.0-rc.1")
-    checkout.git("tag", "v1.2.0")
-    # Whichever of the two is the newer, the one that was asked for is built.
-    checkout.git("tag", "--annotate", "--message", "other", "v1.1.9")
-    (checkout.folder / "packages" / "python-cqc" / "README.md").write_text("after the release\n")
-    checkout.commit()
-    return Release(checkout, commit, built(checkout, "--release", "1.2.0", TZ="UTC"))
-
-
 @pytest.fixture
-def copy(release: Release, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(release.folder, tmp_path / "1.2.0"))
+def copy(released: Released, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(released.dist, tmp_path / "1.2.0"))
 
 
-def test_a_build_elsewhere_has_the_same_bytes(release: Release, tmp_path: Path) -> None:
-    """Another folder, time zone, umask, user and home, files touched, and a working tree that differs."""
-    other = make_checkout(tmp_path / "elsewhere" / "of another depth" / "checkout")
-    other.git("fetch", "--quiet", "--tags", str(release.checkout.folder))
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"x")
+
+
+def test_a_build_elsewhere_has_the_same_bytes(released: Released, tmp_path: Path) -> None:
+    """In another folder, time zone and umask, as another user, with touched files, from a checkout that has moved on,
+    over an earlier build that was damaged."""
+    other = released.checkout.copy(tmp_path / "elsewhere" / "of another depth" / "checkout")
+    other.git("tag", "v1.2.0-rc.1", "v1.2.0")
+    # The version on the command line is built, whichever of the tags is the newest.
+    other.git("tag", "--annotate", "--message", "other", "v1.1.9", "v1.2.0")
+    (other.folder / "packages" / "python-cqc" / "README.md").write_text("after the release\n")
+    other.commit()
     (other.folder / "LICENSE").write_text("changed, not committed\n")
+    earlier = other.folder / "dist" / "1.2.0"
+    append(earlier / "cqc-1.2.0.tar.gz")
     for path in other.folder.rglob("*"):
         if not path.is_symlink():
             os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -82,28 +72,40 @@ def test_a_build_elsewhere_has_the_same_bytes(release: Release, tmp_path: Path) 
     user = {"HOME": str(home), "USER": "somebody", "LOGNAME": "somebody"}
     where = {"TZ": "Pacific/Auckland", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"}
     folder = built(other, "--release", "v1.2.0", umask=0o077, **user, **where)
-    # How long it took is not of the release.
-    for place in (folder, release.folder):
-        assert sorted({path.name for path in place.iterdir()} - {"timings.json"}) == FILES
+    assert folder == earlier
+    for place in (folder, released.dist):
+        assert sorted(path.name for path in place.iterdir()) == FILES
     for name in FILES:
-        assert (folder / name).read_bytes() == (release.folder / name).read_bytes(), name
+        assert (folder / name).read_bytes() == (released.dist / name).read_bytes(), name
 
 
-def test_every_artifact_is_of_the_tag(release: Release) -> None:
-    manifest = json.loads((release.folder / "release.json").read_text())
-    assert manifest["version"] == {"pypi": "1.2.0", "npm": "1.2.0", "go": "v1.2.0"}
-    assert manifest["commit"] == release.commit
-    with tarfile.open(release.folder / "cq-cqc-1.2.0.tgz") as archive:
+def test_building_again_keeps_the_same_bytes_and_replaces_others(released: Released, tmp_path: Path) -> None:
+    again = released.copy(tmp_path / "checkout")
+    beside = again.dist / "beside.txt"
+    beside.touch()
+    built(again.checkout, "--release", "1.2.0")
+    assert beside.exists()
+    append(again.dist / "cqc-1.2.0.tar.gz")
+    built(again.checkout, "--release", "1.2.0")
+    assert not beside.exists()
+    manifest.load(again.dist)
+
+
+def test_every_artifact_is_of_the_tag(released: Released) -> None:
+    content = json.loads((released.dist / "release.json").read_text())
+    assert content["version"] == {"pypi": "1.2.0", "npm": "1.2.0", "go": "v1.2.0"}
+    assert content["commit"] == released.commit
+    with tarfile.open(released.dist / "cq-cqc-1.2.0.tgz") as archive:
         npm_files = archive.getnames()
         package = archive.extractfile("package/package.json")
         assert package
         assert json.load(package)["version"] == "1.2.0"
-    with zipfile.ZipFile(release.folder / "cqc-1.2.0-py3-none-any.whl") as wheel:
+    with zipfile.ZipFile(released.dist / "cqc-1.2.0-py3-none-any.whl") as wheel:
         wheel_files = wheel.namelist()
         metadata = wheel.read("cqc-1.2.0.dist-info/METADATA").decode()
         assert "Version: 1.2.0\n" in metadata
         assert "after the release" not in metadata
-    with zipfile.ZipFile(release.folder / "go-cqc-v1.2.0.zip") as module:
+    with zipfile.ZipFile(released.dist / "go-cqc-v1.2.0.zip") as module:
         module_files = module.namelist()
     root = "github.com/Combine-Capital/cqc/packages/go-cqc@v1.2.0"
     assert {f"{root}/LICENSE", f"{root}/README.md", f"{root}/descriptor_set.binpb"} <= set(module_files)
@@ -111,27 +113,32 @@ def test_every_artifact_is_of_the_tag(release: Release) -> None:
         assert any(name.endswith("proto/cqc/markets/v1/price.proto") for name in files)
 
 
-def test_the_sums_are_those_that_other_programs_check(release: Release) -> None:
+def test_other_programs_can_check_the_sums(released: Released) -> None:
     for program in (["sha256sum", "--check"], ["shasum", "-a", "256", "--check"]):
         if shutil.which(program[0]):
             done = subprocess.run(
-                [*program, "SHA256SUMS"], cwd=release.folder, capture_output=True, text=True, check=True
+                [*program, "SHA256SUMS"], cwd=released.dist, capture_output=True, text=True, check=True
             )
             assert done.stdout.count(": OK\n") == len(FILES) - 1
             return
     pytest.skip("NOT TESTED here: neither sha256sum nor shasum is installed")
 
 
-def test_the_manifest_is_as_its_schema_says(release: Release) -> None:
-    schema = json.loads(build.SCHEMA.read_text())
+def test_the_manifest_follows_its_schema(released: Released) -> None:
+    schema = json.loads(manifest.SCHEMA.read_text())
     jsonschema_rs.meta.validate(schema)
-    jsonschema_rs.Draft202012Validator(schema).validate(json.loads((release.folder / "release.json").read_text()))
-    toolchain = build.load(release.folder).toolchain
-    assert {"python", "protoc", "go", "node", "npm", "typescript"} <= toolchain.keys()
+    jsonschema_rs.Draft202012Validator(schema).validate(json.loads((released.dist / manifest.FILE).read_text()))
+    assert {"python", "protoc", "go", "node", "npm", "typescript"} <= released.built.toolchain.keys()
+
+
+def test_the_schema_in_the_repository_follows_from_the_ecosystems() -> None:
+    schema = manifest.schema(ecosystems.load(configuration.load()))
+    path = manifest.SCHEMA.relative_to(workspace.ROOT)
+    assert json.loads(manifest.SCHEMA.read_text()) == schema, f"write it again: tools/cqc release-schema > {path}"
 
 
 @pytest.mark.parametrize(
-    ("name", "package", "needs"),
+    ("name", "package", "dependencies"),
     [
         (
             "cqc-1.2.0",
@@ -157,29 +164,29 @@ def test_the_manifest_is_as_its_schema_says(release: Release) -> None:
         ),
     ],
 )
-def test_the_bill_of_materials_names_the_package_its_files_and_what_it_needs(
-    release: Release, name: str, package: str, needs: dict[str, tuple[str, str]]
+def test_the_bill_of_materials_names_the_package_its_files_and_its_dependencies(
+    released: Released, name: str, package: str, dependencies: dict[str, tuple[str, str]]
 ) -> None:
-    text = (release.folder / f"{name}.cdx.json").read_text()
+    text = (released.dist / f"{name}.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     bom = json.loads(text)
     about = bom["metadata"]["component"]
     assert about["purl"] == package
     assert about["licenses"] == [{"license": {"id": "Apache-2.0"}}]
-    manifest = json.loads((release.folder / "release.json").read_text())
-    sums = {item["file"]: item["sha256"] for item in manifest["artifacts"]}
+    content = json.loads((released.dist / manifest.FILE).read_text())
+    sums = {item["file"]: item["sha256"] for item in content["artifacts"]}
     for file in about["components"]:
         assert {"alg": "SHA-256", "content": sums[file["name"]]} in file["hashes"]
     found = {item["purl"]: (item["properties"][0]["value"], item["scope"]) for item in bom["components"]}
-    assert needs.items() <= found.items()
+    assert dependencies.items() <= found.items()
     (edges,) = (item["dependsOn"] for item in bom["dependencies"] if item["ref"] == package)
     assert sorted(edges) == sorted(found)
-    assert bom["metadata"]["timestamp"] == manifest["committed"]
+    assert bom["metadata"]["timestamp"] == content["committed"]
 
 
-def test_what_was_loaded_is_what_was_built(release: Release) -> None:
-    loaded = build.load(release.folder)
-    assert loaded.manifest() == (release.folder / "release.json").read_text()
+def test_a_loaded_build_equals_the_one_that_was_written(released: Released) -> None:
+    loaded = manifest.load(released.dist)
+    assert loaded.manifest() == (released.dist / manifest.FILE).read_text()
     assert all(file.path.is_file() for file in loaded.files)
 
 
@@ -187,11 +194,6 @@ def rewrite(path: Path, change: Callable[[dict[str, object]], object]) -> None:
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
-
-
-def append(path: Path) -> None:
-    with path.open("ab") as file:
-        file.write(b"x")
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -233,36 +235,25 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_was_changed_after_the_build_is_named(copy: Path, damage: str) -> None:
+def test_a_change_after_the_build_is_named(copy: Path, damage: str) -> None:
     change, expected = DAMAGES[damage]
     change(copy)
     with pytest.raises(UserError) as refused:
-        build.load(copy)
+        manifest.load(copy)
     assert expected in str(refused.value)
     assert "make build VERSION=1.2.0" in str(refused.value)
-
-
-def test_building_again_keeps_the_same_bytes_and_replaces_others(release: Release) -> None:
-    beside = release.folder / "beside.txt"
-    beside.touch()
-    built(release.checkout, "--release", "1.2.0")
-    assert beside.exists()
-    append(release.folder / "cqc-1.2.0.tar.gz")
-    built(release.checkout, "--release", "1.2.0")
-    assert not beside.exists()
-    build.load(release.folder)
 
 
 @pytest.mark.parametrize(
     ("asked", "expected"), [("1.2", "is not a release version"), ("7.7.7", "no tag v7.7.7"), ("1.2.0-dev.1", "cannot")]
 )
-def test_a_version_that_cannot_be_built_is_refused(release: Release, asked: str, expected: str) -> None:
-    before = sorted((release.checkout.folder / "dist").iterdir())
-    done = release.checkout.cqc("build", "--release", asked)
+def test_a_version_that_cannot_be_built_is_refused(released: Released, asked: str, expected: str) -> None:
+    before = sorted((released.checkout.folder / "dist").iterdir())
+    done = released.checkout.cqc("build", "--release", asked)
     assert (done.returncode, done.stdout) == (2, "")
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
-    assert sorted((release.checkout.folder / "dist").iterdir()) == before
+    assert sorted((released.checkout.folder / "dist").iterdir()) == before
 
 
 def test_uncommitted_changes_are_included_and_make_it_a_development_version(checkout: Checkout) -> None:

@@ -1,7 +1,6 @@
-"""CHANGELOG.md keeps what people wrote, whatever is written beside it."""
+"""CHANGELOG.md: the tool writes its own part, and keeps what people wrote."""
 
 import json
-import re
 
 import pytest
 from conftest import Checkout
@@ -31,7 +30,7 @@ def written(text: str, candidate: Candidate, date: str = "2025-11-24") -> str:
     return changelog.with_release(text, candidate, REPOSITORY, date)
 
 
-def test_a_first_release_and_one_after_it() -> None:
+def test_each_release_gets_a_section_and_a_link() -> None:
     first = written(changelog.HEADER, release("1.1.0", last=""))
     assert "## [Unreleased]\n\n## [1.1.0] - 2025-11-24\n" in first
     assert first.endswith(f"\n[1.1.0]: {REPOSITORY}/releases/tag/v1.1.0\n")
@@ -44,14 +43,14 @@ def test_a_first_release_and_one_after_it() -> None:
     assert [found.name for found in changelog._sections(second)] == ["Unreleased", "1.2.0", "1.1.0"]
 
 
-def test_a_pre_release_has_the_section_of_its_final_version() -> None:
+def test_a_pre_release_uses_the_section_of_its_final_version() -> None:
     once = written(changelog.HEADER, release("1.2.0-rc.1", (ADDED,)))
     assert "## [1.2.0] - " in once
     assert written(once, release("1.2.0", (ADDED,)), "2026-01-01") == once
     assert changelog.section(once, version.parse_release("1.2.0-rc.2")).name == "1.2.0"
 
 
-def test_a_changelog_of_another_shape_is_kept() -> None:
+def test_a_changelog_in_another_form_is_kept() -> None:
     text = "# News\n\nSome words.\n\n## 1.0.0\n\n- old\n"
     found = written(text, release("1.2.0"))
     assert found.startswith("# News\n\nSome words.\n\n## [1.2.0] - 2025-11-24\n")
@@ -73,17 +72,17 @@ def lines(text: str) -> list[str]:
 
 
 @given(unreleased=HAND_WRITTEN, above=HAND_WRITTEN, below=HAND_WRITTEN)
-def test_what_people_wrote_is_kept(unreleased: list[str], above: list[str], below: list[str]) -> None:
+def test_everything_that_people_wrote_is_kept(unreleased: list[str], above: list[str], below: list[str]) -> None:
     text = changelog.HEADER + "\n" + "\n".join(unreleased) + "\n"
     first = written(text, release("1.1.0", last=""))
     edited = first.replace(changelog.BEGIN, "\n".join([*above, "", changelog.BEGIN]), 1)
     edited = edited.replace(changelog.END, "\n".join([changelog.END, "", *below, ""]), 1)
     again = written(edited, release("1.1.0", (ADDED,), last=""), "2026-06-06")
     for hand in (unreleased, above, below):
-        there = lines(again)
+        kept = lines(again)
         for line in lines("\n".join(hand)):
-            assert line in there
-    # Written twice, it is what it was; and a later section takes nothing from an earlier one.
+            assert line in kept
+    # A second run changes nothing, and a later section takes nothing from an earlier one.
     assert written(again, release("1.1.0", (ADDED,), last=""), "2026-07-07") == again
     later = written(again, release("1.2.0"), "2026-08-08")
     assert lines(again)[-1] == lines(later)[-1]
@@ -91,7 +90,7 @@ def test_what_people_wrote_is_kept(unreleased: list[str], above: list[str], belo
         assert line in lines(later)
 
 
-def test_the_command_writes_and_the_notes_are_what_is_written(checkout: Checkout) -> None:
+def test_the_notes_are_the_section_that_the_command_wrote(checkout: Checkout) -> None:
     checkout.git("tag", "v1.1.0")
     proto = checkout.folder / "proto/cqc/markets/v1/quantity.proto"
     proto.write_text(
@@ -109,10 +108,10 @@ def test_the_command_writes_and_the_notes_are_what_is_written(checkout: Checkout
     assert shown.endswith("### Contracts\n\n#### Deprecated\n\n- enum `cqc.markets.v1.QuantityUnit`\n")
     checkout.commit()
     checkout.git("tag", "v1.2.0")
-    # The notes of a tagged release are those of the tag.
+    # The notes of a tagged release come from the tag.
     (checkout.folder / "CHANGELOG.md").write_text("nothing\n")
     assert checkout.cqc("notes").stdout == shown
     refused = checkout.cqc("notes", "--release", "1.2")
     assert refused.returncode == 2
     assert "1.2.0-rc.1" in refused.stderr
-    assert not re.search("Traceback", refused.stderr)
+    assert "Traceback" not in refused.stderr

@@ -1,4 +1,4 @@
-"""The pages that describe the contracts name all of them, and nothing that does not exist."""
+"""docs/SPEC.md names every message, enum and service, and nothing that does not exist."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The draft release, against a stand-in for `gh` that keeps releases in a folder: GitHub itself cannot run here."""
+"""The draft release on GitHub. GitHub cannot run here: a program in place of `gh` keeps releases in a folder."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Checkout
+from conftest import NOTES, Checkout, Released
 
 GH = '''#!{python}
 """Answers as `gh release` does."""
@@ -16,7 +16,12 @@ import json, pathlib, shutil, sys
 home = pathlib.Path({home!r})
 log = home / "calls"
 log.write_text((log.read_text() if log.exists() else "") + " ".join(sys.argv[1:]) + "\\n")
-_, verb, tag, *rest = sys.argv[1:]
+_, verb, *rest = sys.argv[1:]
+if verb == "list":
+    tags = [path.name.removesuffix(".json") for path in home.glob("*.json")]
+    print(json.dumps([{{"tagName": tag}} for tag in tags]))
+    sys.exit()
+tag, *rest = rest
 assets, about = home / tag, home / (tag + ".json")
 if not about.exists() and verb != "create":
     sys.exit("release not found")
@@ -44,7 +49,6 @@ if verb == "edit":
     options["notes"] = pathlib.Path(options.pop("--notes-file")).read_text()
     about.write_text(json.dumps({{**json.loads(about.read_text()), **options}}))
 '''
-CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-11-24\n\nPrices have a currency.\n"
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class GitHub:
     home: Path
     path: str
 
-    def make(self, step: str, release: str) -> tuple[int, str, str]:
+    def draft(self, step: str, release: str) -> tuple[int, str, str]:
         done = self.checkout.cqc("draft", step, "--release", release, PATH=self.path)
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout, done.stderr
@@ -67,24 +71,9 @@ class GitHub:
         return content
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, Path]:
-    from conftest import make_checkout
-
-    checkout = make_checkout(tmp_path_factory.mktemp("made") / "checkout")
-    (checkout.folder / "CHANGELOG.md").write_text(CHANGELOG)
-    checkout.commit()
-    for release in ("1.2.0-rc.1", "1.2.0"):
-        checkout.git("tag", f"v{release}")
-        assert checkout.cqc("build", "--release", release).returncode == 0
-    return checkout, Path(shutil.copytree(checkout.folder / "dist", tmp_path_factory.mktemp("kept") / "dist"))
-
-
 @pytest.fixture
-def github(made: tuple[Checkout, Path], tmp_path: Path) -> GitHub:
-    checkout, kept = made
-    shutil.rmtree(checkout.folder / "dist")
-    shutil.copytree(kept, checkout.folder / "dist")
+def github(pre_released: Released, tmp_path: Path) -> GitHub:
+    checkout = pre_released.checkout.copy(tmp_path / "checkout")
     home, programs = tmp_path / "github", tmp_path / "bin"
     home.mkdir()
     programs.mkdir()
@@ -93,70 +82,70 @@ def github(made: tuple[Checkout, Path], tmp_path: Path) -> GitHub:
     return GitHub(checkout, home, f"{programs}{os.pathsep}{os.environ['PATH']}")
 
 
-def test_it_holds_the_build_first_then_the_state_and_is_announced_last(github: GitHub) -> None:
+def test_the_draft_holds_the_build_then_the_state_and_is_announced_last(github: GitHub) -> None:
     folder = github.checkout.folder / "dist" / "1.2.0"
-    built = {path.name for path in folder.iterdir()} - {"timings.json"}
-    assert github.make("begin", "1.2.0")[0] == 0
+    built = {path.name for path in folder.iterdir()}
+    assert github.draft("begin", "1.2.0")[0] == 0
     assert github.names("v1.2.0") == built
     assert github.about("v1.2.0")["--draft"] is True
-    (folder / "state-public.json").write_text('{"PyPI": {}}\n')
-    assert github.make("save", "1.2.0")[0] == 0
-    assert github.names("v1.2.0") == built | {"state-public.json", "timings.json"}
-    (folder / "state-public.json").write_text('{"npm": {}}\n')
-    assert github.make("save", "1.2.0")[0] == 0
-    assert (github.home / "v1.2.0" / "state-public.json").read_text() == '{"npm": {}}\n'
-    assert github.make("announce", "1.2.0")[0] == 0
+    (folder / "state-public.json").write_text('{"python": {}}\n')
+    assert github.draft("save", "1.2.0")[0] == 0
+    assert github.names("v1.2.0") == built | {"state-public.json"}
+    (folder / "state-public.json").write_text('{"typescript": {}}\n')
+    assert github.draft("save", "1.2.0")[0] == 0
+    assert (github.home / "v1.2.0" / "state-public.json").read_text() == '{"typescript": {}}\n'
+    assert github.draft("announce", "1.2.0")[0] == 0
     about = github.about("v1.2.0")
     assert about["--draft"] == "false"
     assert about["--prerelease"] == "false"
-    assert about["notes"] == "Prices have a currency.\n"
+    assert about["notes"] == NOTES
 
 
-def test_a_run_that_was_interrupted_finds_what_it_left(github: GitHub) -> None:
+def test_a_rerun_uploads_what_is_missing_and_fetches_the_state(github: GitHub) -> None:
     folder = github.checkout.folder / "dist" / "1.2.0"
-    assert github.make("begin", "1.2.0")[0] == 0
+    assert github.draft("begin", "1.2.0")[0] == 0
     (github.home / "v1.2.0" / "cqc-1.2.0.tar.gz").unlink()
-    (github.home / "v1.2.0" / "state-public.json").write_text('{"PyPI": {}}\n')
-    assert github.make("begin", "1.2.0")[0] == 0
+    (github.home / "v1.2.0" / "state-public.json").write_text('{"python": {}}\n')
+    assert github.draft("begin", "1.2.0")[0] == 0
     assert "cqc-1.2.0.tar.gz" in github.names("v1.2.0")
-    assert (folder / "state-public.json").read_text() == '{"PyPI": {}}\n'
+    assert (folder / "state-public.json").read_text() == '{"python": {}}\n'
 
 
 def test_other_bytes_are_never_overwritten(github: GitHub) -> None:
-    assert github.make("begin", "1.2.0")[0] == 0
+    assert github.draft("begin", "1.2.0")[0] == 0
     wheel = github.home / "v1.2.0" / "cqc-1.2.0-py3-none-any.whl"
     wheel.write_bytes(b"something else")
-    code, _, errors = github.make("begin", "1.2.0")
-    assert code == 1
+    code, _, errors = github.draft("begin", "1.2.0")
+    assert code == 3
     assert "cqc-1.2.0-py3-none-any.whl" in errors
-    assert "two ways out" in errors
+    assert "publish the bytes that are already there" in errors
     assert wheel.read_bytes() == b"something else"
 
 
 def test_a_prerelease_is_never_the_latest(github: GitHub) -> None:
-    assert github.make("begin", "1.2.0-rc.1")[0] == 0
+    assert github.draft("begin", "1.2.0-rc.1")[0] == 0
     assert github.about("v1.2.0-rc.1")["--prerelease"] is True
-    assert github.make("announce", "1.2.0-rc.1")[0] == 0
+    assert github.draft("announce", "1.2.0-rc.1")[0] == 0
     about = github.about("v1.2.0-rc.1")
     assert (about["--prerelease"], about["--latest"]) == ("true", "false")
 
 
-def test_who_did_not_build_it_fetches_it(github: GitHub) -> None:
-    assert github.make("begin", "1.2.0")[0] == 0
+def test_someone_who_did_not_build_the_release_fetches_it(github: GitHub) -> None:
+    assert github.draft("begin", "1.2.0")[0] == 0
     folder = github.checkout.folder / "dist" / "1.2.0"
     shutil.rmtree(folder)
-    assert github.make("fetch", "1.2.0")[0] == 0
+    assert github.draft("fetch", "1.2.0")[0] == 0
     assert {path.name for path in folder.iterdir()} == github.names("v1.2.0")
     (github.home / "v1.2.0" / "cqc-1.2.0.tar.gz").write_bytes(b"something else")
     shutil.rmtree(folder)
-    code, _, errors = github.make("fetch", "1.2.0")
+    code, _, errors = github.draft("fetch", "1.2.0")
     assert code == 2
     assert "cqc-1.2.0.tar.gz was changed" in errors
     assert not folder.exists()
 
 
-def test_what_cannot_be_done_is_said(github: GitHub, tmp_path: Path) -> None:
-    code, _, errors = github.make("fetch", "1.2.0")
+def test_a_missing_release_and_a_missing_gh_are_reported(github: GitHub, tmp_path: Path) -> None:
+    code, _, errors = github.draft("fetch", "1.2.0")
     assert (code, "there is no release v1.2.0" in errors) == (2, True)
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -167,7 +156,7 @@ def test_what_cannot_be_done_is_said(github: GitHub, tmp_path: Path) -> None:
     assert "cli.github.com" in done.stderr
 
 
-def test_nobody_attests_who_cannot_prove_who_it_is(github: GitHub) -> None:
+def test_attesting_needs_the_identity_of_a_ci_job(github: GitHub) -> None:
     done = github.checkout.cqc("attest", "--release", "1.2.0", ACTIONS_ID_TOKEN_REQUEST_URL="")
     assert done.returncode == 2
     assert "id-token: write" in done.stderr

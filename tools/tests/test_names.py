@@ -1,4 +1,4 @@
-"""release.toml says what the packages are called: other names, and the path of a second major version of the module."""
+"""Other package names in release.toml, and the module path of a second major version."""
 
 import json
 
@@ -26,7 +26,7 @@ def test_other_names_and_a_second_major_version_pass_a_rehearsal(checkout: Check
     assert checkout.git("status", "--porcelain") == ""
 
     second_major(checkout)
-    # One without the other is refused as well.
+    # go.mod still has the old path.
     assert checkout.cqc("rehearse", "--release", "2.0.0").returncode == 2
     moved = checkout.cqc("module-path", "--json")
     assert moved.returncode == 0, moved.stderr

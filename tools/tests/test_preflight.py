@@ -1,22 +1,22 @@
-"""A plan says what a release would be; preflight finds everything that stands in its way, and nothing else."""
+"""The plan of a release, and preflight, which finds every obstacle to it and nothing else."""
 
 import json
 import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from conftest import Checkout, make_checkout, point_target
+import tomlkit
+from conftest import Checkout, point_target
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqc_tools.packages import local as registries
+from cqc_tools.packages.local import Running
 from cqc_tools.release.plan import is_same_repository
 
 CHECKS = 16
@@ -24,7 +24,7 @@ CHECKS = 16
 
 @dataclass
 class Site:
-    """A checkout, its release.toml pointing the target `test` to registries that run for the test."""
+    """A checkout on the branch main. The target `test` in its release.toml has registries of this test's own."""
 
     checkout: Checkout
     storage: Path
@@ -36,7 +36,7 @@ class Site:
         return self.checkout.cqc(*arguments, "--target", "test", **{**self.environment, **environment})
 
     def preflight(self, release: str, **environment: str) -> dict[str, list[str]]:
-        """The problems that are found, by check; the exit code agrees with them."""
+        """Returns the problems by check, after comparing the exit code with them."""
         done = self.run("preflight", "--release", release, "--json", **environment)
         assert done.returncode in (0, 1), done.stderr
         found = json.loads(done.stdout)
@@ -49,7 +49,7 @@ class Site:
         return problems
 
     def keep_golden(self, version: str) -> None:
-        """Bytes for a version: those of another, because writing them takes all three languages."""
+        """Keep golden bytes for a version: a copy of another's, because making them takes all three languages."""
         some = next((self.checkout.folder / "tools" / "golden").glob("*.jsonl"))
         shutil.copyfile(some, some.with_name(f"{version}.jsonl"))
 
@@ -62,17 +62,16 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    checkout = make_checkout(tmp_path / "checkout")
-    # What is not committed in the checkout under test is committed here.
+def site(checkout: Checkout, running: Running, tmp_path: Path) -> Site:
+    # The checkout has a commit for what is not committed where the tests run.
     checkout.git("checkout", "--quiet", "-B", "main")
-    with registries.running(tmp_path / "registries") as local:
-        point_target(checkout, local, "answer_seconds = 10")
-        # npm and twine find their credentials where they always do.
-        user = tmp_path / "npmrc"
-        user.write_text(f"{local.npm.partition(':')[2]}:_authToken={npm_token(local.npm)}\n")
-        environment = {"npm_config_userconfig": str(user), "TWINE_USERNAME": "me", "TWINE_PASSWORD": "secret"}
-        yield Site(checkout, tmp_path / "registries", local.git, local.npm, environment)
+    point_target(checkout, running, "answer_seconds = 10")
+    npm = running.addresses["npm"]
+    # npm and twine find their credentials where they always do.
+    user = tmp_path / "npmrc"
+    user.write_text(f"{npm.partition(':')[2]}:_authToken={npm_token(npm)}\n")
+    environment = {"npm_config_userconfig": str(user), "TWINE_USERNAME": "me", "TWINE_PASSWORD": "secret"}
+    return Site(checkout, tmp_path / "registries", running.addresses["git"], npm, environment)
 
 
 def npm_token(address: str) -> str:
@@ -83,7 +82,7 @@ def npm_token(address: str) -> str:
 
 
 def put_wheel(folder: Path, name: str, version: str, source: str) -> None:
-    """A wheel with nothing but metadata, put where pypiserver finds it."""
+    """Put a wheel with nothing but metadata where pypiserver finds it."""
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         urls = f"Project-URL: Source, {source}\n" if source else ""
@@ -91,7 +90,7 @@ def put_wheel(folder: Path, name: str, version: str, source: str) -> None:
 
 
 def put_npm(site: Site, folder: Path, version: str, source: str) -> None:
-    """Publish a package of our name with npm itself."""
+    """Publish a package under our name with npm itself."""
     folder.mkdir()
     package: dict[str, Any] = {"name": "@cq/cqc", "version": version}
     if source:
@@ -104,11 +103,11 @@ def put_npm(site: Site, folder: Path, version: str, source: str) -> None:
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
 
 
-def test_nothing_stands_in_the_way(site: Site) -> None:
+def test_a_release_without_obstacles_passes(site: Site) -> None:
     site.release("1.2.0")
     shown = site.run("preflight", "--release", "1.2.0")
     assert shown.returncode == 0, shown.stdout
-    assert "Nothing stands in the way of 1.2.0 to target test" in shown.stdout
+    assert "1.2.0 can be released to target test: all 16 checks passed" in shown.stdout
     assert site.checkout.git("status", "--porcelain") == ""
     # A final version after its pre-release, on the same commit.
     site.checkout.git("tag", "v1.3.0-rc.1")
@@ -120,10 +119,10 @@ def test_nothing_stands_in_the_way(site: Site) -> None:
     assert site.preflight("1.3.0") == {}
 
 
-def test_everything_at_once(site: Site, tmp_path: Path) -> None:
+def test_every_obstacle_is_reported_together(site: Site, tmp_path: Path) -> None:
     checkout = site.checkout
     site.release("1.2.0")
-    # A change that breaks, another number than it asks for, no changelog, drift, addresses elsewhere, strangers.
+    # A breaking change, a version too low, no changelog, generated code out of date, wrong addresses, taken names.
     proto = checkout.folder / "proto/cqc/markets/v1/quantity.proto"
     proto.write_text(proto.read_text().replace("enum QuantityUnit {", "enum QuantityUnit {\n  reserved 900;"))
     checkout.commit()
@@ -152,25 +151,25 @@ def test_everything_at_once(site: Site, tmp_path: Path) -> None:
     }
     assert "git tag v1.2.1" in found["HEAD is the tag"][0]
     assert "v1.3.0" in found["version rises"][0] or "1.3.0, which is released" in found["version rises"][0]
-    assert any("Go has a release that the others have not" in problem for problem in found["tags agree"])
+    assert any("Go has a release that the other registries lack" in problem for problem in found["tags agree"])
     assert "make generate" in found["generated code"][0]
     assert "make changelog VERSION=1.2.1" in found["changelog"][0]
     python, npm = found["names are ours"]
     assert "3.2.3 names https://example.com/strangers/cqc" in python
-    assert "[python] distribution in release.toml" in python
-    assert "[npm] package in release.toml" in npm
+    assert "[packages.python] in release.toml" in python
+    assert "[packages.typescript] in release.toml" in npm
     assert {problem.partition(" ")[0] for problem in found["credentials"]} == {"PyPI", "npm"}
     assert "git+https://github.com/Combine-Capital/cqc.git" in found["addresses"][0]
     plan = json.loads(site.run("plan", "--release", "1.2.1", "--json").stdout)
-    assert [shelf["belongs_to_another_project"] for shelf in plan["registries"]] == [True, True, False]
+    assert [item["belongs_to_another_project"] for item in plan["registries"]] == [True, True, False]
     assert "belongs to another project" in plan["steps"][0]
-    # The table says the same, with names in brackets as they are.
+    # The table shows the same, names in brackets included.
     shown = site.run("preflight", "--release", "1.2.1")
     assert shown.returncode == 1
-    assert "[python]" in shown.stdout
+    assert "[packages.python]" in shown.stdout
 
 
-def test_tags_that_contradict_each_other(site: Site) -> None:
+def test_contradicting_tags_are_reported(site: Site) -> None:
     checkout = site.checkout
     site.release("1.2.0")
     checkout.commit("later")
@@ -183,7 +182,7 @@ def test_tags_that_contradict_each_other(site: Site) -> None:
     here, there = found["tags agree"]
     assert "are on different commits" in here
     assert "a pushed tag is never moved" in there
-    # A branch of the remote that is ahead of what was fetched, then one that does not hold the tag.
+    # The remote branch has another history, which does not contain the tag.
     elsewhere = subprocess.check_output(
         ["git", "-C", str(checkout.folder), "commit-tree", "HEAD^{tree}", "-m", "unrelated"],
         env=checkout.environment(),
@@ -193,7 +192,7 @@ def test_tags_that_contradict_each_other(site: Site) -> None:
     assert "merge it into main" in site.preflight("1.2.0")["release branch"][0]
 
 
-def test_a_change_that_breaks_needs_a_major_version_and_that_its_path(site: Site) -> None:
+def test_a_breaking_change_needs_a_major_version_and_its_module_path(site: Site) -> None:
     checkout = site.checkout
     site.release("1.2.0")
     proto = checkout.folder / "proto/cqc/services/v1/market_data.proto"
@@ -213,7 +212,7 @@ def test_a_change_that_breaks_needs_a_major_version_and_that_its_path(site: Site
     assert "make module-path" in site.preflight("2.0.0")["Go module path"][0]
 
 
-def test_a_version_that_is_there_is_judged_by_its_bytes(site: Site) -> None:
+def test_a_version_already_on_a_registry_is_compared_by_its_bytes(site: Site) -> None:
     site.release("1.2.0")
     built = site.checkout.cqc("build", "--release", "1.2.0")
     assert built.returncode == 0, built.stderr
@@ -225,7 +224,7 @@ def test_a_version_that_is_there_is_judged_by_its_bytes(site: Site) -> None:
     (wheel,) = storage.glob("*.whl")
     with zipfile.ZipFile(wheel, "a") as archive:
         archive.writestr("cqc/more.py", "")
-    # Without the build it is made again, and nothing of that stays.
+    # Without a build in dist/, preflight makes one and leaves nothing behind.
     shutil.rmtree(dist)
     found = site.preflight("1.2.0")
     assert set(found) == {"version is free"}
@@ -235,7 +234,7 @@ def test_a_version_that_is_there_is_judged_by_its_bytes(site: Site) -> None:
     assert "has no tag here" in site.preflight("1.2.0")["version is free"][0]
 
 
-def test_a_registry_that_does_not_answer_is_a_finding(site: Site) -> None:
+def test_a_silent_registry_is_a_finding(site: Site) -> None:
     site.release("1.2.0")
     settings = site.checkout.folder / "release.toml"
     settings.write_text(
@@ -249,15 +248,8 @@ def test_a_registry_that_does_not_answer_is_a_finding(site: Site) -> None:
 def test_a_shallow_clone_is_a_finding(site: Site, tmp_path: Path) -> None:
     site.release("1.2.0")
     shallow = tmp_path / "shallow"
-    command = [
-        "git",
-        "clone",
-        "--quiet",
-        "--depth=1",
-        "--branch=v1.2.0",
-        f"file://{site.checkout.folder}",
-        str(shallow),
-    ]
+    options = ["--quiet", "--depth=1", "--branch=v1.2.0"]
+    command = ["git", "clone", *options, f"file://{site.checkout.folder}", str(shallow)]
     subprocess.run(command, check=True, capture_output=True)
     for name in (".venv", ".cache", "packages/ts-cqc/node_modules", "tools/node/node_modules"):
         (shallow / name).symlink_to(site.checkout.folder / name)
@@ -267,7 +259,7 @@ def test_a_shallow_clone_is_a_finding(site: Site, tmp_path: Path) -> None:
 
 
 def refused(checkout: Checkout, expected: str, *command: str) -> None:
-    """Exit code 2 with a message that names what is expected, and nothing written."""
+    """Run a command that must exit with 2, print `expected` on standard error, and write nothing."""
     before = checkout.git("status", "--porcelain")
     done = checkout.cqc(*command)
     assert (done.returncode, done.stdout) == (2, ""), command
@@ -276,7 +268,7 @@ def refused(checkout: Checkout, expected: str, *command: str) -> None:
     assert checkout.git("status", "--porcelain") == before
 
 
-def test_bad_input_is_refused_with_what_is_expected(checkout: Checkout) -> None:
+def test_invalid_input_is_refused_with_what_is_expected(checkout: Checkout) -> None:
     for command in ("plan", "preflight", "changelog", "notes", "build", "rehearse"):
         refused(checkout, "1.2.0-rc.1", command, "--release", "1.2")
         refused(checkout, "--releas", command, "--releas", "1.2.0")
@@ -289,7 +281,7 @@ def test_bad_input_is_refused_with_what_is_expected(checkout: Checkout) -> None:
     refused(checkout, "descriptor_set.binpb", "diff", checkout.git("rev-list", "--max-parents=0", "HEAD").split()[0])
 
 
-def test_without_a_git_history_there_is_no_release(checkout: Checkout) -> None:
+def test_without_git_history_no_release_is_possible(checkout: Checkout) -> None:
     shutil.rmtree(checkout.folder / ".git")
     for expected in ("get it with git clone", "make one with git commit"):
         for command in ("plan", "preflight", "notes", "build"):
@@ -300,31 +292,35 @@ def test_without_a_git_history_there_is_no_release(checkout: Checkout) -> None:
         subprocess.run(["git", "init", "--quiet", str(checkout.folder)], check=True)
 
 
-def test_a_key_that_is_missing_in_release_toml_is_named(checkout: Checkout) -> None:
+def test_a_key_missing_in_release_toml_is_named(checkout: Checkout) -> None:
     settings = checkout.folder / "release.toml"
     whole = settings.read_text()
 
-    def without(key: str) -> None:
-        settings.write_text(
-            "".join(line for line in whole.splitlines(keepends=True) if not line.startswith(f"{key} ="))
-        )
+    def remove(key: str) -> None:
+        content = tomlkit.parse(whole)
+        *tables, last = key.split(".")
+        table: Any = content
+        for name in tables:
+            table = table[name]
+        del table[last]
+        settings.write_text(tomlkit.dumps(content))
 
+    remove("packages.go.name")
     for command in ("plan", "rehearse", "version", "module-path"):
-        without("module")
-        refused(checkout, "go.module", command)
-    for key in ("repository", "branch", "distribution", "package"):
-        without(key)
-        refused(checkout, key, "plan")
+        refused(checkout, "packages.go.name", command)
+    for key in ("repository", "branch", "packages.python.name", "packages.typescript.folder"):
+        remove(key)
+        refused(checkout, f"has no {key}", "plan")
     settings.write_text("not = [toml")
     refused(checkout, "TOML", "plan")
 
 
-def test_an_unknown_target_is_told_the_ones_there_are(checkout: Checkout) -> None:
+def test_an_unknown_target_is_refused_with_the_known_ones(pristine: Checkout) -> None:
     for command in ("plan", "preflight"):
-        done = checkout.cqc(command, "--target", "nowhere")
+        done = pristine.cqc(command, "--target", "nowhere")
         assert (done.returncode, done.stdout) == (2, "")
         assert "local, private, public" in done.stderr
-        assert "python_index" in checkout.cqc(command, "--target", "private").stderr
+        assert "python_index" in pristine.cqc(command, "--target", "private").stderr
 
 
 OURS = "https://github.com/Combine-Capital/cqc"
@@ -348,10 +344,10 @@ OURS = "https://github.com/Combine-Capital/cqc"
         ("", False),
     ],
 )
-def test_addresses_of_one_repository(address: str, same: bool) -> None:
+def test_every_spelling_of_the_address_is_recognised(address: str, same: bool) -> None:
     assert is_same_repository(address, OURS) == same
 
 
 @given(address=st.text(max_size=60))
-def test_no_address_is_ours_by_accident(address: str) -> None:
+def test_no_other_address_is_recognised(address: str) -> None:
     assert not is_same_repository(address, OURS) or "combine-capital/cqc" in address.lower()

@@ -1,4 +1,4 @@
-"""A rehearsal that is interrupted or asked for what cannot be, and examples that disagree."""
+"""An interrupted rehearsal, invalid input to it, and examples that disagree."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ from cqc_tools.packages import Installation, examples
 
 
 def processes_naming(text: str) -> list[str]:
+    """The command lines of running processes that contain a text."""
     found = []
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -25,9 +26,7 @@ def processes_naming(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.skipif(
-    not Path("/proc").is_dir(), reason="NOT TESTED here: processes are found in /proc, which is Linux's"
-)
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="NOT TESTED here: only Linux lists processes in /proc")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["build Go", "publish cqc"])
 def test_an_interrupted_rehearsal_leaves_nothing(checkout: Checkout, tmp_path: Path, sign: int, moment: str) -> None:
@@ -43,7 +42,7 @@ def test_an_interrupted_rehearsal_leaves_nothing(checkout: Checkout, tmp_path: P
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A shell that runs the tests in the background has it ignored.
+        # A shell that runs the tests in the background makes them ignore it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as running:
         assert running.stderr
@@ -66,25 +65,31 @@ def test_an_interrupted_rehearsal_leaves_nothing(checkout: Checkout, tmp_path: P
     assert checkout.git("status", "--porcelain") == ""
 
 
+@pytest.fixture(scope="module")
+def first_released(pristine: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    checkout = pristine.copy(tmp_path_factory.mktemp("first-released") / "checkout")
+    checkout.git("tag", "v1.0.0")
+    return checkout
+
+
 @pytest.mark.parametrize(
     ("release", "expected"),
     [
         ("1.2", "1.2.0-rc.1"),
-        ("1.0.0", "released already"),
+        ("1.0.0", "v1.0.0 is already released"),
         ("1.2.0-dev.1", "cannot be published"),
         ("2.0.0", "/v2"),
     ],
 )
-def test_a_version_that_cannot_be_released_is_refused(checkout: Checkout, release: str, expected: str) -> None:
-    checkout.git("tag", "v1.0.0")
-    done = checkout.cqc("rehearse", "--release", release)
+def test_a_version_that_cannot_be_released_is_refused(first_released: Checkout, release: str, expected: str) -> None:
+    done = first_released.cqc("rehearse", "--release", release)
     assert done.returncode == 2
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def example(folder: Path, digest: str) -> Installation:
-    """A program that speaks the examples' command line and claims to have rebuilt books with this digest."""
+    """A program with the examples' command line, which prints this digest as that of its rebuilt books."""
     program = folder / f"{digest}.py"
     program.write_text(
         "import json, sys, threading\n"
@@ -93,10 +98,10 @@ def example(folder: Path, digest: str) -> Installation:
         "    threading.Event().wait()\n"
         f"print(json.dumps(dict(books=1, deltas=1, trades=1, digest={digest!r})))\n"
     )
-    return Installation((sys.executable, str(program)), folder, dict(os.environ), 0.0)
+    return Installation(folder, dict(os.environ), 0.0, describe=(), example=(sys.executable, str(program)))
 
 
-def test_a_language_that_rebuilds_another_book_is_named(tmp_path: Path) -> None:
+def test_a_client_that_rebuilds_other_books_is_named(tmp_path: Path) -> None:
     agreeing = {name: example(tmp_path, "same") for name in ("python", "go")}
     assert len(examples.all_pairs(agreeing, tmp_path, tmp_path / "logs")) == 4
     with pytest.raises(StageFailed, match="client typescript: other"):

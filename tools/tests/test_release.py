@@ -1,18 +1,16 @@
 """Publishing and verifying by the command line, on the registries of the target `local`."""
 
 import json
-import subprocess
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Checkout, make_checkout
+from conftest import RELEASE, TAGS, Checkout, Released
 
-from cqc_tools.foundation import version
-from cqc_tools.packages import local as registries
+from cqc_tools.foundation import configuration, version
+from cqc_tools.packages import ecosystems, local
 from cqc_tools.packages.ecosystems import typescript
-
-RELEASE = version.parse_release("1.2.0")
-TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")
 
 
 def storage(checkout: Checkout) -> Path:
@@ -31,40 +29,34 @@ def npm_manifest(checkout: Checkout) -> dict[str, dict[str, str]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout that published 1.2.0 to its local registries; tests leave it as it is."""
-    checkout = make_checkout(tmp_path_factory.mktemp("released") / "checkout")
-    checkout.git("tag", RELEASE.tag)
-    done = checkout.cqc("publish", "--release", "1.2.0", "--json")
-    assert done.returncode == 0, done.stderr
-    assert "build npm" in done.stderr
-    outcomes = json.loads(done.stdout)
-    assert [item["ecosystem"] for item in outcomes] == ["PyPI", "npm", "Go"]
-    assert all(file["written"] for item in outcomes for file in item["files"] if not file["file"].endswith(".zip"))
-    return checkout
-
-
 @pytest.fixture
-def other(released: Checkout, tmp_path: Path) -> Checkout:
-    """A checkout of somebody who did not make the release and built nothing, but sees the same registries."""
-    checkout = make_checkout(tmp_path / "other")
-    subprocess.run(["cp", "-r", storage(released), storage(checkout)], check=True)
+def other(published: Released, pristine: Checkout, tmp_path: Path) -> Checkout:
+    """The checkout of someone who did not make the release and built nothing, but uses the same registries."""
+    checkout = pristine.copy(tmp_path / "other")
+    shutil.copytree(storage(published.checkout), storage(checkout))
     return checkout
 
 
-def test_a_second_run_does_nothing_and_says_so(released: Checkout) -> None:
-    before = sorted(path for path in storage(released).rglob("*") if path.is_file() and path.suffix != ".log")
-    times = [path.stat().st_mtime_ns for path in before if path.suffix in (".whl", ".gz", ".tgz")]
-    # With and without what the first run kept.
+def test_the_first_run_writes_everything(published: Released) -> None:
+    outcomes = json.loads(published.outcomes.read_text())
+    assert [item["ecosystem"] for item in outcomes] == ["python", "typescript", "go"]
+    assert all(file["written"] for item in outcomes for file in item["files"] if not file["file"].endswith(".zip"))
+    assert remote_tags(published.checkout) == dict.fromkeys(TAGS, published.commit)
+
+
+def test_a_second_run_publishes_nothing(published: Released, tmp_path: Path) -> None:
+    again = published.copy(tmp_path / "checkout")
+    files = [path for path in storage(again.checkout).rglob("*") if path.suffix in (".whl", ".gz", ".tgz")]
+    times = [path.stat().st_mtime_ns for path in files]
+    assert len(times) == 3
+    # With and without the journal of the first run.
     for _ in range(2):
-        done = released.cqc("publish", "--release", "1.2.0")
+        done = again.checkout.cqc("publish", "--release", "1.2.0")
         assert done.returncode == 0, done.stderr
         assert "nothing to do" in done.stdout
-        (released.folder / "dist" / "1.2.0" / "state-local.json").unlink(missing_ok=True)
-    assert [path.stat().st_mtime_ns for path in before if path.suffix in (".whl", ".gz", ".tgz")] == times
-    commit = released.git("rev-parse", "HEAD").strip()
-    assert remote_tags(released) == dict.fromkeys(TAGS, commit)
+        (again.dist / "state-local.json").unlink(missing_ok=True)
+    assert [path.stat().st_mtime_ns for path in files] == times
+    assert remote_tags(again.checkout) == dict.fromkeys(TAGS, again.commit)
 
 
 def test_anyone_can_verify_it(other: Checkout) -> None:
@@ -98,15 +90,24 @@ def test_verify_names_what_a_registry_lacks(other: Checkout, gone: str) -> None:
     assert ("missing" in done.stdout) == (gone in ("PyPI", "npm"))
 
 
-def test_verify_compares_with_the_build(released: Checkout, other: Checkout) -> None:
-    """An index that serves other bytes than were built, whatever it says itself about them."""
-    subprocess.run(["cp", "-r", released.folder / "dist", other.folder / "dist"], check=True)
+def test_verify_compares_with_the_build(published: Released, other: Checkout) -> None:
+    """An index serves other bytes than were built, with digests that fit them."""
+    shutil.copytree(published.dist.parent, other.folder / "dist")
     (wheel,) = storage(other).glob("pypi/*.whl")
     wheel.write_bytes(wheel.read_bytes() + b"other")
     done = other.cqc("verify", "--release", "1.2.0")
     assert done.returncode == 1
     assert f"{wheel.name} on PyPI" in done.stderr
     assert done.stderr.count("sha256:") == 2
+
+
+@pytest.fixture(scope="module")
+def moved_on(pristine: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout one commit after v1.2.0, in which every command below must be refused."""
+    checkout = pristine.copy(tmp_path_factory.mktemp("moved-on") / "checkout")
+    checkout.git("tag", RELEASE.tag)
+    checkout.commit("after the release")
+    return checkout
 
 
 @pytest.mark.parametrize(
@@ -117,37 +118,39 @@ def test_verify_compares_with_the_build(released: Checkout, other: Checkout) -> 
         (["--release", "7.7.7"], "there is no tag v7.7.7"),
         (["--release", "1.2.0", "--target", "nowhere"], "no target 'nowhere': choose one of local, private, public"),
         (["--release", "1.2.0", "--target", "private"], "python_index, python_upload, npm, git"),
-        ([], "not a release: say which one with VERSION=x.y.z"),
+        ([], "not a release\nfix: name one with VERSION=x.y.z"),
     ],
 )
-def test_what_cannot_be_published_is_refused(checkout: Checkout, arguments: list[str], expected: str) -> None:
-    checkout.git("tag", RELEASE.tag)
-    checkout.commit("after the release")
-    done = checkout.cqc("publish", *arguments)
+def test_invalid_input_to_publish_is_refused(moved_on: Checkout, arguments: list[str], expected: str) -> None:
+    done = moved_on.cqc("publish", *arguments)
     assert done.returncode == 2
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
-    assert not storage(checkout).exists()
-    assert not (checkout.folder / "dist").exists()
+    assert not storage(moved_on).exists()
+    assert not (moved_on.folder / "dist").exists()
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ('npm = "ftp://example.com"', "an address that starts with https:// is expected"),
-        ("settle_seconds = 0", "a number of seconds is expected"),
-        ('registry = "x"', "means nothing there"),
-        ("npm = 3", "an address or 'default' is expected"),
+        ('npm = "ftp://example.com"', "write an address that starts with https://"),
+        ("settle_seconds = 0", "write a number of seconds greater than zero"),
+        ('registry = "x"', "which is not a key of this table"),
+        ("npm = 3", "write an address, or 'default' for the client's own default"),
     ],
 )
-def test_a_malformed_target_is_refused(checkout: Checkout, line: str, expected: str) -> None:
-    settings = checkout.folder / "release.toml"
-    settings.write_text(f"{settings.read_text()}\n[targets.other]\n{line}\n")
-    for command in ("publish", "verify"):
-        done = checkout.cqc(command, "--release", "1.2.0", "--target", "other")
-        assert done.returncode == 2
-        assert f"targets.other.{line.split()[0]}" in done.stderr
-        assert expected in done.stderr
+def test_a_malformed_target_is_refused(moved_on: Checkout, line: str, expected: str) -> None:
+    settings = moved_on.folder / "release.toml"
+    whole = settings.read_text()
+    settings.write_text(f"{whole}\n[targets.other]\n{line}\n")
+    try:
+        for command in ("publish", "verify"):
+            done = moved_on.cqc(command, "--release", "1.2.0", "--target", "other")
+            assert done.returncode == 2
+            assert f"targets.other.{line.split()[0]}" in done.stderr
+            assert expected in done.stderr
+    finally:
+        settings.write_text(whole)
 
 
 @pytest.mark.parametrize(
@@ -159,22 +162,20 @@ def test_a_malformed_target_is_refused(checkout: Checkout, line: str, expected: 
         (lambda folder: (folder / "state-local.json").write_text('{"npm": 1}'), "state-local.json cannot be read"),
     ],
 )
-def test_a_build_that_was_changed_is_refused(
-    released: Checkout, other: Checkout, change: object, expected: str
+def test_a_changed_build_is_refused(
+    published: Released, tmp_path: Path, change: Callable[[Path], object], expected: str
 ) -> None:
-    assert callable(change)
-    subprocess.run(["cp", "-r", released.folder / "dist", other.folder / "dist"], check=True)
-    other.git("tag", RELEASE.tag, released.git("rev-parse", "HEAD").strip())
-    change(other.folder / "dist" / "1.2.0")
-    done = other.cqc("publish", "--release", "1.2.0")
+    changed = published.copy(tmp_path / "checkout")
+    change(changed.dist)
+    done = changed.checkout.cqc("publish", "--release", "1.2.0")
     assert done.returncode == 2
     assert expected in done.stderr
     assert "rm " in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_build_of_another_commit_is_refused(released: Checkout, other: Checkout) -> None:
-    subprocess.run(["cp", "-r", released.folder / "dist", other.folder / "dist"], check=True)
+def test_a_build_of_another_commit_is_refused(published: Released, other: Checkout) -> None:
+    shutil.copytree(published.dist.parent, other.folder / "dist")
     other.commit("another")
     other.git("tag", RELEASE.tag)
     before = remote_tags(other)
@@ -184,26 +185,32 @@ def test_a_build_of_another_commit_is_refused(released: Checkout, other: Checkou
     assert remote_tags(other) == before
 
 
-def test_pre_releases_and_then_the_final_on_the_same_commit(checkout: Checkout) -> None:
+def test_pre_releases_and_their_final_version_on_one_commit(pre_released: Released, tmp_path: Path) -> None:
+    checkout = pre_released.checkout.copy(tmp_path / "checkout")
+    for tag in checkout.git("tag").split():
+        checkout.git("tag", "--delete", tag)
     spelled = {
-        "1.3.0-alpha.1": "1.3.0a1",
-        "1.3.0-beta.2": "1.3.0b2",
-        "1.3.0-rc.1": "1.3.0rc1",
-        "1.3.0": "1.3.0",
+        "1.2.0-alpha.1": "1.2.0a1",
+        "1.2.0-beta.2": "1.2.0b2",
+        "1.2.0-rc.1": "1.2.0rc1",
+        "1.2.0": "1.2.0",
     }
     for number, (release, pypi) in enumerate(spelled.items()):
+        is_built = (checkout.folder / "dist" / release).exists()
+        assert is_built == (number >= 2)
         checkout.git("tag", f"v{release}")
         done = checkout.cqc("publish", "--release", release)
         assert done.returncode == 0, done.stderr
+        assert ("build npm" in done.stderr) != is_built
         # The very first version becomes `latest` whatever its dist-tag is.
         assert ("is the first version of @cq/cqc, so npm makes it `latest`" in done.stderr) == (number == 0)
         wheels = {path.name.split("-")[1] for path in storage(checkout).glob("pypi/*.whl")}
         assert pypi in wheels
         tags = npm_manifest(checkout)["dist-tags"]
         if "-" in release:
-            assert tags == {"latest": "1.3.0-alpha.1", "next": release}
+            assert tags == {"latest": "1.2.0-alpha.1", "next": release}
         else:
-            assert tags == {"latest": "1.3.0", "next": "1.3.0-rc.1"}
+            assert tags == {"latest": "1.2.0", "next": "1.2.0-rc.1"}
         assert {f"v{release}", f"packages/go-cqc/v{release}"} <= remote_tags(checkout).keys()
     assert set(npm_manifest(checkout)["versions"]) == set(spelled)
     assert len(set(remote_tags(checkout).values())) == 1
@@ -225,16 +232,17 @@ def test_dist_tags_only_move_forwards(release: str, tags: dict[str, str], expect
     assert typescript.dist_tag(version.parse_release(release), tags) == expected
 
 
-def test_an_older_line_does_not_take_latest(released: Checkout, other: Checkout) -> None:
+def test_an_older_line_does_not_become_latest(other: Checkout) -> None:
     other.git("tag", "v1.1.1")
     done = other.cqc("publish", "--release", "1.1.1")
     assert done.returncode == 0, done.stderr
     assert npm_manifest(other)["dist-tags"] == {"latest": "1.2.0", "release-1.1": "1.1.1"}
 
 
-def test_registries_keep_what_they_hold(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_registries_keep_their_files(tmp_path: Path) -> None:
     for content in (b"", b"kept"):
-        with registries.running(tmp_path / "registries"):
+        with local.running(tmp_path / "registries", ecosystems.load(configuration.load())):
             kept = tmp_path / "registries" / "git" / "cqc.git" / "kept"
             assert (kept.read_bytes() if kept.exists() else b"") == content
             kept.write_bytes(b"kept")

@@ -1,6 +1,7 @@
-"""The report of a release, as a real browser shows it on a phone and on a desk, by day and by night."""
+"""The report of a release in a real browser: on a phone and on a desk, in light and in dark."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,17 +11,15 @@ from urllib.parse import unquote
 
 import pytest
 from browser import axe, launch_options
-from conftest import Checkout
+from conftest import Checkout, Released
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from cqc_tools.foundation import version
-from cqc_tools.packages import build
-from cqc_tools.packages.build import Build
-from cqc_tools.proof import rehearse
+from cqc_tools.foundation import configuration
+from cqc_tools.packages import ecosystems, manifest
+from cqc_tools.packages.manifest import Build
 from cqc_tools.release import report
 from cqc_tools.release.report import HeldFile, Holding, Report
 
-RELEASE = version.parse_release("1.2.0")
 CHANGES = """### Breaking
 
 - field `cqc.markets.v1.Price.value` removed: breaks wire, JSON, source
@@ -33,30 +32,38 @@ CHANGES = """### Breaking
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    source = rehearse.tagged_clone(tmp_path_factory.mktemp("source") / "clone", RELEASE)
-    return build.build(source, tmp_path_factory.mktemp("dist"))
+def built(released: Released, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """A copy of the build, beside which tests may write a report."""
+    return manifest.load(Path(shutil.copytree(released.dist, tmp_path_factory.mktemp("dist") / "1.2.0")))
 
 
 def complete(built: Build) -> Report:
     by_ecosystem = {artifact.ecosystem: artifact for artifact in built.artifacts}
+    labels = {ecosystem.key: ecosystem.label for ecosystem in ecosystems.load(configuration.load())}
     return Report(
         built,
         "https://github.com/Combine-Capital/cqc",
         "local",
         datetime(2026, 11, 24, 12, 0, tzinfo=UTC),
         tuple(
-            Holding(name, "cqc", "1.2.0", "http://127.0.0.1:1/", (HeldFile(item.path.name, item.digest, item.digest),))
-            for name, item in by_ecosystem.items()
+            Holding(
+                labels[key],
+                "cqc",
+                "1.2.0",
+                "http://127.0.0.1:1/",
+                (HeldFile(item.path.name, item.digest, item.digest),),
+            )
+            for key, item in by_ecosystem.items()
         ),
         "v1.1.0",
         CHANGES,
         {"build Go": 0.2, "publish cqc 1.2.0 to PyPI": 1.5},
+        labels,
     )
 
 
 def in_every_state(built: Build) -> Report:
-    """One registry in each state that there is."""
+    """One registry in each state."""
     whole = complete(built)
     one = whole.holdings[0]
     (file,) = one.files
@@ -95,17 +102,17 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 
 def opened(browser: Browser, page: Path, width: int, scheme: str) -> tuple[Page, list[str]]:
-    """The page in a window of a width in pixels, and every address that it asked for."""
+    """The page in a window of a width in pixels, and every address that it requested."""
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
     window = context.new_page()
-    asked: list[str] = []
+    requested: list[str] = []
     problems: list[str] = []
-    window.on("request", lambda request: asked.append(request.url))
+    window.on("request", lambda request: requested.append(request.url))
     window.on("pageerror", lambda error: problems.append(str(error)))
     window.on("console", lambda message: problems.append(message.text))
     window.goto(page.as_uri())
     assert problems == []
-    return window, asked
+    return window, requested
 
 
 def written(built: Build, content: Report) -> Path:
@@ -140,8 +147,8 @@ def find_barriers(window: Page) -> list[str]:
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_is_readable_on_a_phone_and_on_a_desk(built: Build, browser: Browser, scheme: str, width: int) -> None:
     content = in_every_state(built)
-    window, asked = opened(browser, written(built, content), width, scheme)
-    assert asked == [window.url], "the page asks for nothing but itself"
+    window, requested = opened(browser, written(built, content), width, scheme)
+    assert requested == [window.url], "the page requests nothing but itself"
     assert window.evaluate("document.documentElement.scrollWidth") <= width
     assert window.title() == "CQC 1.2.0: release report"
     assert window.get_by_role("heading", name="CQC 1.2.0", exact=True).is_visible()
@@ -194,7 +201,7 @@ def test_the_two_colour_schemes_differ(built: Build, browser: Browser) -> None:
     assert len(seen) == 2
 
 
-def test_its_links_lead_to_the_files_of_the_build(built: Build, browser: Browser) -> None:
+def test_its_links_point_to_the_built_files(built: Build, browser: Browser) -> None:
     page = written(built, complete(built))
     window, _ = opened(browser, page, 1280, "light")
     links = [str(link.get_attribute("href")) for link in window.get_by_role("link").all()]
@@ -206,7 +213,7 @@ def test_its_links_lead_to_the_files_of_the_build(built: Build, browser: Browser
     window.context.close()
 
 
-def test_what_people_wrote_is_shown_and_never_taken_as_html(built: Build) -> None:
+def test_html_in_the_changes_is_shown_as_text(built: Build) -> None:
     text = report.render(complete(built))
     assert "<img" not in text
     assert "&lt;img src=" in text
@@ -214,38 +221,34 @@ def test_what_people_wrote_is_shown_and_never_taken_as_html(built: Build) -> Non
     assert "<script" not in text
 
 
-def test_it_says_what_the_registries_hold(checkout: Checkout) -> None:
-    checkout.git("tag", "v1.2.0")
-    for before in (True, False):
-        if not before:
-            published = checkout.cqc("publish", "--release", "1.2.0")
-            assert published.returncode == 0, published.stderr
-        else:
-            assert checkout.cqc("build", "--release", "1.2.0").returncode == 0
-        done = checkout.cqc("report", "--release", "1.2.0", "--json")
+def test_it_lists_what_the_registries_hold(released: Released, published: Released, tmp_path: Path) -> None:
+    for place in (released, published):
+        is_published = place is published
+        copy = place.copy(tmp_path / ("after" if is_published else "before"))
+        done = copy.checkout.cqc("report", "--release", "1.2.0", "--json")
         assert done.returncode == 0, done.stderr
         page = Path(json.loads(done.stdout)["report"])
-        assert page == checkout.folder / "dist" / "1.2.0" / "report.html"
+        assert page == copy.dist / "report.html"
         text = page.read_text()
-        assert text.count("○ absent") == (3 if before else 0)
-        assert text.count("✓ complete") == (0 if before else 3)
-        assert ("On all 3 registries" in text) is not before
+        assert text.count("○ absent") == (0 if is_published else 3)
+        assert text.count("✓ complete") == (3 if is_published else 0)
+        assert ("On all 3 registries" in text) is is_published
         assert "The first release of the contracts." in text
-        assert "publish @cq/cqc 1.2.0 to npm" in text or before
+        assert ("publish @cq/cqc 1.2.0 to npm" in text) is is_published
         assert not list(page.parent.glob("*.part"))
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("options", "expected"),
     [
         (("--release", "1.2.0"), "make build VERSION=1.2.0"),
         (("--release", "1.2"), "is not a release version"),
-        (("--release", "1.2.0", "--target", "nowhere"), "nowhere"),
+        (("--release", "1.2.0", "--target", "nowhere"), "no target 'nowhere'"),
     ],
 )
-def test_a_report_that_cannot_be_made_is_refused(checkout: Checkout, asked: tuple[str, ...], expected: str) -> None:
-    done = checkout.cqc("report", *asked)
+def test_invalid_input_to_the_report_is_refused(pristine: Checkout, options: tuple[str, ...], expected: str) -> None:
+    done = pristine.cqc("report", *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (checkout.folder / "dist").exists()
+    assert not (pristine.folder / "dist").exists()

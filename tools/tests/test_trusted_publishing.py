@@ -1,8 +1,11 @@
-"""Publishing to the public Python index with the identity of a CI run and no secret: twine's own exchange, answered at
-the edge of HTTP, because neither the CI's identity nor that index can run here."""
+"""Publishing to the public Python index with the identity of a CI run instead of a secret.
+
+twine makes its own requests. The tests answer them in place of the index and of the CI, which cannot run here.
+"""
 
 import base64
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -13,42 +16,41 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from conftest import Released
 from requests.adapters import HTTPAdapter
 
-from cqc_tools.foundation import configuration, version
 from cqc_tools.foundation.configuration import Patience
 from cqc_tools.foundation.errors import Refused
-from cqc_tools.packages import Source, build
-from cqc_tools.packages.build import Build
+from cqc_tools.packages import Source, manifest
 from cqc_tools.packages.ecosystems.python import PythonIndex, attestation_of
-from cqc_tools.proof import rehearse
+from cqc_tools.packages.manifest import Build
 
-RELEASE = version.parse_release("1.2.0")
 CLAIMS = json.dumps({"aud": "the-index", "iss": "the CI", "sub": "the run"}).encode()
-# In the form of a token; nobody here checks its signature.
+# It has the form of a token. The test does not check its signature.
 IDENTITY = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"none"}', CLAIMS, b"x"))
 ATTESTATION = {"version": 1, "verification_material": {}, "envelope": {}}
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    return rehearse.tagged_clone(tmp_path_factory.mktemp("source") / "clone", RELEASE)
+@pytest.fixture
+def source(released: Released) -> Source:
+    return released.source
 
 
-@pytest.fixture(scope="module")
-def built(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    return build.build(source, tmp_path_factory.mktemp("dist"))
+@pytest.fixture
+def built(released: Released, tmp_path: Path) -> Build:
+    """A copy of the build, beside which a test may write an attestation."""
+    return manifest.load(Path(shutil.copytree(released.dist, tmp_path / "1.2.0")))
 
 
 @pytest.fixture
 def identity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
-    """A CI job that may prove who it is; yields the audiences that it was asked to prove it to."""
-    audiences: list[str] = []
+    """The environment of a CI job that has an identity. Yields the queries that its provider receives."""
+    queries: list[str] = []
 
     class Provider(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             assert self.headers["Authorization"] == "bearer of-the-job"
-            audiences.append(urlsplit(self.path).query)
+            queries.append(urlsplit(self.path).query)
             body = json.dumps({"value": IDENTITY}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -63,28 +65,28 @@ def identity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[s
         serving.start()
         for name in ("TWINE_USERNAME", "TWINE_PASSWORD", "TWINE_REPOSITORY", "TWINE_REPOSITORY_URL"):
             monkeypatch.delenv(name, raising=False)
-        # No .pypirc and no keyring of the user's.
+        # Neither the user's .pypirc nor their keyring.
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
         monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-the-job")
         monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"http://127.0.0.1:{server.server_port}/token?version=2")
-        yield audiences
+        yield queries
         server.shutdown()
         serving.join()
 
 
 class Index:
-    """What the public index is asked, in order, and how it answers."""
+    """Answers requests in place of the public index, and keeps them in order. `mint` is its answer to an identity."""
 
     def __init__(self, mint: tuple[int, object]) -> None:
         self.mint = mint
-        self.asked: list[tuple[str, str]] = []
+        self.requested: list[tuple[str, str]] = []
         self.uploads: list[tuple[str, dict[str, bytes]]] = []
 
     def send(self, request: requests.PreparedRequest, **_: object) -> requests.Response:
         path = urlsplit(str(request.url)).path
-        self.asked.append((str(request.method), path))
+        self.requested.append((str(request.method), path))
         status, content = {
             "/_/oidc/audience": (200, {"audience": "the-index"}),
             "/_/oidc/mint-token": self.mint,
@@ -95,7 +97,7 @@ class Index:
             self.uploads.append((request.headers["Authorization"], fields(request)))
         answer = requests.Response()
         answer.status_code = status
-        answer.reason = "said by the test"
+        answer.reason = "from the test"
         answer.request = request
         answer.url = str(request.url)
         answer._content = json.dumps(content).encode()
@@ -114,28 +116,33 @@ def fields(request: requests.PreparedRequest) -> dict[str, bytes]:
 
 
 def publish_the_wheel(built: Build, source: Source) -> Path:
-    # As the target `public` has it: twine's own address, and no credentials.
+    # Like the target `public`: twine's own address, and no credentials.
     index = PythonIndex(
-        configuration.load().package("python").name, "https://index.invalid/simple/", "", None, Patience()
+        source.configuration.package("python").name,
+        "https://index.invalid/simple/",
+        "",
+        None,
+        Patience(),
+        source.configuration.root_package,
     )
     (wheel,) = (item.path for item in built.artifacts if item.path.suffix == ".whl")
     index.write([wheel.name], built.artifacts, source)
     return wheel
 
 
-def test_the_identity_of_the_run_is_exchanged_for_a_short_lived_token(
+def test_the_identity_is_exchanged_for_a_short_lived_token(
     identity: list[str], built: Build, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = Index((200, {"success": True, "token": "short-lived"}))
     monkeypatch.setattr(HTTPAdapter, "send", lambda _, request, **options: index.send(request, **options))
     (wheel,) = (item.path for item in built.artifacts if item.path.suffix == ".whl")
     for attested in (False, True):
-        index.asked.clear()
+        index.requested.clear()
         index.uploads.clear()
         if attested:
             attestation_of(wheel).write_text(json.dumps(ATTESTATION))
         publish_the_wheel(built, source)
-        assert [path for _, path in index.asked[:2]] == ["/_/oidc/audience", "/_/oidc/mint-token"]
+        assert [path for _, path in index.requested[:2]] == ["/_/oidc/audience", "/_/oidc/mint-token"]
         ((credentials, sent),) = index.uploads
         assert base64.b64decode(credentials.removeprefix("Basic ")) == b"__token__:short-lived"
         assert sent["content"] == wheel.read_bytes()
@@ -145,7 +152,7 @@ def test_the_identity_of_the_run_is_exchanged_for_a_short_lived_token(
     assert all("audience=the-index" in query for query in identity)
 
 
-def test_a_publisher_that_the_index_does_not_know_is_refused(
+def test_a_publisher_unknown_to_the_index_is_refused(
     identity: list[str], built: Build, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = {"errors": [{"code": "invalid-publisher", "description": "no publisher matches this workflow"}]}

@@ -36,20 +36,20 @@ RELEASE = re.compile(r"v?(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}(-(alpha|beta|rc)\
         ("v1.2.0-rc.10", "1.2.0rc10", "1.2.0-rc.10"),
     ],
 )
-def test_spellings(tag: str, pypi: str, npm: str) -> None:
+def test_a_tag_has_three_spellings(tag: str, pypi: str, npm: str) -> None:
     assert version.parse_release(tag) == version.Version(pypi=pypi, npm=npm, go=tag)
 
 
 @pytest.mark.parametrize(
     "text", ["", "1", "1.2", "v1.2.3.4", "1.2.0rc1", "1.2.0-rc1", "1.2.0-dev.1", "1.2.0+local", "01.2.0"]
 )
-def test_what_is_no_release_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_release_version_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UserError, match=r"1\.2\.0-rc\.1"):
         version.parse_release(text)
 
 
 @given(first=RELEASES, second=RELEASES)
-def test_all_spellings_sort_alike(first: str, second: str) -> None:
+def test_every_spelling_sorts_the_same_way(first: str, second: str) -> None:
     one, other = version.parse_release(first), version.parse_release(second)
     npm = semver.Version.parse(one.npm).compare(other.npm)
     assert (PythonVersion(one.pypi) < PythonVersion(other.pypi)) == (npm < 0)
@@ -57,7 +57,7 @@ def test_all_spellings_sort_alike(first: str, second: str) -> None:
 
 
 @given(text=st.text(st.sampled_from("v0123456789.-+alphabetrc "), max_size=20) | st.text(max_size=12))
-def test_any_text_is_a_release_or_is_refused_with_an_example(text: str) -> None:
+def test_every_other_text_is_refused_with_an_example(text: str) -> None:
     if not RELEASE.fullmatch(text):
         with pytest.raises(UserError, match=r"1\.2\.0-rc\.1"):
             version.parse_release(text)
@@ -88,12 +88,12 @@ def test_any_text_is_a_release_or_is_refused_with_an_example(text: str) -> None:
         (["1.4.2", "1.5.0-rc.1", "1.5.0"], version.Bump.MINOR, "1.6.0"),
     ],
 )
-def test_the_next_release(past: list[str], bump: version.Bump, expected: str) -> None:
+def test_the_next_release_follows_from_the_bump(past: list[str], bump: version.Bump, expected: str) -> None:
     assert version.next_release(bump, [version.parse_release(item) for item in past]).npm == expected
 
 
 @given(past=st.lists(RELEASES, max_size=5), bump=st.sampled_from(version.Bump))
-def test_the_next_release_is_final_and_higher_than_all(past: list[str], bump: version.Bump) -> None:
+def test_the_next_release_is_final_and_higher_than_every_past_one(past: list[str], bump: version.Bump) -> None:
     versions = [version.parse_release(item) for item in past]
     following = version.next_release(bump, versions)
     assert following == following.final
@@ -106,7 +106,7 @@ def read(checkout: Checkout) -> dict[str, object]:
     return dict(json.loads(done.stdout))
 
 
-def test_checkout_from_no_tag_to_a_release_and_on(checkout: Checkout) -> None:
+def test_the_version_follows_the_tags_of_the_checkout(checkout: Checkout) -> None:
     before = read(checkout)
     assert before["is_release"] is False
     assert str(before["pypi"]).startswith("0.1.dev")
@@ -139,7 +139,7 @@ def test_a_development_version_sorts_after_its_release_in_npm_as_in_pypi(checkou
     assert PythonVersion(str(found["pypi"])) > PythonVersion("1.2.0")
 
 
-def test_a_shallow_clone_is_told_how_to_become_whole(checkout: Checkout, tmp_path: Path) -> None:
+def test_a_shallow_clone_is_refused_with_the_command_that_completes_it(checkout: Checkout, tmp_path: Path) -> None:
     checkout.commit()
     shallow = tmp_path / "shallow"
     subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{checkout.folder}", shallow], check=True)
@@ -150,7 +150,7 @@ def test_a_shallow_clone_is_told_how_to_become_whole(checkout: Checkout, tmp_pat
 
 def test_the_last_release_is_the_highest_final_one(checkout: Checkout) -> None:
     nothing = checkout.cqc("report", "--release", "last")
-    assert (nothing.returncode, "nothing has been released yet" in nothing.stderr) == (2, True)
+    assert (nothing.returncode, "there is no tag of a final release" in nothing.stderr) == (2, True)
     for tag in ("v1.9.0", "v1.10.0", "v1.11.0-rc.1"):
         checkout.git("tag", tag)
     unbuilt = checkout.cqc("report", "--release", "last")

@@ -1,4 +1,4 @@
-"""The workflows: every step is a target that runs here too, and what they pin and permit."""
+"""The CI workflows: every step is a target of the Makefile, actions are pinned, permissions are minimal."""
 
 import re
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_every_step_is_a_target_of_the_makefile(workflow: dict[str, Any]) -> Non
     assert named
 
 
-def test_actions_are_pinned_and_nothing_is_permitted_by_default(workflow: dict[str, Any]) -> None:
+def test_actions_are_pinned_and_permissions_are_empty_by_default(workflow: dict[str, Any]) -> None:
     assert workflow["permissions"] == {}
     for step in steps(workflow):
         if "uses" in step:
@@ -53,7 +53,7 @@ def test_actions_are_pinned_and_nothing_is_permitted_by_default(workflow: dict[s
             assert step["with"] == {"fetch-depth": 0, "persist-credentials": False}
 
 
-def test_only_the_job_that_publishes_proves_who_it_is() -> None:
+def test_only_the_publishing_job_has_an_identity() -> None:
     for path in WORKFLOWS:
         for name, job in loaded(path)["jobs"].items():
             publishes = (path.stem, name) == ("release", "publish")
@@ -62,13 +62,13 @@ def test_only_the_job_that_publishes_proves_who_it_is() -> None:
         assert "secrets." not in path.read_text()
 
 
-def test_a_release_is_planned_built_checked_published_verified_and_announced_in_this_order() -> None:
+def test_the_steps_of_a_release_are_in_order() -> None:
     release = loaded(workspace.ROOT / ".github" / "workflows" / "release.yml")
     order = [step["run"].split()[1] for step in steps(release) if "run" in step]
     wanted = ["plan", "preflight", "build", "test-python", "draft", "attest", "publish", "verify", "announce"]
     assert [target for target in dict.fromkeys(order) if target in wanted] == wanted
     assert release["concurrency"]["cancel-in-progress"] is False
     assert release["jobs"]["publish"]["needs"] == ["build", "check"]
-    # Of a job that failed, too, the state is kept.
+    # The state is kept after a failure too.
     (saved,) = (step for step in release["jobs"]["publish"]["steps"] if step.get("run") == "make draft-save")
     assert saved["if"] == "always()"
