@@ -40,7 +40,7 @@ def _configuration(folder: Path) -> dict[str, object]:
         "storage": str(folder / "storage"),
         "auth": {"htpasswd": {"file": str(folder / "htpasswd")}},
         "uplinks": {},
-        "packages": {"**": {"access": "$all", "publish": "$anonymous", "unpublish": "$anonymous"}},
+        "packages": {"**": {"access": "$all", "publish": "$all", "unpublish": "$all"}},
         "max_body_size": "100mb",
         "web": {"enable": False},
         "log": {"type": "stdout", "format": "pretty", "level": "http", "colors": False},
