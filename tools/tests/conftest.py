@@ -4,19 +4,21 @@ Tests run in several processes. Expensive folders are made once, by the process 
 changed: a test that changes something makes a copy.
 """
 
+import compileall
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from filelock import FileLock
 
-from cqc_tools.foundation import configuration, version, workspace
+from cqc_tools.foundation import configuration, git, version, workspace
 from cqc_tools.packages import Source, ecosystems, local, manifest, sources
 from cqc_tools.packages.local import Running
 from cqc_tools.packages.manifest import Build
@@ -26,7 +28,7 @@ PRE_RELEASE = version.parse_release("1.2.0-rc.1")
 TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")
 NOTES = "Prices have a currency.\n"
 # A test that uses one of these builds, clones, or starts registries or a browser.
-SLOW_FIXTURES = {"shared", "running", "browser"}
+SLOW_FIXTURES = {"shared", "servers", "browser"}
 IDENTITY = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -57,6 +59,11 @@ class Checkout:
     def commit(self, message: str = "change") -> None:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
+
+    def keep_golden(self, release: str) -> None:
+        """Keep golden bytes for a version: a copy of another's, because making them takes all three languages."""
+        some = next((self.folder / "tools" / "golden").glob("*.jsonl"))
+        shutil.copyfile(some, some.with_name(f"{release}.jsonl"))
 
     def copy(self, folder: Path) -> "Checkout":
         """The same checkout in another folder."""
@@ -118,9 +125,11 @@ def _make_checkout(folder: Path) -> None:
     # A link is not the folder that .gitignore names.
     exclude = folder / ".git" / "info" / "exclude"
     exclude.write_text("/.venv\n/.cache\nnode_modules\n")
-    checkout = Checkout(folder)
-    for tag in checkout.git("tag").split():
-        checkout.git("tag", "--delete", tag)
+    # Copies are cheaper with few git objects, and keep the compiled modules.
+    repository = git.Repository(folder)
+    repository.run("repack", "-a", "-d", "-q")
+    compileall.compile_dir(folder / "tools" / "cqc_tools", quiet=1)
+    repository.delete_tags(repository.tags())
 
 
 @pytest.fixture
@@ -139,6 +148,11 @@ class Released:
     @property
     def dist(self) -> Path:
         return self.checkout.folder / "dist" / RELEASE.npm
+
+    @property
+    def storage(self) -> Path:
+        """The files of the registries of the target `local`, if it was published there."""
+        return self.checkout.folder / ".cache" / "registries"
 
     @property
     def outcomes(self) -> Path:
@@ -160,11 +174,12 @@ class Released:
 
 @pytest.fixture(scope="session")
 def released(shared: Shared, pristine: Checkout) -> Released:
-    """v1.2.0 with its release notes, built once for all tests."""
+    """v1.2.0, with release notes and golden bytes, built once for all tests."""
 
     def make(folder: Path) -> None:
         checkout = pristine.copy(folder)
         (folder / "CHANGELOG.md").write_text(f"# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-11-24\n\n{NOTES}")
+        checkout.keep_golden(RELEASE.npm)
         checkout.commit("Release 1.2.0")
         for tag in TAGS:
             checkout.git("tag", tag)
@@ -203,8 +218,46 @@ def _build(checkout: Checkout, release: version.Version) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@dataclass(frozen=True)
+class Servers:
+    """Registries of a test process: their files, their addresses, and the environment of a user who may publish."""
+
+    folder: Path
+    running: Running
+    environment: Mapping[str, str]
+
+    def empty(self) -> None:
+        """Remove everything that was published."""
+        for path in ((self.folder / "pypi").iterdir(), (self.folder / "npm" / "storage").glob("@*")):
+            for item in path:
+                shutil.rmtree(item) if item.is_dir() else item.unlink()
+        repository = git.Repository(self.folder / "git" / "cqc.git")
+        for reference in repository.run("for-each-ref", "--format=%(refname)").split():
+            repository.run("update-ref", "-d", reference)
+
+    def load(self, storage: Path) -> None:
+        """Serve what other registries kept in `storage`."""
+        for part in ("pypi", "npm/storage", "git"):
+            shutil.copytree(storage / part, self.folder / part, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    folder = tmp_path_factory.mktemp("registries")
+    with local.running(folder, ecosystems.load(configuration.load())) as running:
+        # npm and twine find their credentials where they always do.
+        npm = running.addresses["npm"]
+        user = {"name": "releaser", "password": "correct-horse", "type": "user"}
+        answer = requests.put(f"{npm}-/user/org.couchdb.user:releaser", json=user, timeout=30)
+        answer.raise_for_status()
+        settings = folder / "npmrc"
+        settings.write_text(f"{npm.partition(':')[2]}:_authToken={answer.json()['token']}\n")
+        credentials = {"npm_config_userconfig": str(settings), "TWINE_USERNAME": "me", "TWINE_PASSWORD": "secret"}
+        yield Servers(folder, running, credentials)
+
+
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    """Empty registries of this test's own."""
-    with local.running(tmp_path / "registries", ecosystems.load(configuration.load())) as addresses:
-        yield addresses
+def running(servers: Servers) -> Running:
+    """Empty registries; the tests of one process share the servers."""
+    servers.empty()
+    return servers.running

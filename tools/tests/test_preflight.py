@@ -5,14 +5,14 @@ import os
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import tomlkit
-from conftest import Checkout, point_target
+from conftest import Checkout, Released, Servers, point_target
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,13 +24,13 @@ CHECKS = 16
 
 @dataclass
 class Site:
-    """A checkout on the branch main. The target `test` in its release.toml has registries of this test's own."""
+    """A checkout at v1.2.0 on the branch main. The target `test` in its release.toml is empty registries."""
 
     checkout: Checkout
     storage: Path
     git: str
     npm: str
-    environment: dict[str, str]
+    environment: Mapping[str, str]
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.checkout.cqc(*arguments, "--target", "test", **{**self.environment, **environment})
@@ -48,37 +48,23 @@ class Site:
             problems.setdefault(finding["check"], []).append(f"{finding['problem']} => {finding['fix']}")
         return problems
 
-    def keep_golden(self, version: str) -> None:
-        """Keep golden bytes for a version: a copy of another's, because making them takes all three languages."""
-        some = next((self.checkout.folder / "tools" / "golden").glob("*.jsonl"))
-        shutil.copyfile(some, some.with_name(f"{version}.jsonl"))
-
     def release(self, version: str) -> None:
         """Write the changelog, keep golden bytes, commit and tag."""
         assert self.checkout.cqc("changelog", "--release", version).returncode == 0
-        self.keep_golden(version)
+        self.checkout.keep_golden(version)
         self.checkout.commit(f"Release {version}")
         self.checkout.git("tag", f"v{version}")
 
 
 @pytest.fixture
-def site(checkout: Checkout, running: Running, tmp_path: Path) -> Site:
-    # The checkout has a commit for what is not committed where the tests run.
+def site(released: Released, running: Running, servers: Servers, tmp_path: Path) -> Site:
+    checkout = released.checkout.copy(tmp_path / "checkout")
     checkout.git("checkout", "--quiet", "-B", "main")
+    checkout.git("tag", "--delete", "packages/go-cqc/v1.2.0")
+    # git does not see the target: HEAD is the commit that was built, without changes.
+    checkout.git("update-index", "--skip-worktree", "release.toml")
     point_target(checkout, running, "answer_seconds = 10")
-    npm = running.addresses["npm"]
-    # npm and twine find their credentials where they always do.
-    user = tmp_path / "npmrc"
-    user.write_text(f"{npm.partition(':')[2]}:_authToken={npm_token(npm)}\n")
-    environment = {"npm_config_userconfig": str(user), "TWINE_USERNAME": "me", "TWINE_PASSWORD": "secret"}
-    return Site(checkout, tmp_path / "registries", running.addresses["git"], npm, environment)
-
-
-def npm_token(address: str) -> str:
-    user = {"name": "releaser", "password": "correct-horse", "type": "user"}
-    answer = requests.put(f"{address}-/user/org.couchdb.user:releaser", json=user, timeout=30)
-    answer.raise_for_status()
-    return str(answer.json()["token"])
+    return Site(checkout, servers.folder, running.addresses["git"], running.addresses["npm"], servers.environment)
 
 
 def put_wheel(folder: Path, name: str, version: str, source: str) -> None:
@@ -104,7 +90,6 @@ def put_npm(site: Site, folder: Path, version: str, source: str) -> None:
 
 
 def test_a_release_without_obstacles_passes(site: Site) -> None:
-    site.release("1.2.0")
     shown = site.run("preflight", "--release", "1.2.0")
     assert shown.returncode == 0, shown.stdout
     assert "1.2.0 can be released to target test: all 16 checks passed" in shown.stdout
@@ -112,7 +97,7 @@ def test_a_release_without_obstacles_passes(site: Site) -> None:
     # A final version after its pre-release, on the same commit.
     site.checkout.git("tag", "v1.3.0-rc.1")
     assert site.checkout.cqc("changelog", "--release", "1.3.0").returncode == 0
-    site.keep_golden("1.3.0")
+    site.checkout.keep_golden("1.3.0")
     site.checkout.commit()
     site.checkout.git("tag", "--force", "v1.3.0-rc.1")
     site.checkout.git("tag", "v1.3.0")
@@ -121,7 +106,6 @@ def test_a_release_without_obstacles_passes(site: Site) -> None:
 
 def test_every_obstacle_is_reported_together(site: Site, tmp_path: Path) -> None:
     checkout = site.checkout
-    site.release("1.2.0")
     # A breaking change, a version too low, no changelog, generated code out of date, wrong addresses, taken names.
     proto = checkout.folder / "proto/cqc/markets/v1/quantity.proto"
     proto.write_text(proto.read_text().replace("enum QuantityUnit {", "enum QuantityUnit {\n  reserved 900;"))
@@ -171,7 +155,6 @@ def test_every_obstacle_is_reported_together(site: Site, tmp_path: Path) -> None
 
 def test_contradicting_tags_are_reported(site: Site) -> None:
     checkout = site.checkout
-    site.release("1.2.0")
     checkout.commit("later")
     git = ["git", "-C", str(checkout.folder), "push", "--quiet", site.git]
     subprocess.run([*git, "HEAD:refs/tags/v1.2.0", "HEAD:refs/heads/main"], check=True)
@@ -194,7 +177,6 @@ def test_contradicting_tags_are_reported(site: Site) -> None:
 
 def test_a_breaking_change_needs_a_major_version_and_its_module_path(site: Site) -> None:
     checkout = site.checkout
-    site.release("1.2.0")
     proto = checkout.folder / "proto/cqc/services/v1/market_data.proto"
     lines = proto.read_text().splitlines(keepends=True)
     proto.write_text("".join(line for line in lines if "rpc GetTicker(" not in line))
@@ -213,9 +195,6 @@ def test_a_breaking_change_needs_a_major_version_and_its_module_path(site: Site)
 
 
 def test_a_version_already_on_a_registry_is_compared_by_its_bytes(site: Site) -> None:
-    site.release("1.2.0")
-    built = site.checkout.cqc("build", "--release", "1.2.0")
-    assert built.returncode == 0, built.stderr
     dist = site.checkout.folder / "dist" / "1.2.0"
     storage = site.storage / "pypi"
     for file in (*dist.glob("*.whl"), *dist.glob("cqc-1.2.0.tar.gz")):
@@ -235,22 +214,21 @@ def test_a_version_already_on_a_registry_is_compared_by_its_bytes(site: Site) ->
 
 
 def test_a_silent_registry_is_a_finding(site: Site) -> None:
-    site.release("1.2.0")
     settings = site.checkout.folder / "release.toml"
     settings.write_text(
         settings.read_text().replace(f"git = {json.dumps(site.git)}", 'git = "http://127.0.0.1:9/x.git"')
     )
     found = site.preflight("1.2.0")
-    assert set(found) == {"nothing uncommitted", "registries answer"}
+    assert set(found) == {"registries answer"}
     assert "[targets.test]" in found["registries answer"][0]
 
 
 def test_a_shallow_clone_is_a_finding(site: Site, tmp_path: Path) -> None:
-    site.release("1.2.0")
     shallow = tmp_path / "shallow"
     options = ["--quiet", "--depth=1", "--branch=v1.2.0"]
     command = ["git", "clone", *options, f"file://{site.checkout.folder}", str(shallow)]
     subprocess.run(command, check=True, capture_output=True)
+    shutil.copy(site.checkout.folder / "release.toml", shallow)
     for name in (".venv", ".cache", "packages/ts-cqc/node_modules", "tools/node/node_modules"):
         (shallow / name).symlink_to(site.checkout.folder / name)
     site.checkout = Checkout(shallow)

@@ -1,52 +1,64 @@
-"""Publishing and verifying by the command line, on the registries of the target `local`."""
+"""Publishing and verifying by the command line."""
 
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import RELEASE, TAGS, Checkout, Released
+from conftest import RELEASE, TAGS, Checkout, Released, Servers, point_target
 
-from cqc_tools.foundation import configuration, version
+from cqc_tools.foundation import configuration, git, version
 from cqc_tools.packages import ecosystems, local
 from cqc_tools.packages.ecosystems import typescript
+from cqc_tools.packages.local import Running
 
 
-def storage(checkout: Checkout) -> Path:
-    return checkout.folder / ".cache" / "registries"
+def remote_tags(storage: Path) -> dict[str, str]:
+    repository = git.Repository(storage / "git" / "cqc.git")
+    listed = repository.run("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/tags")
+    return {tag: commit for commit, tag in map(str.split, listed.splitlines())}
 
 
-def remote_tags(checkout: Checkout) -> dict[str, str]:
-    listed = checkout.git("ls-remote", "--tags", str(storage(checkout) / "git" / "cqc.git"))
-    return {line.split()[1].removeprefix("refs/tags/"): line.split()[0] for line in listed.splitlines()}
-
-
-def npm_manifest(checkout: Checkout) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = json.loads(
-        (storage(checkout) / "npm" / "storage" / "@cq" / "cqc" / "package.json").read_text()
-    )
+def npm_manifest(storage: Path) -> dict[str, dict[str, str]]:
+    path = storage / "npm" / "storage" / "@cq" / "cqc" / "package.json"
+    found: dict[str, dict[str, str]] = json.loads(path.read_text())
     return found
 
 
+@dataclass(frozen=True)
+class Site:
+    """A checkout whose target `test` is registries with their files in `storage`, and a user who may publish there."""
+
+    checkout: Checkout
+    storage: Path
+    environment: Mapping[str, str]
+
+    def run(self, command: str, release: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return self.checkout.cqc(command, "--release", release, "--target", "test", *options, **self.environment)
+
+
 @pytest.fixture
-def other(published: Released, pristine: Checkout, tmp_path: Path) -> Checkout:
-    """The checkout of someone who did not make the release and built nothing, but uses the same registries."""
+def other(published: Released, pristine: Checkout, running: Running, servers: Servers, tmp_path: Path) -> Site:
+    """The checkout of someone who did not make the release and built nothing; the registries hold v1.2.0."""
+    servers.load(published.storage)
     checkout = pristine.copy(tmp_path / "other")
-    shutil.copytree(storage(published.checkout), storage(checkout))
-    return checkout
+    point_target(checkout, running)
+    return Site(checkout, servers.folder, servers.environment)
 
 
 def test_the_first_run_writes_everything(published: Released) -> None:
     outcomes = json.loads(published.outcomes.read_text())
     assert [item["ecosystem"] for item in outcomes] == ["python", "typescript", "go"]
     assert all(file["written"] for item in outcomes for file in item["files"] if not file["file"].endswith(".zip"))
-    assert remote_tags(published.checkout) == dict.fromkeys(TAGS, published.commit)
+    assert remote_tags(published.storage) == dict.fromkeys(TAGS, published.commit)
 
 
 def test_a_second_run_publishes_nothing(published: Released, tmp_path: Path) -> None:
     again = published.copy(tmp_path / "checkout")
-    files = [path for path in storage(again.checkout).rglob("*") if path.suffix in (".whl", ".gz", ".tgz")]
+    files = [path for path in again.storage.rglob("*") if path.suffix in (".whl", ".gz", ".tgz")]
     times = [path.stat().st_mtime_ns for path in files]
     assert len(times) == 3
     # With and without the journal of the first run.
@@ -56,11 +68,11 @@ def test_a_second_run_publishes_nothing(published: Released, tmp_path: Path) -> 
         assert "nothing to do" in done.stdout
         (again.dist / "state-local.json").unlink(missing_ok=True)
     assert [path.stat().st_mtime_ns for path in files] == times
-    assert remote_tags(again.checkout) == dict.fromkeys(TAGS, again.commit)
+    assert remote_tags(again.storage) == dict.fromkeys(TAGS, again.commit)
 
 
-def test_anyone_can_verify_it(other: Checkout) -> None:
-    done = other.cqc("verify", "--release", "1.2.0", "--json")
+def test_anyone_can_verify_it(other: Site) -> None:
+    done = other.run("verify", "1.2.0", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["findings"] == []
@@ -70,14 +82,14 @@ def test_anyone_can_verify_it(other: Checkout) -> None:
 
 
 @pytest.mark.parametrize("gone", ["PyPI", "npm", "Go", "sdist"])
-def test_verify_names_what_a_registry_lacks(other: Checkout, gone: str) -> None:
+def test_verify_names_what_a_registry_lacks(other: Site, gone: str) -> None:
     if gone == "Go":
-        other.git("-C", str(storage(other) / "git" / "cqc.git"), "update-ref", "-d", f"refs/tags/{TAGS[1]}")
+        git.Repository(other.storage / "git" / "cqc.git").delete_tags([TAGS[1]])
     else:
         pattern = {"PyPI": "pypi/*", "npm": "npm/storage/@cq/cqc/*", "sdist": "pypi/*.tar.gz"}[gone]
-        for path in storage(other).glob(pattern):
+        for path in other.storage.glob(pattern):
             path.unlink()
-    done = other.cqc("verify", "--release", "1.2.0")
+    done = other.run("verify", "1.2.0")
     assert done.returncode == 1
     expected = {
         "PyPI": "does not have cqc 1.2.0",
@@ -90,12 +102,12 @@ def test_verify_names_what_a_registry_lacks(other: Checkout, gone: str) -> None:
     assert ("missing" in done.stdout) == (gone in ("PyPI", "npm"))
 
 
-def test_verify_compares_with_the_build(published: Released, other: Checkout) -> None:
+def test_verify_compares_with_the_build(published: Released, other: Site) -> None:
     """An index serves other bytes than were built, with digests that fit them."""
-    shutil.copytree(published.dist.parent, other.folder / "dist")
-    (wheel,) = storage(other).glob("pypi/*.whl")
+    shutil.copytree(published.dist.parent, other.checkout.folder / "dist")
+    (wheel,) = other.storage.glob("pypi/*.whl")
     wheel.write_bytes(wheel.read_bytes() + b"other")
-    done = other.cqc("verify", "--release", "1.2.0")
+    done = other.run("verify", "1.2.0")
     assert done.returncode == 1
     assert f"{wheel.name} on PyPI" in done.stderr
     assert done.stderr.count("sha256:") == 2
@@ -126,7 +138,7 @@ def test_invalid_input_to_publish_is_refused(moved_on: Checkout, arguments: list
     assert done.returncode == 2
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
-    assert not storage(moved_on).exists()
+    assert not (moved_on.folder / ".cache" / "registries").exists()
     assert not (moved_on.folder / "dist").exists()
 
 
@@ -174,21 +186,24 @@ def test_a_changed_build_is_refused(
     assert "Traceback" not in done.stderr
 
 
-def test_a_build_of_another_commit_is_refused(published: Released, other: Checkout) -> None:
-    shutil.copytree(published.dist.parent, other.folder / "dist")
-    other.commit("another")
-    other.git("tag", RELEASE.tag)
-    before = remote_tags(other)
-    done = other.cqc("publish", "--release", "1.2.0")
+def test_a_build_of_another_commit_is_refused(published: Released, other: Site) -> None:
+    shutil.copytree(published.dist.parent, other.checkout.folder / "dist")
+    other.checkout.commit("another")
+    other.checkout.git("tag", RELEASE.tag)
+    before = remote_tags(other.storage)
+    done = other.run("publish", "1.2.0")
     assert done.returncode == 2
-    assert f"rm -r {other.folder / 'dist' / '1.2.0'}" in done.stderr
-    assert remote_tags(other) == before
+    assert f"rm -r {other.checkout.folder / 'dist' / '1.2.0'}" in done.stderr
+    assert remote_tags(other.storage) == before
 
 
-def test_pre_releases_and_their_final_version_on_one_commit(pre_released: Released, tmp_path: Path) -> None:
+def test_pre_releases_and_their_final_version_on_one_commit(
+    pre_released: Released, running: Running, servers: Servers, tmp_path: Path
+) -> None:
     checkout = pre_released.checkout.copy(tmp_path / "checkout")
-    for tag in checkout.git("tag").split():
-        checkout.git("tag", "--delete", tag)
+    git.Repository(checkout.folder).delete_tags(checkout.git("tag").split())
+    point_target(checkout, running)
+    site = Site(checkout, servers.folder, servers.environment)
     spelled = {
         "1.2.0-alpha.1": "1.2.0a1",
         "1.2.0-beta.2": "1.2.0b2",
@@ -199,21 +214,21 @@ def test_pre_releases_and_their_final_version_on_one_commit(pre_released: Releas
         is_built = (checkout.folder / "dist" / release).exists()
         assert is_built == (number >= 2)
         checkout.git("tag", f"v{release}")
-        done = checkout.cqc("publish", "--release", release)
+        done = site.run("publish", release)
         assert done.returncode == 0, done.stderr
         assert ("build npm" in done.stderr) != is_built
         # The very first version becomes `latest` whatever its dist-tag is.
         assert ("is the first version of @cq/cqc, so npm makes it `latest`" in done.stderr) == (number == 0)
-        wheels = {path.name.split("-")[1] for path in storage(checkout).glob("pypi/*.whl")}
+        wheels = {path.name.split("-")[1] for path in site.storage.glob("pypi/*.whl")}
         assert pypi in wheels
-        tags = npm_manifest(checkout)["dist-tags"]
+        tags = npm_manifest(site.storage)["dist-tags"]
         if "-" in release:
             assert tags == {"latest": "1.2.0-alpha.1", "next": release}
         else:
             assert tags == {"latest": "1.2.0", "next": "1.2.0-rc.1"}
-        assert {f"v{release}", f"packages/go-cqc/v{release}"} <= remote_tags(checkout).keys()
-    assert set(npm_manifest(checkout)["versions"]) == set(spelled)
-    assert len(set(remote_tags(checkout).values())) == 1
+        assert {f"v{release}", f"packages/go-cqc/v{release}"} <= remote_tags(site.storage).keys()
+    assert set(npm_manifest(site.storage)["versions"]) == set(spelled)
+    assert len(set(remote_tags(site.storage).values())) == 1
 
 
 @pytest.mark.parametrize(
@@ -232,11 +247,11 @@ def test_dist_tags_only_move_forwards(release: str, tags: dict[str, str], expect
     assert typescript.dist_tag(version.parse_release(release), tags) == expected
 
 
-def test_an_older_line_does_not_become_latest(other: Checkout) -> None:
-    other.git("tag", "v1.1.1")
-    done = other.cqc("publish", "--release", "1.1.1")
+def test_an_older_line_does_not_become_latest(other: Site) -> None:
+    other.checkout.git("tag", "v1.1.1")
+    done = other.run("publish", "1.1.1")
     assert done.returncode == 0, done.stderr
-    assert npm_manifest(other)["dist-tags"] == {"latest": "1.2.0", "release-1.1": "1.1.1"}
+    assert npm_manifest(other.storage)["dist-tags"] == {"latest": "1.2.0", "release-1.1": "1.1.1"}
 
 
 @pytest.mark.slow
