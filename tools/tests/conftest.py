@@ -18,6 +18,7 @@ import pytest
 import requests
 from filelock import FileLock
 
+from cqc_tools.contracts import descriptors, golden_files
 from cqc_tools.foundation import configuration, git, version, workspace
 from cqc_tools.packages import Source, ecosystems, local, manifest, sources
 from cqc_tools.packages.local import Running
@@ -61,9 +62,12 @@ class Checkout:
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
 
     def keep_golden(self, release: str) -> None:
-        """Keep golden bytes for a version: a copy of another's, because making them takes all three languages."""
-        some = next((self.folder / "tools" / "golden").glob("*.jsonl"))
-        shutil.copyfile(some, some.with_name(f"{release}.jsonl"))
+        """Keep golden bytes of no message, only the contracts they are from: writing messages takes three languages."""
+        settings = configuration.load(self.folder / configuration.FILE)
+        contracts = golden_files.fingerprint(descriptors.generated(settings, self.folder))
+        path = self.folder / "tools" / "golden" / f"{release}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({golden_files.CONTRACTS: contracts}) + "\n")
 
     def copy(self, folder: Path) -> "Checkout":
         """The same checkout in another folder."""
@@ -120,7 +124,7 @@ def _make_checkout(folder: Path) -> None:
     # Each checkout has registries of its own for the target `local`, and keeps its own last rehearsal.
     (folder / ".cache").mkdir()
     for path in workspace.CACHE.iterdir():
-        if path.name not in ("registries", "rehearsal"):
+        if path.name not in ("registries", "rehearsal", "peers", "python-runtimes"):
             (folder / ".cache" / path.name).symlink_to(path)
     # A link is not the folder that .gitignore names.
     exclude = folder / ".git" / "info" / "exclude"

@@ -16,6 +16,7 @@ from conftest import Checkout, Released, Servers, point_target
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cqc_tools.contracts import golden_files
 from cqc_tools.packages.local import Running
 from cqc_tools.release.plan import is_same_repository
 
@@ -102,6 +103,16 @@ def test_a_release_without_obstacles_passes(site: Site) -> None:
     site.checkout.git("tag", "--force", "v1.3.0-rc.1")
     site.checkout.git("tag", "v1.3.0")
     assert site.preflight("1.3.0") == {}
+
+
+def test_outdated_golden_bytes_are_an_obstacle(site: Site) -> None:
+    path = site.checkout.folder / "tools" / "golden" / "1.2.0.jsonl"
+    path.write_text(json.dumps({golden_files.CONTRACTS: "0" * 64}) + "\n")
+    (finding,) = site.preflight("1.2.0")["golden bytes"]
+    assert finding == (
+        "the contracts changed since the golden bytes of 1.2.0 were written "
+        "=> make golden VERSION=1.2.0, then commit them"
+    )
 
 
 def test_every_obstacle_is_reported_together(site: Site, tmp_path: Path) -> None:
