@@ -1,6 +1,7 @@
 """The CI workflows: every step is a target of the Makefile, actions are pinned, permissions are minimal."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from cqc_tools.foundation import workspace
 
 WORKFLOWS = sorted((workspace.ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (workspace.ROOT / "Makefile").read_text(), re.MULTILINE))
-ALLOWED = re.compile(r'make ("\$RUN"|[a-z-]+)( >> "\$GITHUB_STEP_SUMMARY")?')
+ALLOWED = (
+    re.compile(r'make ("\$RUN"|[a-z-]+)( >> "\$GITHUB_STEP_SUMMARY")?'),
+    # make would turn the exit code of a conflict into its own.
+    re.compile(r'tools/cqc (publish) --release "\$VERSION" --target "\$TARGET" && exit\n.*', re.DOTALL),
+)
 
 
 def loaded(path: Path) -> dict[str, Any]:
@@ -33,9 +38,9 @@ def test_every_step_is_a_target_of_the_makefile(workflow: dict[str, Any]) -> Non
     named = set()
     for step in steps(workflow):
         if "run" in step:
-            matched = ALLOWED.fullmatch(step["run"])
+            matched = [found[1] for form in ALLOWED if (found := form.fullmatch(step["run"]))]
             assert matched, step["run"]
-            named.add(matched[1])
+            named.update(matched)
     for job in workflow["jobs"].values():
         for case in job.get("strategy", {}).get("matrix", {}).get("include", []):
             named.add(case["run"])
@@ -72,3 +77,16 @@ def test_the_steps_of_a_release_are_in_order() -> None:
     # The state is kept after a failure too.
     (saved,) = (step for step in release["jobs"]["publish"]["steps"] if step.get("run") == "make draft-save")
     assert saved["if"] == "always()"
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_a_conflict_is_marked_and_keeps_its_exit_code(tmp_path: Path, code: int) -> None:
+    release = loaded(workspace.ROOT / ".github" / "workflows" / "release.yml")
+    (script,) = (step["run"] for step in steps(release) if step.get("run", "").startswith("tools/cqc publish"))
+    program = tmp_path / "tools" / "cqc"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nexit {code}\n")
+    program.chmod(0o755)
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code
+    assert done.stdout.startswith("::error title=Conflict::") == (code == 3)
