@@ -103,6 +103,16 @@ def scenarios(settings: Configuration) -> list[Scenario]:
     return [*crossed, *half_uploaded, *forgotten, *half_tagged, *foreign_tags, *hooks]
 
 
+def sample(chosen: Sequence[Scenario], turn: int) -> list[Scenario]:
+    """One scenario for each sort of fault. Another `turn` takes others, at other registries and moments, and in the end
+    all of them."""
+    sorts: dict[object, list[Scenario]] = {}
+    for scenario in chosen:
+        sort = (scenario.kind, scenario.number, scenario.hook, len(scenario.tags), scenario.forgets)
+        sorts.setdefault((*sort, scenario.ends_in_conflict), []).append(scenario)
+    return [found[(turn + number) % len(found)] for number, found in enumerate(sorts.values())]
+
+
 @dataclass(frozen=True)
 class Result:
     """How a scenario went: how the first run, which met the fault, and the rerun ended. `broken` is empty if the

@@ -52,8 +52,13 @@ PHASES: tuple[tuple[Part, ...], ...] = (
         Part("typescript", package_tests.typescript, needs_build=True, needs_package="typescript"),
         Part("lossless", lambda subject, live: venue_roundtrip.run(subject), needs_build=True, needs_cqc_code=True),
     ),
-    # Every kind of fault, each at some registry and moment; `make faults` runs all combinations.
-    (Part("faults", lambda subject, live: faults.run(faults.scenarios(subject.settings)[::3])),),
+    # Every sort of fault, at another registry and moment each week; `make faults` runs all combinations.
+    (
+        Part(
+            "faults",
+            lambda subject, live: faults.run(faults.sample(faults.scenarios(subject.settings), interop.weekly_seed())),
+        ),
+    ),
     (Part("tools", lambda subject, live: tools_tests.run(subject.settings, live)),),
 )
 FAST_PHASES: tuple[tuple[Part, ...], ...] = (
@@ -165,6 +170,10 @@ def _run(part: Part, subject: Subject, live: bool) -> Result | None:
     if part.needs_build:
         _built(subject)
     return part.run(subject, live)
+
+
+def _fault_sample(subject: Subject) -> list[faults.Scenario]:
+    return faults.sample(faults.scenarios(subject.settings), interop.weekly_seed())
 
 
 def _built(subject: Subject) -> None:
