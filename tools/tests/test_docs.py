@@ -1,6 +1,10 @@
-"""docs/SPEC.md names every message, enum and service, and nothing that does not exist."""
+"""The pages: SPEC names everything that exists and nothing else, links lead somewhere, and samples compile."""
 
 import re
+import shutil
+from pathlib import Path
+
+import pytest
 
 from cqc_tools.contracts import descriptors
 from cqc_tools.foundation import configuration, workspace
@@ -31,3 +35,42 @@ def test_spec_names_nothing_that_does_not_exist() -> None:
     common = {"ErrorInfo", "BadRequest", "RetryInfo", "MarketDataClient", "MarketDataServer", "OrdStatus"}
     prose = {"Time", "Lists", "Updates", "Writes", "Streams", "Errors", "Enums"}
     assert {bold or code for bold, code in named} - known - common - prose == set()
+
+
+PAGES = sorted([*workspace.ROOT.glob("*.md"), *workspace.ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+            assert anchor in anchors, f"{page.name} links to {target}"
+
+
+def test_every_page_is_listed() -> None:
+    listed = (workspace.ROOT / "docs" / "README.md").read_text()
+    for page in workspace.ROOT.glob("docs/*.md"):
+        assert page.name == "README.md" or f"({page.name})" in listed, page.name
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/changing-a-contract.md"])
+def test_the_protos_on_a_page_compile(name: str, tmp_path: Path) -> None:
+    blocks = re.findall(r"^ *```proto\n(.*?)^ *```$", (workspace.ROOT / name).read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    shutil.copytree(workspace.PROTO / "cqc" / "rules", tmp_path / "proto" / "cqc" / "rules")
+    for number, block in enumerate(blocks):
+        # A page may show a field alone.
+        body = block if "message " in block else f"message Sample {{\n{block}\n}}"
+        imports = 'import "buf/validate/validate.proto";\nimport "cqc/rules/v1/rules.proto";\n'
+        path = tmp_path / "proto" / "cqc" / "samples" / "v1" / f"sample_{number}.proto"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'syntax = "proto3";\npackage cqc.samples.v1;\n{imports}\n{body}')
+        options = [f"--descriptor_set_out={tmp_path / 'out'}"]
+        descriptors.protoc(options, [path.relative_to(tmp_path / "proto").as_posix()], tmp_path)
