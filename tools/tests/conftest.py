@@ -9,11 +9,11 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import preloaded
 import pytest
 import requests
 from filelock import FileLock
@@ -48,10 +48,7 @@ class Checkout:
 
     def cqc(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command line; nothing is raised if it fails."""
-        command = [sys.executable, "-m", "cqc_tools", *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, env=self.environment(**environment), capture_output=True, text=True
-        )
+        return preloaded.run(arguments, self.folder, self.environment(**environment))
 
     def git(self, *arguments: str) -> str:
         command = ["git", "-C", str(self.folder), *arguments]
