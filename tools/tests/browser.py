@@ -21,7 +21,7 @@ FONTS = """<?xml version="1.0"?>
 
 
 def launch_options() -> dict[str, Any]:
-    """How playwright starts it. Elsewhere than on 64-bit Linux, the Chrome that the user has is started."""
+    """Returns playwright's launch options: the pinned Chromium on 64-bit Linux, the user's own Chrome elsewhere."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return {"channel": "chrome"}
     folder = _installed()

@@ -28,7 +28,7 @@ RELEASE = version.parse_release("1.2.0")
 PRE_RELEASE = version.parse_release("1.2.0-rc.1")
 TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")
 NOTES = "Prices have a currency.\n"
-# A test that uses one of these builds, clones, or starts registries or a browser.
+# Tests that use one of these fixtures build, clone, or start registries or a browser.
 SLOW_FIXTURES = {"shared", "servers", "browser"}
 IDENTITY = {
     f"GIT_{role}_{key}": value
@@ -59,7 +59,7 @@ class Checkout:
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
 
     def keep_golden(self, release: str) -> None:
-        """Keep golden bytes of no message, only the contracts they are from: writing messages takes three languages."""
+        """Write a file of golden bytes without messages, because making them takes all three languages."""
         settings = configuration.load(self.folder / configuration.FILE)
         contracts = golden_files.fingerprint(descriptors.generated(settings, self.folder))
         path = self.folder / "tools" / "golden" / f"{release}.jsonl"
@@ -79,7 +79,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def point_target(checkout: Checkout, running: Running, *more: str) -> None:
-    """Point the target `test` in a checkout's release.toml to running registries; `more` are lines for it."""
+    """Add a target `test` with running registries to a checkout's release.toml; `more` are further lines for it."""
     lines = [f"{name} = {json.dumps(address)}" for name, address in running.addresses.items()]
     settings = checkout.folder / "release.toml"
     settings.write_text("\n".join([settings.read_text(), "[targets.test]", *lines, *more, ""]))
@@ -123,7 +123,7 @@ def _make_checkout(folder: Path) -> None:
     for path in workspace.CACHE.iterdir():
         if path.name not in ("registries", "rehearsal", "peers", "python-runtimes"):
             (folder / ".cache" / path.name).symlink_to(path)
-    # A link is not the folder that .gitignore names.
+    # The patterns in .gitignore match folders, not links.
     exclude = folder / ".git" / "info" / "exclude"
     exclude.write_text("/.venv\n/.cache\nnode_modules\n")
     # Copies are cheaper with few git objects, and keep the compiled modules.

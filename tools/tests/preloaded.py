@@ -39,7 +39,7 @@ LIBRARIES = (
 def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Run the command line of the checkout in `folder`; nothing is raised if it fails."""
     if sys.platform != "linux":
-        # The system's libraries need not work in a fork.
+        # Other systems' libraries may fail in a fork.
         command = [sys.executable, "-m", "cqc_tools", *arguments]
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     with tempfile.TemporaryDirectory(prefix="cqc-run-") as scratch:
@@ -67,7 +67,7 @@ def _server() -> subprocess.Popen[str]:
     server = subprocess.Popen(
         [sys.executable, __file__], env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    # It ends with its standard input.
+    # The server stops when its standard input is closed.
     atexit.register(server.communicate)
     return server
 

@@ -88,7 +88,7 @@ def test_building_again_keeps_a_build_of_the_same_bytes(released: Released, tmp_
     manifest.load(again.dist)
 
 
-def test_every_artifact_is_of_the_tag(released: Released) -> None:
+def test_every_artifact_comes_from_the_tag(released: Released) -> None:
     content = json.loads((released.dist / "release.json").read_text())
     assert content["version"] == {"pypi": "1.2.0", "npm": "1.2.0", "go": "v1.2.0"}
     assert content["commit"] == released.commit
@@ -251,11 +251,12 @@ def test_a_change_after_the_build_is_named(copy: Path, damage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"), [("1.2", "is not a release version"), ("7.7.7", "no tag v7.7.7"), ("1.2.0-dev.1", "cannot")]
+    ("version", "expected"),
+    [("1.2", "is not a release version"), ("7.7.7", "no tag v7.7.7"), ("1.2.0-dev.1", "cannot")],
 )
-def test_a_version_that_cannot_be_built_is_refused(released: Released, asked: str, expected: str) -> None:
+def test_a_version_that_cannot_be_built_is_refused(released: Released, version: str, expected: str) -> None:
     before = sorted((released.checkout.folder / "dist").iterdir())
-    done = released.checkout.cqc("build", "--release", asked)
+    done = released.checkout.cqc("build", "--release", version)
     assert (done.returncode, done.stdout) == (2, "")
     assert expected in done.stderr
     assert "Traceback" not in done.stderr

@@ -25,7 +25,7 @@ CHECKS = 16
 
 @dataclass
 class Site:
-    """A checkout at v1.2.0 on the branch main. The target `test` in its release.toml is empty registries."""
+    """A checkout at v1.2.0 on the branch main. Its target `test` has empty registries."""
 
     checkout: Checkout
     storage: Path
@@ -333,10 +333,10 @@ OURS = "https://github.com/Combine-Capital/cqc"
         ("", False),
     ],
 )
-def test_every_spelling_of_the_address_is_recognised(address: str, same: bool) -> None:
+def test_every_spelling_of_the_address_is_accepted(address: str, same: bool) -> None:
     assert is_same_repository(address, OURS) == same
 
 
 @given(address=st.text(max_size=60))
-def test_no_other_address_is_recognised(address: str) -> None:
+def test_no_other_address_is_accepted(address: str) -> None:
     assert not is_same_repository(address, OURS) or "combine-capital/cqc" in address.lower()

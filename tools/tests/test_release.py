@@ -30,7 +30,7 @@ def npm_manifest(storage: Path) -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True)
 class Site:
-    """A checkout whose target `test` is registries with their files in `storage`, and a user who may publish there."""
+    """A checkout whose target `test` keeps its files in `storage`, and the environment of a user who may publish."""
 
     checkout: Checkout
     storage: Path

@@ -191,7 +191,7 @@ def test_a_barrier_is_named(built: Build, browser: Browser, good: str, bad: str,
     window.context.close()
 
 
-def test_the_two_colour_schemes_differ(built: Build, browser: Browser) -> None:
+def test_the_two_color_schemes_differ(built: Build, browser: Browser) -> None:
     page = written(built, complete(built))
     seen = set()
     for scheme in ("light", "dark"):

@@ -20,7 +20,7 @@ MODULE = "github.com/Combine-Capital/cqc/packages/go-cqc"
 
 @pytest.fixture
 def tagged(running: Running, checkout: Checkout) -> Checkout:
-    """A checkout of v1.2.0, whose tags are on the remote. The target `test` in its release.toml is `running`."""
+    """A checkout of v1.2.0, whose tags are on the remote. Its target `test` has the registries of `running`."""
     point_target(checkout, running)
     publish_go(checkout, running, "1.2.0")
     return checkout
