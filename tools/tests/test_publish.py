@@ -1,5 +1,6 @@
 """Publishing to real local registries."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import RELEASE, TAGS, Checkout, Released
+from conftest import RELEASE, TAGS, Checkout, Released, Servers
 
 from cqc_tools.foundation import configuration, version
 from cqc_tools.foundation.errors import Conflict, UserError
@@ -84,6 +85,25 @@ def test_an_install_takes_the_module_from_its_own_remote(running: Running, relea
             command = ["go", "list", "-m", "-f", "{{.Dir}}", module.package]
             folder = subprocess.check_output(command, cwd=installed.folder, env=dict(installed.environment), text=True)
             assert (Path(folder.strip(), "README.md").read_text() == "changed\n") == (content is changed)
+
+
+def test_an_install_takes_the_package_that_the_registry_serves_now(
+    running: Running, servers: Servers, released: Released, tmp_path: Path
+) -> None:
+    """npm's cache must not answer with what the same address served before under the same version."""
+    everything = registries(running, released.source, tmp_path)
+    (registry,) = (registry for registry in everything if registry.key == "typescript")
+    environment = {**os.environ, **servers.environment}
+    for content in ("first", "second"):
+        servers.empty()
+        package = tmp_path / content
+        package.mkdir()
+        (package / "package.json").write_text(json.dumps({"name": registry.package, "version": "1.2.0"}))
+        (package / "content.txt").write_text(content)
+        command = ["npm", "publish", "--registry", registry.address, "--access", "public"]
+        subprocess.run(command, cwd=package, env=environment, check=True, capture_output=True)
+        installed = registry.install(RELEASE, tmp_path / f"user-{content}", None)
+        assert (installed.folder / "node_modules" / registry.package / "content.txt").read_text() == content
 
 
 @pytest.mark.parametrize("key", ["python", "typescript", "go"])

@@ -275,13 +275,14 @@ class NpmRegistry:
             files.write_text(folder / "package.json", json.dumps({"private": True, "type": "module"}) + "\n")
         environment = self._environment(folder)
         alias = "" if self.package == imported else f"{imported}@npm:"
+        wanted = f"{self.package}@{version.npm}"
         started = time.monotonic()
-        process.run(
-            ["npm", "install", f"{alias}{self.package}@{version.npm}", "--prefer-offline"],
-            cwd=folder,
-            env=environment,
-            what="npm install",
-        )
+        # Dependencies may come from npm's cache. Our package may not: the cache would answer with what this address
+        # served before.
+        command = ["npm", "cache", "add", wanted, "--prefer-online"]
+        process.run(command, cwd=folder, env=environment, what="npm cache add")
+        command = ["npm", "install", f"{alias}{wanted}", "--prefer-offline"]
+        process.run(command, cwd=folder, env=environment, what="npm install")
         seconds = time.monotonic() - started
         if example:
             process.run(["npm", "run", "build"], cwd=folder, env=environment, what="compile the TypeScript example")
