@@ -1,4 +1,4 @@
-"""What a change of the contracts breaks, and which bump it asks for."""
+"""What contract changes break, and which version they need."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> FileDescriptorSet:
 
 
 def changed(before: FileDescriptorSet, root: Path, file: str, old: str, new: str) -> ApiDiff:
-    """The differences after one text in one proto was replaced by another."""
+    """The differences after replacing one string in one proto."""
     protos = Path(shutil.copytree(workspace.PROTO, root / "proto"))
     text = (protos / file).read_text()
     assert text.count(old) == 1, f"{file} has {text.count(old)} of {old!r}"
@@ -175,7 +175,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("file", "old", "new", "action", "kind", "name", "breaks", "bump"), CASES)
-def test_one_change_is_told_once(
+def test_one_change_is_reported_once(
     before: FileDescriptorSet,
     tmp_path: Path,
     file: str,
@@ -201,14 +201,14 @@ def test_a_rule_is_shown_before_and_after(before: FileDescriptorSet, tmp_path: P
     assert change.breaks == ("validation",)
 
 
-def test_nothing_changed(before: FileDescriptorSet) -> None:
+def test_equal_contracts_have_no_differences(before: FileDescriptorSet) -> None:
     found = compared(before, before)
     assert found == ApiDiff(())
     assert found.bump == Bump.NONE
     assert "No change" in markdown.render(found)
 
 
-def test_the_highest_bump_counts() -> None:
+def test_the_highest_bump_of_all_changes_counts() -> None:
     changes = tuple(Change(action, "field", "x", (), breaks) for action, breaks in (("commented", ()), ("added", ())))
     assert ApiDiff(changes).bump == Bump.MINOR
     assert ApiDiff((*changes, Change("removed", "field", "y", (), ("wire",)))).bump == Bump.MAJOR
@@ -280,7 +280,7 @@ service Things {
 T = "cqc.small.v1.Thing"
 NOTHING: tuple[str, ...] = ()
 SMALL_CASES = [
-    # What is replaced, by what; the change: action, name, who is broken; a part of what is told about it.
+    # The replaced string and its replacement; the change: action, name, who breaks; a part of its details.
     ("string name = 1", "string title = 1", "changed", f"{T}.name", ("JSON", "source"), "renamed to `title`"),
     ("KIND_ONE = 1", "KIND_UNO = 1", "changed", "cqc.small.v1.Kind.KIND_ONE", ("JSON", "source"), "renamed to"),
     ("Kind kind = 3", "int32 kind = 3", "changed", f"{T}.kind", ("JSON", "source"), "enum cqc.small.v1.Kind -> int32"),
@@ -399,7 +399,7 @@ def found_by_buf(old: FileDescriptorSet, new: FileDescriptorSet, category: str, 
 
 
 @pytest.mark.parametrize(("old", "new", "action", "name", "breaks", "told"), SMALL_CASES)
-def test_a_change_is_told_and_judged(
+def test_a_change_is_reported_with_its_consequences(
     tmp_path: Path, old: str, new: str, action: str, name: str, breaks: tuple[str, ...], told: str
 ) -> None:
     assert SMALL.count(old) == 1
@@ -410,14 +410,14 @@ def test_a_change_is_told_and_judged(
     )
     assert told in markdown.render(found)
     assert set(breaks) <= set(BROKEN)
-    # buf knows nothing of rules; of all else, what it finds must be found here too.
+    # buf ignores validation rules. Whatever else it finds must be found here too.
     if found_by_buf(before, after, "WIRE_JSON", tmp_path):
         assert {"wire", "JSON"} & set(breaks)
     if found_by_buf(before, after, "FILE", tmp_path):
         assert breaks
 
 
-def test_what_moves_to_another_file_breaks_those_who_import_it(tmp_path: Path) -> None:
+def test_moving_to_another_file_breaks_importers(tmp_path: Path) -> None:
     before = small(tmp_path / "old", SMALL)
     after = small(tmp_path / "new", SMALL.replace("message Part {}\n", ""))
     moved = FileDescriptorProto(name="cqc/small/v1/part.proto", package="cqc.small.v1", syntax="proto3")
@@ -477,7 +477,7 @@ def described(messages: dict[str, dict[str, tuple[int, int, int, bool]]]) -> Fil
 
 
 @given(old=MESSAGES, new=MESSAGES)
-def test_every_difference_is_told_and_nothing_else(
+def test_every_difference_is_reported_and_nothing_else(
     old: dict[str, dict[str, tuple[int, int, int, bool]]], new: dict[str, dict[str, tuple[int, int, int, bool]]]
 ) -> None:
     before, after = described(old), described(new)
@@ -490,7 +490,7 @@ def test_every_difference_is_told_and_nothing_else(
 
     assert told(there, "added") == told(back, "removed")
     assert (there.bump == Bump.MAJOR) == bool(there.breaks)
-    # What only adds and deprecates never breaks anyone.
+    # Additions and deprecations alone never break anyone.
     if not told(there, "removed") and not told(there, "changed"):
         assert there.bump < Bump.MAJOR
     for change in there.changes:

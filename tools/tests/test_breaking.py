@@ -1,4 +1,4 @@
-"""The breaking-change check: what it prints, and when it lets a change through."""
+"""The breaking-change check: what it prints, and which changes it allows."""
 
 from conftest import Checkout
 
@@ -15,7 +15,7 @@ def change(checkout: Checkout, before: str, after: str) -> None:
     checkout.commit()
 
 
-def test_what_breaks_needs_the_next_major_version_from_1_0_on(checkout: Checkout) -> None:
+def test_from_1_0_on_a_breaking_change_needs_the_next_major_version(checkout: Checkout) -> None:
     first = checkout.cqc("breaking")
     assert (first.returncode, "The first release of the contracts." in first.stdout) == (0, True)
     checkout.git("tag", "v0.9.0")

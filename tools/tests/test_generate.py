@@ -56,7 +56,7 @@ def test_a_broken_proto_is_named_with_its_line_and_leaves_the_tree(checkout: Che
 
 
 @pytest.mark.parametrize("renamed", [True, False])
-def test_a_proto_that_is_gone_leaves_nothing_behind(checkout: Checkout, renamed: bool) -> None:
+def test_a_removed_proto_leaves_nothing_behind(checkout: Checkout, renamed: bool) -> None:
     symbol_identifier = checkout.folder / "proto/cqc/markets/v1/symbol_identifier.proto"
     extra = checkout.folder / "proto/cqc/markets/v1/extra.proto"
     extra.write_text(
@@ -81,7 +81,7 @@ def test_a_proto_that_is_gone_leaves_nothing_behind(checkout: Checkout, renamed:
         assert left == ""
 
 
-def test_regenerating_removes_what_is_stale_and_gives_the_same_tree(checkout: Checkout) -> None:
+def test_regenerating_removes_stale_files_and_gives_the_same_tree(checkout: Checkout) -> None:
     settings = settings_of(checkout)
     generate.generate(settings, checkout.folder)
     before = contents(checkout)
@@ -162,7 +162,7 @@ def test_proto_copies_are_marked_and_compile(tmp_path: Path) -> None:
     assert names == descriptors.find("cqc")
     for name in names:
         marker, source = (copies / name).read_text().split("\n\n", 1)
-        # What the go command and linters take for generated code.
+        # The marker by which the go command and linters recognize generated code.
         assert re.fullmatch(r"// Code generated .* DO NOT EDIT\.", marker)
         assert f"proto/{name}" in marker
         assert source == (workspace.PROTO / name).read_text()

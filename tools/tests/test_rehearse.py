@@ -14,7 +14,7 @@ from cqc_tools.packages import Installation, examples
 
 
 def processes_naming(text: str) -> list[str]:
-    """The command lines of running processes that contain a text."""
+    """The command lines of running processes that contain a string."""
     found = []
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -57,7 +57,7 @@ def test_every_spelling_sorts_the_same_way(first: str, second: str) -> None:
 
 
 @given(text=st.text(st.sampled_from("v0123456789.-+alphabetrc "), max_size=20) | st.text(max_size=12))
-def test_every_other_text_is_refused_with_an_example(text: str) -> None:
+def test_every_other_string_is_refused_with_an_example(text: str) -> None:
     if not RELEASE.fullmatch(text):
         with pytest.raises(UserError, match=r"1\.2\.0-rc\.1"):
             version.parse_release(text)

@@ -52,7 +52,7 @@ def tagged(folder: Path, chosen: Version) -> Source:
 def clone(folder: Path) -> str:
     """Clone what is checked out, with its tags, into `folder`; returns the commit to build.
 
-    If the working tree differs from HEAD, the clone gets one more commit with the differences, and the user is told: a
+    If the working tree differs from HEAD, the clone gets one more commit with the differences, and a note says so: a
     build of it is a development version, even at a tag. Raises UserError if there is no commit yet.
     """
     version.require_commits()

@@ -24,7 +24,7 @@ NODE_PACKAGES = ("typescript", "@bufbuild/protoc-gen-es")
 def versions(modules: Path) -> dict[str, str]:
     """The version of each tool by its name, sorted; `modules` is the npm package's node_modules."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        answers = pool.map(lambda command: process.run(command, what="ask for a version"), PROGRAMS.values())
+        answers = pool.map(lambda command: process.run(command, what="read a tool's version"), PROGRAMS.values())
         found = {
             name: answer.split()[-1].removeprefix("go").removeprefix("v")
             for name, answer in zip(PROGRAMS, answers, strict=True)
