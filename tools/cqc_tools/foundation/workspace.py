@@ -51,6 +51,8 @@ def tool_environment(**extra: str) -> dict[str, str]:
         "GOWORK": "off",
         "GOTOOLCHAIN": "local",
         "UV_CACHE_DIR": str(CACHE / "uv"),
+        "BUF_CACHE_DIR": str(CACHE / "buf"),
+        "STATICCHECK_CACHE": str(CACHE / "staticcheck"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
         **extra,
     }

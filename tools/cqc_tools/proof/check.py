@@ -108,7 +108,7 @@ def format_sources(settings: Configuration) -> list[str]:
     }
     for name, commands in formatters.items():
         for command in commands:
-            process.run(command, what=f"format with {name}")
+            process.run(command, env=_environment(), what=f"format with {name}")
     return list(formatters)
 
 
@@ -138,13 +138,18 @@ def _go_folders(settings: Configuration) -> list[str]:
     return [*package, "tools/go", "tools/interop/go", *(["examples/go"] if settings.cqc_code else [])]
 
 
+def _environment() -> dict[str, str]:
+    """An environment for linters and formatters; biome has no other setting for its cache."""
+    return workspace.tool_environment(XDG_CACHE_HOME=str(workspace.CACHE))
+
+
 def _run(what: str, command: Command) -> None:
-    process.run(command, what=what)
+    process.run(command, env=_environment(), what=what)
 
 
 def _formatted(command: Command) -> None:
     try:
-        process.run(command, what="the formatter")
+        process.run(command, env=_environment(), what="the formatter")
     except ProgramFailed as failure:
         if failure.returncode is not None:
             failure.fix = FORMAT
@@ -182,7 +187,6 @@ def _go(settings: Configuration) -> None:
     """Both report code that does not compile, so `go build` would only compile everything again."""
     folders = _go_folders(settings)
     environment = go_workspace.write(workspace.CACHE, [workspace.ROOT / folder for folder in folders])
-    environment["STATICCHECK_CACHE"] = str(workspace.CACHE / "staticcheck")
     options = [*go_workspace.tags(settings), *(f"./{folder}/..." for folder in folders)]
     process.run(["go", "vet", *options], env=environment, what="go vet")
     # protoc-gen-go writes no package comments.
