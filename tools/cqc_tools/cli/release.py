@@ -88,7 +88,7 @@ def publish(release: Tagged = "", target: Target = "local", as_json: Json = Fals
     """Publish a release to a target's registries; what is already there is compared, never written again. Exits 3 if
     other bytes are there."""
     from cqc_tools.packages import targets
-    from cqc_tools.release import candidate, journal, report
+    from cqc_tools.release import journal, report
     from cqc_tools.release import publish as stage
 
     settings = configuration.load()
@@ -97,11 +97,8 @@ def publish(release: Tagged = "", target: Target = "local", as_json: Json = Fals
     built, source = stage.prepare(version, settings)
     with targets.opened(target, settings) as opened:
         published = stage.publish(built, source, opened.registries, journal.load(built.folder, target))
-        held = [
-            report.holding(registry, built, item.served)
-            for registry, item in zip(opened.registries, published.outcomes, strict=True)
-        ]
-    report.write(built, target, opened.registries, held, candidate.choose(version.npm), settings, published.seconds)
+    held = report.holdings(built, opened, [item.served for item in published.outcomes])
+    report.write(built, opened, held, settings, published.seconds)
     emit(published, as_json)
 
 
@@ -109,7 +106,7 @@ def publish(release: Tagged = "", target: Target = "local", as_json: Json = Fals
 def verify(release: Tagged = "", target: Target = "local", as_json: Json = False) -> None:
     """Install a release from a target's registries as its users do, and compare bytes, contracts and behaviour."""
     from cqc_tools.packages import manifest, targets
-    from cqc_tools.release import candidate, report
+    from cqc_tools.release import report
     from cqc_tools.release import verify as stage
 
     settings = configuration.load()
@@ -120,11 +117,8 @@ def verify(release: Tagged = "", target: Target = "local", as_json: Json = False
     with targets.opened(target, settings) as opened:
         found = stage.verify(version, opened, built, settings)
         if built:
-            held = [
-                report.holding(registry, built, item.files)
-                for registry, item in zip(opened.registries, found.packages, strict=True)
-            ]
-            report.write(built, target, opened.registries, held, candidate.choose(version.npm), settings, found.steps)
+            held = report.holdings(built, opened, [item.files for item in found.packages])
+            report.write(built, opened, held, settings, found.steps)
     emit(found, as_json)
 
 
@@ -132,7 +126,6 @@ def verify(release: Tagged = "", target: Target = "local", as_json: Json = False
 def report(release: Tagged = "", target: Target = "local", as_json: Json = False) -> None:
     """Write dist/<version>/report.html: what is on which registry, with digests, contract changes and timings."""
     from cqc_tools.packages import manifest, targets
-    from cqc_tools.release import candidate
     from cqc_tools.release import report as stage
 
     settings = configuration.load()
@@ -141,7 +134,7 @@ def report(release: Tagged = "", target: Target = "local", as_json: Json = False
     built = manifest.load(workspace.DIST / version.npm)
     with targets.opened(target, settings) as opened:
         held = stage.read(built, opened.registries)
-        page = stage.write(built, target, opened.registries, held, candidate.choose(version.npm), settings, {})
+        page = stage.write(built, opened, held, settings, {})
     emit(Text({"report": str(page)}, f"wrote {page}"), as_json)
 
 

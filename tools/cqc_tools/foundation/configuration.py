@@ -15,7 +15,6 @@ from cqc_tools.foundation.errors import UserError
 
 FILE = "release.toml"
 LOCAL = "local"
-DEFAULT = "default"
 RESTORE = "restore it with git checkout release.toml, or write the key as the one in git does"
 
 

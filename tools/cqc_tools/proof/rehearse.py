@@ -40,16 +40,8 @@ def rehearse(release: str, settings: Configuration) -> Verification:
             target = targets.at(running, source.configuration, folder, name=report.REHEARSAL)
             published = publish.publish(built, source, target.registries, journal.load(built.folder, target.name))
             verification = verify(chosen, target, built, source.configuration)
-        held = zip(target.registries, verification.packages, strict=True)
-        report.write(
-            built,
-            target.name,
-            target.registries,
-            [report.holding(registry, built, item.files) for registry, item in held],
-            candidate.choose(chosen.npm),
-            settings,
-            {**published.seconds, **verification.steps},
-        )
+        held = report.holdings(built, target, [item.files for item in verification.packages])
+        report.write(built, target, held, settings, {**published.seconds, **verification.steps})
         shutil.rmtree(KEPT, ignore_errors=True)
         shutil.copytree(built.folder, KEPT)
     console.progress.print(f"report: {KEPT / report.FILE}")

@@ -17,7 +17,8 @@ from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import NoAnswer, Refused, UserError
 from cqc_tools.packages import Registry, manifest, reading
 from cqc_tools.packages.manifest import Build
-from cqc_tools.release.candidate import Candidate
+from cqc_tools.packages.targets import OpenTarget
+from cqc_tools.release import candidate
 
 FILE = "report.html"
 # How long the steps of a release took, kept beside its build from one command to the next.
@@ -110,26 +111,30 @@ def read(built: Build, registries: Sequence[Registry]) -> list[Holding]:
     return reading.together([lambda registry=registry: one(registry) for registry in registries])  # type: ignore[misc]
 
 
+def holdings(built: Build, target: OpenTarget, served: Sequence[Mapping[str, str]]) -> list[Holding]:
+    """What the registries of a target hold of a release, given the digests that each serves, by file name."""
+    return [holding(registry, built, found) for registry, found in zip(target.registries, served, strict=True)]
+
+
 def write(
     built: Build,
-    target: str,
-    registries: Sequence[Registry],
-    holdings: Sequence[Holding],
-    chosen: Candidate,
+    target: OpenTarget,
+    held: Sequence[Holding],
     settings: Configuration,
     seconds: Mapping[str, float],
 ) -> Path:
     """Write report.html beside a build; `seconds` are added to the timings of earlier commands. Returns the page."""
+    chosen = candidate.choose(built.version.npm)
     report = Report(
         built,
         settings.repository,
-        target,
+        target.name,
         datetime.now(UTC).replace(microsecond=0),
-        tuple(holdings),
+        tuple(held),
         chosen.last.tag if chosen.last else "",
         chosen.to_markdown(),
         _timings(built.folder, {**built.seconds, **seconds}),
-        {registry.key: registry.label for registry in registries},
+        {registry.key: registry.label for registry in target.registries},
     )
     page = built.folder / FILE
     files.write_text(page, render(report))
